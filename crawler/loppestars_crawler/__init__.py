@@ -1,0 +1,1 @@
+"""Crawler: keeps the market list true."""

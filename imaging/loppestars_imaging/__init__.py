@@ -1,0 +1,1 @@
+"""Imaging worker: makes faces in photos unrecognisable."""

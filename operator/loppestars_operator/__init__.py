@@ -1,0 +1,1 @@
+"""Kubernetes operator: reconciles LoppestarsStack and Crawl resources."""
