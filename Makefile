@@ -11,7 +11,7 @@ COOLDOWN ?= $(shell date -u -d '7 days ago' +%Y-%m-%dT00:00:00Z 2>/dev/null || d
 export UV_LINK_MODE ?= hardlink
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format lock bench clean
+.PHONY: help run setup test check format lock bench clean cluster-tools
 
 help: ## Show this help
 	@echo "Loppestars — the platform for Danish flea markets. Targets:"
@@ -61,6 +61,9 @@ lock: ## Resolve and hash-lock the dependencies into requirements/
 	    dev) eval "$$compile --all-extras --group dev pyproject.toml -o requirements/dev.txt" ;; \
 	    *)   eval "$$compile --extra $$name -c requirements/dev.txt pyproject.toml -o requirements/$$name.txt" ;; \
 	  esac; done; echo uv | eval "$$compile - -o requirements/uv.txt"
+
+cluster-tools: ## Build etcd, Kubernetes, an S3 server … from Go modules, once (JOBS=1 limits the compilers)
+	@$(PYTHON) -m k8s.local build $(if $(JOBS),--jobs $(JOBS))
 
 bench: $(READY) ## Measure against named baselines in the same run and print ratios
 	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

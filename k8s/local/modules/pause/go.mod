@@ -1,0 +1,3 @@
+module loppestars.dev/pause
+
+go 1.24.0

@@ -1,0 +1,24 @@
+"""A real Kubernetes API for tests: `from tests.factories.control_plane import running_control_plane`."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from k8s.local.control_plane import ControlPlane
+from k8s.local.errors import MissingBinaries
+from tests.factories.required import leave_out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def running_control_plane(**options: Any) -> Iterator[ControlPlane]:
+    """A control plane of the test's own (options of `ControlPlane`); the test is left out where it is not built."""
+    try:
+        plane = ControlPlane(**options)
+    except MissingBinaries as missing:
+        leave_out(f"needs a Kubernetes control plane: {missing}")
+    with plane:
+        yield plane
