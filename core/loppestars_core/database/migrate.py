@@ -1,0 +1,145 @@
+"""`loppestars-migrate`: bring the database to this release's schema, forward only.
+
+Several may run at once (one waits for the other), and each migration is one transaction: a killed one leaves nothing
+half done. A database that a newer release has migrated is fine while this release is still compatible with it:
+then nothing is changed and the exit code is 0, which is what makes rolling back the images safe.
+"""
+
+import argparse
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import structlog
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from packaging.version import Version
+from sqlalchemy import Connection, Engine, create_engine, inspect, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
+
+from loppestars_core.database.engine import connection_arguments
+from loppestars_core.database.models import SchemaRelease
+from loppestars_core.exit_codes import ExitCode
+from loppestars_core.logging import configure_logging, redact_text
+from loppestars_core.settings import ComponentSettings, DatabaseSettings, describe, load_settings
+
+log = structlog.get_logger(__name__)
+
+# Any constant serves: it only has to differ from the other advisory locks of the product.
+MIGRATION_LOCK = 0x10995_0001
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class IncompatibleSchema(RuntimeError):
+    """The database is newer than this release can serve."""
+
+
+class MigrateSettings(DatabaseSettings, ComponentSettings):
+    """`loppestars-migrate` needs the database and nothing else."""
+
+
+def migration_engine(url: str) -> Engine:
+    arguments = {**connection_arguments(url), "application_name": "loppestars-migrate"}
+    return create_engine("postgresql+psycopg://", connect_args=arguments)
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def migrate(connection: Connection) -> list[str]:
+    """Apply what is missing; return the revisions applied, oldest first.
+
+    Raises:
+        IncompatibleSchema: a newer release migrated the database beyond what this one can serve.
+    """
+    connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
+    connection.commit()
+    try:
+        return _migrate_locked(connection)
+    finally:
+        connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": MIGRATION_LOCK})
+        connection.commit()
+
+
+def _migrate_locked(connection: Connection) -> list[str]:
+    scripts = ScriptDirectory.from_config(alembic_config())
+    known = {script.revision: script for script in scripts.walk_revisions()}
+    current = MigrationContext.configure(connection).get_current_revision()
+    connection.rollback()
+    if current is not None and current not in known:
+        _check_compatible(connection, current)
+        return []
+    applied_before = _applied(connection)
+    # A migration that waits long for a table lock would queue every reader behind it: it gives up instead.
+    connection.execute(text("SET lock_timeout = '10s'"))
+    connection.commit()
+    command.upgrade(alembic_config(connection), "head")
+    connection.commit()
+    fresh = [script for script in reversed(list(scripts.walk_revisions())) if script.revision not in applied_before]
+    for script in fresh:
+        _record(connection, script.revision, script.module.oldest_compatible)
+    connection.commit()
+    return [script.revision for script in fresh]
+
+
+def _applied(connection: Connection) -> set[str]:
+    if not inspect(connection).has_table(SchemaRelease.__tablename__):
+        return set()
+    return set(connection.execute(select(SchemaRelease.revision)).scalars())
+
+
+def _record(connection: Connection, revision: str, oldest_compatible: str) -> None:
+    row: dict[str, Any] = {
+        "revision": revision,
+        "version": version("loppestars"),
+        "oldest_compatible": oldest_compatible,
+    }
+    connection.execute(insert(SchemaRelease).values(row).on_conflict_do_nothing())
+
+
+def _check_compatible(connection: Connection, revision: str) -> None:
+    found = connection.execute(select(SchemaRelease.version, SchemaRelease.oldest_compatible)).all()
+    connection.rollback()
+    ours = Version(version("loppestars"))
+    oldest = max((Version(row.oldest_compatible) for row in found), default=None)
+    if oldest is None or ours < oldest:
+        raise IncompatibleSchema(
+            f"the database is at revision {revision}, which release {ours} does not know and cannot serve; "
+            f"use release {oldest or 'that migrated it'} or newer"
+        )
+    log.info("database is newer and compatible", revision=revision, oldest_compatible=str(oldest))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of `loppestars-migrate`; exits 0 when the schema can be served, else 1."""
+    parser = argparse.ArgumentParser(
+        prog="loppestars-migrate",
+        description="Bring the database to this release's schema (forward only).",
+        epilog=describe(MigrateSettings),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args(arguments)
+    settings = load_settings(MigrateSettings)
+    configure_logging("migrate", settings.log_level)
+    try:
+        with migration_engine(settings.direct_url).connect() as connection:
+            applied = migrate(connection)
+    except IncompatibleSchema as error:
+        _give_up(str(error))
+    except OperationalError as error:
+        _give_up(f"the database cannot be reached or refused: {redact_text(str(error.orig))}")
+    log.info("database is up to date", applied=applied)
+
+
+def _give_up(reason: str) -> None:
+    log.error("migration failed", reason=reason)
+    sys.exit(ExitCode.FAILED)

@@ -1,0 +1,112 @@
+"""Crawl runs: what was asked, what came of it, for each source and for each item that failed."""
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from loppestars_core.database.models.base import Base, CreatedAt, Sequence, UuidKey, one_of
+
+
+class CrawlTrigger(StrEnum):
+    SCHEDULE = "schedule"
+    API = "api"
+    CLI = "cli"
+
+
+class CrawlState(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+
+    @property
+    def finished(self) -> bool:
+        return self not in {CrawlState.PENDING, CrawlState.RUNNING}
+
+
+class Counts:
+    """The counters of a run or of one source in it: each item is counted in `seen` and in one of the others."""
+
+    seen: Mapped[int] = mapped_column(server_default=text("0"))
+    new: Mapped[int] = mapped_column(server_default=text("0"))
+    changed: Mapped[int] = mapped_column(server_default=text("0"))
+    unchanged: Mapped[int] = mapped_column(server_default=text("0"))
+    vanished: Mapped[int] = mapped_column(server_default=text("0"))
+    skipped: Mapped[int] = mapped_column(server_default=text("0"))
+    failed: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+COUNT_NAMES = ("seen", "new", "changed", "unchanged", "vanished", "skipped", "failed")
+
+
+class CrawlRun(Counts, Base):
+    __tablename__ = "crawl_runs"
+    __table_args__ = (
+        CheckConstraint(one_of("state", CrawlState), name="state_is_known"),
+        CheckConstraint(one_of("trigger", CrawlTrigger), name="trigger_is_known"),
+        # Never two at once, whoever asks: the second insert fails and its caller is shown the first run.
+        Index(
+            "uq_crawl_runs_active",
+            text("(true)"),
+            unique=True,
+            postgresql_where=text("state IN ('pending', 'running')"),
+        ),
+        Index("ix_crawl_runs_created_at", "created_at"),
+    )
+
+    id: Mapped[UuidKey]
+    trigger: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default=CrawlState.PENDING)
+    sources: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    item_limit: Mapped[int | None]
+    dry_run: Mapped[bool] = mapped_column(server_default=text("false"))
+    expected: Mapped[int | None]
+    done: Mapped[int] = mapped_column(server_default=text("0"))
+    requested_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    request_id: Mapped[str | None]
+    cancel_requested_at: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+
+
+class CrawlSource(Counts, Base):
+    """One source within a run; the last successful one tells how many items to expect."""
+
+    __tablename__ = "crawl_sources"
+    __table_args__ = (
+        UniqueConstraint("run_id", "source"),
+        CheckConstraint(one_of("state", CrawlState), name="state_is_known"),
+        Index("ix_crawl_sources_source", "source", "finished_at"),
+    )
+
+    id: Mapped[Sequence]
+    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("crawl_runs.id", ondelete="CASCADE"))
+    source: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default=CrawlState.PENDING)
+    expected: Mapped[int | None]
+    done: Mapped[int] = mapped_column(server_default=text("0"))
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+
+
+class CrawlFailedItem(Base):
+    """An item that was not understood or could not be stored, with the snippet that shows why."""
+
+    __tablename__ = "crawl_failed_items"
+
+    id: Mapped[Sequence]
+    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("crawl_runs.id", ondelete="CASCADE"), index=True)
+    source: Mapped[str]
+    reason: Mapped[str]
+    url: Mapped[str | None]
+    snippet: Mapped[str | None]
+    created_at: Mapped[CreatedAt]

@@ -1,0 +1,23 @@
+"""Where photos are kept, behind one interface with two implementations: a folder and an S3 server."""
+
+from loppestars_core.storage.interface import (
+    InvalidKey,
+    ObjectInfo,
+    ObjectNotFound,
+    ObjectTooLarge,
+    Storage,
+    StorageError,
+    StorageUnavailable,
+)
+from loppestars_core.storage.opening import open_storage
+
+__all__ = [
+    "InvalidKey",
+    "ObjectInfo",
+    "ObjectNotFound",
+    "ObjectTooLarge",
+    "Storage",
+    "StorageError",
+    "StorageUnavailable",
+    "open_storage",
+]

@@ -1,0 +1,128 @@
+"""Storage in a folder: `<root>/<bucket>/<key>`. For one machine."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from loppestars_core.storage.interface import (
+    ObjectInfo,
+    ObjectNotFound,
+    ObjectTooLarge,
+    StorageUnavailable,
+    check_key,
+)
+from loppestars_core.storage.links import public_link, signed_link
+
+Result = TypeVar("Result")
+# Names of objects never start with a dot, so a file that is still being written is never listed or read.
+_PARTIAL = ".partial-"
+
+
+class FileStorage:
+    """Objects as files; their links are served by the API at `base_url`."""
+
+    def __init__(self, root: Path, base_url: str, signing_secret: bytes) -> None:
+        self._root = root
+        self._base_url = base_url
+        self._secret = signing_secret
+
+    async def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002 - known by bytes
+        await _in_thread(lambda: _write_whole(self._path(bucket, key), data))
+
+    async def get(self, bucket: str, key: str, max_bytes: int) -> bytes:
+        return await _in_thread(lambda: _read(self._path(bucket, key), max_bytes))
+
+    async def stat(self, bucket: str, key: str) -> ObjectInfo:
+        return await _in_thread(lambda: _info(self._path(bucket, key), key))
+
+    async def delete(self, bucket: str, key: str) -> None:
+        await _in_thread(lambda: self._path(bucket, key).unlink(missing_ok=True))
+
+    async def list(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
+        found = await _in_thread(lambda: list(self._walk(bucket, prefix)))
+        for info in found:
+            yield info
+
+    async def signed_url(self, bucket: str, key: str, expires_in: timedelta) -> str:
+        return signed_link(self._base_url, bucket, check_key(key), expires_in, self._secret)
+
+    def public_url(self, bucket: str, key: str) -> str:
+        return public_link(self._base_url, bucket, check_key(key))
+
+    async def check(self, bucket: str) -> None:
+        await _in_thread(lambda: _check_writable(self._root / bucket))
+
+    def _path(self, bucket: str, key: str) -> Path:
+        return self._root / bucket / check_key(key)
+
+    def _walk(self, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
+        top = self._root / bucket
+        # Only the folder that holds the prefix is walked.
+        start = top / prefix.rpartition("/")[0]
+        for folder, folders, names in os.walk(start):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                path = Path(folder, name)
+                key = path.relative_to(top).as_posix()
+                if not name.startswith(".") and key.startswith(prefix):
+                    try:
+                        yield _info(path, key)
+                    except ObjectNotFound:
+                        continue  # deleted meanwhile
+
+
+async def _in_thread(action: Callable[[], Result]) -> Result:
+    """Run file work off the event loop, and say what an operating system error means for the caller."""
+    try:
+        return await asyncio.to_thread(action)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise ObjectNotFound("there is no such object") from None
+    except OSError as error:
+        raise StorageUnavailable(f"the storage folder cannot be used: {error.strerror}") from error
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.parent / f"{_PARTIAL}{secrets.token_hex(8)}"
+    try:
+        with partial.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _read(path: Path, max_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
+            raise ObjectTooLarge(size, max_bytes)
+        return file.read(max_bytes + 1)
+
+
+def _info(path: Path, key: str) -> ObjectInfo:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise ObjectNotFound("there is no such object") from None
+    return ObjectInfo(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def _check_writable(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f"{_PARTIAL}{secrets.token_hex(8)}"
+    try:
+        probe.write_bytes(b"x")
+    finally:
+        probe.unlink(missing_ok=True)

@@ -1,0 +1,87 @@
+"""The interface of storage and its errors.
+
+StorageError
+├── ObjectNotFound       there is no such object
+├── ObjectTooLarge       the object is larger than the caller accepts; nothing was read
+├── InvalidKey           the key can name no object; nothing was touched
+└── StorageUnavailable   the server is down, the disk is full, access was refused: worth another try later
+"""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+# A segment never starts with a dot: no way up, and no collision with temporary files of our own.
+_SEGMENT = re.compile(r"^[^/\\\x00-\x1f\x7f.][^/\\\x00-\x1f\x7f]{0,200}$")
+_LONGEST_KEY = 900
+
+
+class StorageError(Exception):
+    """Something about a stored object went wrong."""
+
+
+class ObjectNotFound(StorageError):
+    """There is no such object."""
+
+
+class ObjectTooLarge(StorageError):
+    """The object is larger than the caller accepts."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"{size} bytes, at most {limit} are accepted")
+        self.size = size
+        self.limit = limit
+
+
+class InvalidKey(StorageError):
+    """The key can name no object."""
+
+
+class StorageUnavailable(StorageError):
+    """Storage cannot be used now; the same call may succeed later."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """An object without its bytes. `size` in bytes, `modified_at` aware."""
+
+    key: str
+    size: int
+    modified_at: datetime
+
+
+class Storage(Protocol):
+    """Buckets of objects. Every method may raise `StorageUnavailable`, and `InvalidKey` for an impossible key."""
+
+    async def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
+        """Write the object whole or not at all; an object of that key is replaced."""
+
+    async def get(self, bucket: str, key: str, max_bytes: int) -> bytes:
+        """Read the object; raise `ObjectNotFound`, or `ObjectTooLarge` before any byte beyond the limit is read."""
+
+    async def stat(self, bucket: str, key: str) -> ObjectInfo:
+        """Raise `ObjectNotFound` where there is none."""
+
+    async def delete(self, bucket: str, key: str) -> None:
+        """Delete the object; none of that key is fine."""
+
+    def list(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
+        """All objects whose key starts with `prefix`, in no particular order."""
+
+    async def signed_url(self, bucket: str, key: str, expires_in: timedelta) -> str:
+        """A link that reads the object until it expires."""
+
+    def public_url(self, bucket: str, key: str) -> str:
+        """The stable link of a public object (the processed bucket's)."""
+
+    async def check(self, bucket: str) -> None:
+        """Raise `StorageUnavailable` unless the bucket can be used now."""
+
+
+def check_key(key: str) -> str:
+    """`key`, if it is a relative path of plain segments; else raise `InvalidKey`."""
+    if len(key.encode("utf-8", "replace")) > _LONGEST_KEY or not all(_SEGMENT.match(part) for part in key.split("/")):
+        raise InvalidKey("a key is a relative path of plain segments")
+    return key

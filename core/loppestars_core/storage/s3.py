@@ -1,0 +1,150 @@
+"""Storage on an S3 server, by boto3 in threads.
+
+Requests are signed with version 4, also presigned links: servers other than AWS refuse the older version.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from loppestars_core.storage.interface import (
+    ObjectInfo,
+    ObjectNotFound,
+    ObjectTooLarge,
+    StorageUnavailable,
+    check_key,
+)
+from loppestars_core.storage.links import public_link
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
+
+Result = TypeVar("Result")
+_MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+_PAGE = 1000
+
+
+class S3Storage:
+    """Objects on an S3 server.
+
+    Args:
+        client: a boto3 S3 client (see `make_client`).
+        base_url: the API's address; public objects are served below it, so their links outlive a change of storage.
+        public_base_url: where clients read the processed bucket directly instead (a CDN), when there is such a place.
+    """
+
+    def __init__(self, client: "S3Client", base_url: str, public_base_url: str | None = None) -> None:
+        self._client = client
+        self._base_url = base_url
+        self._public_base_url = public_base_url
+
+    async def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
+        check_key(key)
+        await _in_thread(lambda: self._client.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type))
+
+    async def get(self, bucket: str, key: str, max_bytes: int) -> bytes:
+        check_key(key)
+        return await _in_thread(lambda: self._read(bucket, key, max_bytes))
+
+    async def stat(self, bucket: str, key: str) -> ObjectInfo:
+        check_key(key)
+        found = await _in_thread(lambda: self._client.head_object(Bucket=bucket, Key=key))
+        return ObjectInfo(key, found["ContentLength"], found["LastModified"])
+
+    async def delete(self, bucket: str, key: str) -> None:
+        check_key(key)
+        try:
+            await _in_thread(lambda: self._client.delete_object(Bucket=bucket, Key=key))
+        except ObjectNotFound:
+            return  # some servers answer 404 where AWS answers 204
+
+    async def list(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
+        token: str | None = None
+        while True:
+            page = await _in_thread(lambda token=token: self._page(bucket, prefix, token))  # type: ignore[misc]
+            for item in page.get("Contents", []):
+                yield ObjectInfo(item["Key"], item["Size"], item["LastModified"])
+            token = page.get("NextContinuationToken")
+            if token is None:
+                return
+
+    async def signed_url(self, bucket: str, key: str, expires_in: timedelta) -> str:
+        check_key(key)
+        return await _in_thread(
+            lambda: self._client.generate_presigned_url(
+                "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=int(expires_in.total_seconds())
+            )
+        )
+
+    def public_url(self, bucket: str, key: str) -> str:
+        check_key(key)
+        if self._public_base_url is not None:
+            return f"{self._public_base_url.rstrip('/')}/{bucket}/{key}"
+        return public_link(self._base_url, bucket, key)
+
+    async def check(self, bucket: str) -> None:
+        try:
+            await _in_thread(lambda: self._client.head_bucket(Bucket=bucket))
+        except ObjectNotFound:
+            raise StorageUnavailable(f"the bucket {bucket} does not exist; create it") from None
+
+    def _read(self, bucket: str, key: str, max_bytes: int) -> bytes:
+        answer = self._client.get_object(Bucket=bucket, Key=key)
+        with answer["Body"] as body:
+            if answer["ContentLength"] > max_bytes:
+                raise ObjectTooLarge(answer["ContentLength"], max_bytes)
+            return body.read()
+
+    def _page(self, bucket: str, prefix: str, token: str | None) -> "ListObjectsV2OutputTypeDef":
+        if token is None:
+            return self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=_PAGE)
+        return self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=_PAGE, ContinuationToken=token)
+
+
+def make_client(  # noqa: PLR0913 - one argument a setting
+    *,
+    endpoint_url: str | None,
+    region: str,
+    path_style: bool,
+    access_key_id: str | None,
+    secret_access_key: str | None,
+    connections: int = 10,
+) -> "S3Client":
+    """A boto3 client with short time-outs and few retries: callers wait for an answer, not for a miracle."""
+    # boto3 costs 30 MB and 0.2 s: only a process that uses S3 pays for it.
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    options: dict[str, Any] = {
+        "signature_version": "s3v4",
+        "s3": {"addressing_style": "path" if path_style else "virtual"},
+        "connect_timeout": 3,
+        "read_timeout": 15,
+        "retries": {"mode": "standard", "total_max_attempts": 3},
+        "max_pool_connections": connections,
+    }
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=endpoint_url,
+        region_name=region,
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_access_key,
+        config=Config(**options),
+    )
+
+
+async def _in_thread(action: Callable[[], Result]) -> Result:
+    """Run a blocking call off the event loop, and say what its error means for the caller."""
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError  # noqa: PLC0415
+
+    try:
+        return await asyncio.to_thread(action)
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in _MISSING:
+            raise ObjectNotFound("there is no such object") from None
+        raise StorageUnavailable(f"the S3 server refused: {code or 'no reason given'}") from error
+    except (BotoCoreError, HTTPClientError, OSError) as error:
+        raise StorageUnavailable(f"the S3 server cannot be reached: {type(error).__name__}") from error

