@@ -14,7 +14,7 @@ class LocalClusterError(Exception):
     """Base of all errors of this package; its message is meant for the person at the terminal."""
 
 
-class MissingBinaries(LocalClusterError):  # noqa: N818 - named for what happened
+class MissingBinaries(LocalClusterError):
     def __init__(self, names: list[str], where: str) -> None:
         self.names = names
         super().__init__(
@@ -23,13 +23,13 @@ class MissingBinaries(LocalClusterError):  # noqa: N818 - named for what happene
         )
 
 
-class UnsupportedMachine(LocalClusterError):  # noqa: N818
+class UnsupportedMachine(LocalClusterError):
     pass
 
 
-class CommandFailed(LocalClusterError):  # noqa: N818
+class CommandFailed(LocalClusterError):
     pass
 
 
-class NotReady(LocalClusterError):  # noqa: N818
+class NotReady(LocalClusterError):
     pass

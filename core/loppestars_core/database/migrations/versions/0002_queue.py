@@ -3,6 +3,7 @@
 Revision: 0002, after 0001.
 """
 
+from contextlib import closing
 from importlib.resources import files
 
 from alembic import op
@@ -23,7 +24,7 @@ def upgrade() -> None:
     folder = files("procrastinate.sql.migrations")
     names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
     # The driver's own cursor sends a file as it is: many statements at once, and a percent sign is no placeholder.
-    with op.get_bind().connection.cursor() as cursor:
+    with closing(op.get_bind().connection.cursor()) as cursor:
         for name in names:
             if name <= LAST_FILE:
                 cursor.execute((folder / name).read_text())
