@@ -10,6 +10,7 @@ from loppestars_core.database.models.crawls import (
     CrawlTrigger,
 )
 from loppestars_core.database.models.ledger import AuditEntry, DomainEvent
+from loppestars_core.database.models.limits import RateLimit, RateWindow
 from loppestars_core.database.models.markets import (
     Geocode,
     Market,
@@ -50,6 +51,8 @@ __all__ = [
     "PhotoState",
     "PhotoSubject",
     "PhotoVariant",
+    "RateLimit",
+    "RateWindow",
     "Role",
     "RoleGrant",
     "SchemaRelease",
