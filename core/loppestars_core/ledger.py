@@ -1,0 +1,50 @@
+"""Write what happened, in the transaction of the change itself."""
+
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from loppestars_core.database.models import AuditEntry, DomainEvent
+from loppestars_core.logging import current_request_id
+
+
+async def record_event(
+    session: AsyncSession, subject_type: str, subject_id: object, event: str, payload: dict[str, Any] | None = None
+) -> None:
+    """A state change of a market, photo or run, for those who follow along (notifications, webhooks)."""
+    await session.execute(
+        insert(DomainEvent).values(
+            subject_type=subject_type,
+            subject_id=str(subject_id),
+            event=event,
+            payload=payload or {},
+            request_id=current_request_id(),
+        )
+    )
+
+
+async def record_audit(  # noqa: PLR0913 - one argument a column
+    session: AsyncSession,
+    *,
+    actor_kind: str,
+    actor_id: str | None,
+    action: str,
+    subject_type: str,
+    subject_id: object,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    """A privileged change or a change of personal data: who did what to whom."""
+    await session.execute(
+        insert(AuditEntry).values(
+            actor_kind=actor_kind,
+            actor_id=actor_id,
+            action=action,
+            subject_type=subject_type,
+            subject_id=str(subject_id),
+            request_id=current_request_id(),
+            before=before,
+            after=after,
+        )
+    )

@@ -1,0 +1,1 @@
+"""Markets: how they are searched (`query`) and how words are folded for it (`folding`)."""

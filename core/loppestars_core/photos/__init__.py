@@ -1,0 +1,43 @@
+"""Photos from request to result: what may be asked, who may finish one, and how to wait for it.
+
+    pending ──claim──► processing ──complete──► completed | no_faces
+       ▲                   │  ╲────fail───────► failed
+       └─────release───────┘   (and `failed` after `MAX_ATTEMPTS` claims whose worker died)
+
+A row and its job are written in one transaction. Every claim gets a token, and only the newest claim can finish the
+photo: a worker that was believed dead and comes back changes nothing.
+"""
+
+from loppestars_core.photos.failures import FAILURES, Failure, FailureCode
+from loppestars_core.photos.lifecycle import (
+    MAX_ATTEMPTS,
+    Claim,
+    NewVariant,
+    PhotoRequest,
+    claim_photo,
+    complete_photo,
+    fail_photo,
+    find_photo,
+    release_photo,
+    request_photo,
+)
+from loppestars_core.photos.options import PhotoOptions
+from loppestars_core.photos.waiting import PhotoWaiter
+
+__all__ = [
+    "FAILURES",
+    "MAX_ATTEMPTS",
+    "Claim",
+    "Failure",
+    "FailureCode",
+    "NewVariant",
+    "PhotoOptions",
+    "PhotoRequest",
+    "PhotoWaiter",
+    "claim_photo",
+    "complete_photo",
+    "fail_photo",
+    "find_photo",
+    "release_photo",
+    "request_photo",
+]

@@ -1,0 +1,213 @@
+"""The photo state machine, each step one transaction of the caller."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from loppestars_core.database.models import (
+    Photo,
+    PhotoState,
+    PhotoSubject,
+    PhotoVariant,
+    VariantKind,
+    Visibility,
+)
+from loppestars_core.ledger import record_event
+from loppestars_core.logging import current_request_id
+from loppestars_core.photos.failures import FAILURES, FailureCode
+from loppestars_core.photos.options import PhotoOptions
+from loppestars_core.queue import enqueue_photo
+
+MAX_ATTEMPTS = 3
+FINISHED_CHANNEL = "photo_finished"
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoRequest:
+    """What is asked for: the original's key and its owner (None for a temporary photo of an anonymous caller)."""
+
+    original_key: str
+    owner_id: str | None
+    options: PhotoOptions
+    subject: PhotoSubject = PhotoSubject.RATING
+    photo_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to finish a photo."""
+
+    photo_id: uuid.UUID
+    token: uuid.UUID
+    attempt: int
+    original_key: str
+    subject: PhotoSubject
+    options: PhotoOptions
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewVariant:
+    """A written object that a finished photo consists of. `format` is a media type; sizes in pixels and bytes."""
+
+    bucket: str
+    key: str
+    format: str
+    width: int
+    height: int
+    bytes: int
+
+
+async def request_photo(session: AsyncSession, request: PhotoRequest) -> Photo:
+    """The photo of this original: a new one with its job, or the one that was asked for before, however it ended."""
+    statement = (
+        insert(Photo)
+        .values(
+            id=request.photo_id or uuid.uuid4(),
+            owner_id=request.owner_id,
+            subject=request.subject,
+            original_key=request.original_key,
+            options=request.options.model_dump(),
+            request_id=current_request_id(),
+        )
+        .on_conflict_do_nothing(index_elements=[Photo.original_key])
+        .returning(Photo.id)
+    )
+    created = (await session.execute(statement)).scalar_one_or_none()
+    photo = (await session.execute(select(Photo).where(Photo.original_key == request.original_key))).scalar_one()
+    if created is not None:
+        await enqueue_photo(session, created, temporary=request.subject is PhotoSubject.TEMPORARY)
+        await record_event(session, "photo", created, "photo.requested")
+    return photo
+
+
+async def find_photo(session: AsyncSession, photo_id: uuid.UUID) -> tuple[Photo, PhotoVariant | None] | None:
+    """A photo as it is now, with its processed variant; None where there is no such photo."""
+    statement = (
+        select(Photo, PhotoVariant)
+        .outerjoin(PhotoVariant, (PhotoVariant.photo_id == Photo.id) & (PhotoVariant.kind == VariantKind.PROCESSED))
+        .where(Photo.id == photo_id)
+        .execution_options(populate_existing=True)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+async def claim_photo(session: AsyncSession, photo_id: uuid.UUID) -> Claim | None:
+    """Take a photo up; None when it is finished, gone, or has used up its attempts (then it is failed here).
+
+    A photo that is already in processing is taken over: its job is only handed out again when its worker is dead.
+    """
+    photo = (await session.execute(select(Photo).where(Photo.id == photo_id).with_for_update())).scalar_one_or_none()
+    if photo is None or PhotoState(photo.state).finished:
+        return None
+    if photo.attempts >= MAX_ATTEMPTS:
+        await _finish(session, photo_id, _failed(FailureCode.WORKER_DIED, f"{photo.attempts} attempts"))
+        return None
+    token = uuid.uuid4()
+    await session.execute(
+        update(Photo)
+        .where(Photo.id == photo_id)
+        .values(
+            state=PhotoState.PROCESSING,
+            attempts=Photo.attempts + 1,
+            claim_token=token,
+            started_at=func.now(),
+        )
+    )
+    await record_event(session, "photo", photo_id, "photo.processing", {"attempt": photo.attempts + 1})
+    return Claim(
+        photo_id=photo_id,
+        token=token,
+        attempt=photo.attempts + 1,
+        original_key=photo.original_key,
+        subject=PhotoSubject(photo.subject),
+        options=PhotoOptions.model_validate(photo.options),
+        request_id=photo.request_id,
+    )
+
+
+async def complete_photo(
+    session: AsyncSession, claim: Claim, variant: NewVariant, *, faces: int, content_hash: str
+) -> bool:
+    """Record the result; False (and nothing written) when another claim has taken the photo over."""
+    state = PhotoState.COMPLETED if faces else PhotoState.NO_FACES
+    temporary = claim.subject is PhotoSubject.TEMPORARY
+    values = {
+        "state": state,
+        "faces": faces,
+        "content_hash": content_hash,
+        "visibility": Visibility.PRIVATE if temporary else Visibility.PUBLIC,
+        "error_code": None,
+        "error_detail": None,
+    }
+    if not await _finish(session, claim.photo_id, values, claim):
+        return False
+    await session.execute(
+        insert(PhotoVariant).values(
+            photo_id=claim.photo_id,
+            kind=VariantKind.PROCESSED,
+            bucket=variant.bucket,
+            key=variant.key,
+            format=variant.format,
+            width=variant.width,
+            height=variant.height,
+            bytes=variant.bytes,
+        )
+    )
+    return True
+
+
+async def fail_photo(session: AsyncSession, claim: Claim, code: FailureCode, detail: str | None = None) -> bool:
+    """Record a final failure; False when another claim has taken the photo over. Nothing of it becomes public."""
+    return await _finish(session, claim.photo_id, _failed(code, detail), claim)
+
+
+async def release_photo(session: AsyncSession, claim: Claim, code: FailureCode) -> bool:
+    """Give a photo back after a passing trouble: waiting callers are told, and the attempt does not count."""
+    if FAILURES[code].final:
+        raise ValueError(f"{code} is final: use fail_photo")
+    changed = await session.execute(
+        update(Photo)
+        .where(Photo.id == claim.photo_id, Photo.claim_token == claim.token)
+        .values(
+            state=PhotoState.PENDING, attempts=Photo.attempts - 1, claim_token=None, error_code=code, started_at=None
+        )
+        .returning(Photo.id)
+    )
+    if changed.scalar_one_or_none() is None:
+        return False
+    await _notify(session, claim.photo_id)
+    return True
+
+
+def _failed(code: FailureCode, detail: str | None) -> dict[str, Any]:
+    return {"state": PhotoState.FAILED, "error_code": code, "error_detail": detail}
+
+
+async def _finish(
+    session: AsyncSession, photo_id: uuid.UUID, values: dict[str, Any], claim: Claim | None = None
+) -> bool:
+    statement = update(Photo).where(Photo.id == photo_id)
+    if claim is not None:
+        statement = statement.where(Photo.claim_token == claim.token)
+    changed = await session.execute(
+        statement.values(**values, claim_token=None, finished_at=func.now()).returning(Photo.id)
+    )
+    if changed.scalar_one_or_none() is None:
+        return False
+    payload = {key: values[key] for key in ("faces", "error_code") if values.get(key) is not None}
+    await record_event(session, "photo", photo_id, f"photo.{values['state']}", payload)
+    await _notify(session, photo_id)
+    return True
+
+
+async def _notify(session: AsyncSession, photo_id: uuid.UUID) -> None:
+    """Wake those who wait; PostgreSQL delivers it when the transaction commits."""
+    await session.execute(
+        text("SELECT pg_notify(:channel, :photo)"), {"channel": FINISHED_CHANNEL, "photo": str(photo_id)}
+    )

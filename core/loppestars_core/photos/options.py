@@ -1,0 +1,31 @@
+"""What a caller may ask of the treatment of faces. Any value only makes it stronger than the product's own floor."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError("must be odd")
+    return value
+
+
+class PhotoOptions(BaseModel):
+    """Options of one photo, as stored with it.
+
+    Attributes:
+        mode: `pixelate` shows a mosaic; `blur` looks smooth and is a mosaic underneath.
+        pixelate_size: size of a mosaic cell in pixels.
+        blur_strength: diameter of the smoothing in pixels.
+        downscale_for_detection: long side in pixels that detection may shrink the photo to; never below our own.
+        output: `jpeg`, or `same` to keep PNG and WebP as they are (other readable formats become JPEG).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    mode: Literal["pixelate", "blur"] = "pixelate"
+    pixelate_size: Annotated[int, Field(ge=5, le=50)] = 20
+    blur_strength: Annotated[int, Field(ge=1, le=99), AfterValidator(_odd)] = 31
+    downscale_for_detection: Annotated[int, Field(ge=200, le=2000)] = 800
+    output: Literal["jpeg", "same"] = "jpeg"
