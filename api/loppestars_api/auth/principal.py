@@ -1,0 +1,47 @@
+"""Who asks, and what they may do: the one value that routes decide by."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    ANONYMOUS = "anonymous"
+    USER = "user"
+    ADMIN = "admin"
+
+
+class Scope(StrEnum):
+    """What a route asks for. A new kind of caller gets a set of these, and no route changes."""
+
+    PROCESS_PHOTOS = "photos:process"
+    MANAGE_CRAWLS = "crawls:manage"
+
+
+_SCOPES = {
+    Kind.ANONYMOUS: frozenset[Scope](),
+    Kind.USER: frozenset({Scope.PROCESS_PHOTOS}),
+    Kind.ADMIN: frozenset({Scope.PROCESS_PHOTOS, Scope.MANAGE_CRAWLS}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """`id` is the subject of the token, empty for anonymous; `limit_key` is what rate limits count by."""
+
+    kind: Kind
+    id: str
+    limit_key: str
+    scopes: frozenset[Scope] = field(default_factory=frozenset)
+
+    @property
+    def anonymous(self) -> bool:
+        return self.kind is Kind.ANONYMOUS
+
+
+def anonymous(address_key: str) -> Principal:
+    return Principal(Kind.ANONYMOUS, "", f"address:{address_key}")
+
+
+def signed_in(subject: str, *, admin: bool) -> Principal:
+    kind = Kind.ADMIN if admin else Kind.USER
+    return Principal(kind, subject, f"user:{subject}", _SCOPES[kind])

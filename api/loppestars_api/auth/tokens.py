@@ -1,0 +1,108 @@
+"""Checks bearer tokens: signature, algorithm, times, issuer, audience.
+
+The algorithm is never the token's choice: HS256 is tried with the shared secret only, RS256 and ES256 with the
+issuer's public key of that id only, and a key is used for no other algorithm than its own. So `alg: none` and a
+public key passed off as a secret have nothing to hold on to.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jwt
+from jwt.exceptions import ExpiredSignatureError, ImmatureSignatureError, PyJWTError
+
+from loppestars_api.auth.jwks import IssuerKeys
+from loppestars_api.settings import AuthSettings
+
+MAX_TOKEN_CHARACTERS: Final = 8192
+# Subjects become path segments and log fields.
+_SUBJECT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._|:@-]{0,127}$")
+_PUBLIC_KEY_ALGORITHMS: Final = frozenset({"RS256", "ES256"})
+_KEY_TYPES: Final = {"RS256": "RSA", "ES256": "EC"}
+
+
+class TokenRefused(Exception):
+    """The token is not accepted; the message says why, without repeating any of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a checked token says: its subject, and the roles that its issuer vouches for."""
+
+    subject: str
+    roles: frozenset[str]
+    issuer: str
+
+
+class TokenVerifier:
+    def __init__(self, settings: AuthSettings) -> None:
+        self._secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
+        self._keys = (
+            IssuerKeys(
+                str(settings.jwks_url),
+                cache_seconds=settings.jwks_cache_seconds,
+                timeout=settings.jwks_timeout_seconds,
+            )
+            if settings.jwks_url
+            else None
+        )
+        self._issuer = settings.jwt_issuer
+        self._audience = settings.jwt_audience
+        self._leeway = settings.jwt_leeway_seconds
+        self._trust_roles = settings.jwt_trust_roles_claim
+
+    async def verify(self, token: str) -> Identity:
+        """Raise `TokenRefused`, or `KeysUnavailable` when the issuer's keys cannot be had."""
+        if len(token) > MAX_TOKEN_CHARACTERS:
+            raise TokenRefused(f"The token is longer than {MAX_TOKEN_CHARACTERS} characters.")
+        try:
+            header = jwt.get_unverified_header(token)
+        except PyJWTError:
+            raise TokenRefused("The token is not a JWT.") from None
+        algorithm = header.get("alg")
+        key = await self._key(algorithm, header.get("kid"))
+        return self._identity(self._claims(token, key, str(algorithm)))
+
+    async def _key(self, algorithm: object, key_id: object) -> Any:  # noqa: ANN401 - str or one of PyJWT's key types
+        if algorithm == "HS256" and self._secret is not None:
+            return self._secret
+        if algorithm in _PUBLIC_KEY_ALGORITHMS and self._keys is not None:
+            if not isinstance(key_id, str):
+                raise TokenRefused("The token names no key (kid).")
+            found = await self._keys.find(key_id)
+            if found is None or found.key_type != _KEY_TYPES[str(algorithm)]:
+                raise TokenRefused("The token is signed by a key that its issuer does not publish.")
+            return found.key
+        raise TokenRefused("The token's algorithm is not accepted here.")
+
+    def _claims(self, token: str, key: Any, algorithm: str) -> dict[str, Any]:  # noqa: ANN401 - see _key
+        required = ["exp", "sub", *(["iss"] if self._issuer else []), *(["aud"] if self._audience else [])]
+        try:
+            return jwt.decode(
+                token,
+                key,
+                algorithms=[algorithm],
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=self._leeway,
+                options={"require": required, "verify_aud": self._audience is not None},
+            )
+        except ExpiredSignatureError:
+            raise TokenRefused("The token has expired.") from None
+        except ImmatureSignatureError:
+            raise TokenRefused("The token is not valid yet.") from None
+        except PyJWTError:
+            raise TokenRefused("The token is not accepted: signature, issuer, audience or a required claim.") from None
+
+    def _identity(self, claims: dict[str, Any]) -> Identity:
+        subject = claims["sub"]
+        if not isinstance(subject, str) or not _SUBJECT.match(subject):
+            raise TokenRefused("The token's subject is not a user id.")
+        return Identity(subject, self._roles(claims) if self._trust_roles else frozenset(), str(claims.get("iss", "")))
+
+    @staticmethod
+    def _roles(claims: dict[str, Any]) -> frozenset[str]:
+        metadata = claims.get("app_metadata")
+        roles = metadata.get("roles") if isinstance(metadata, dict) else None
+        return frozenset(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else frozenset()

@@ -1,0 +1,83 @@
+"""`/docs`, `/redoc` and the OpenAPI document, without a byte from elsewhere.
+
+FastAPI's own pages load Swagger UI and ReDoc from a CDN. Their files come with the package `fastapi-standalone-docs`
+(see docs/decisions/0010); only its files are used, because its code replaces functions of FastAPI for the process.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
+
+DESCRIPTION = """\
+Danish flea markets: which run today, which are near, which match a word; and photos of stalls whose faces are made
+unrecognisable before anyone else sees them.
+
+Every error is `{"detail": …, "request_id": …}`, and every answer carries `X-Request-ID`; one that you send is kept.
+HEAD is answered wherever GET is.
+"""
+_ASSETS = "/docs-assets"
+
+
+def asset_folder() -> Path:
+    """Where the package keeps its files; found without importing it."""
+    spec = find_spec("fastapi_standalone_docs")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("fastapi-standalone-docs is not installed: run `make setup`")
+    return Path(spec.origin).parent / "static"
+
+
+def install_documentation(app: FastAPI) -> None:
+    """Add the pages and their files. ReDoc looks for its logo beside its own page, hence the second mount."""
+    _install_openapi(app)
+    folder = asset_folder()
+    title = app.title
+
+    async def swagger(request: Request) -> HTMLResponse:
+        root = request.scope.get("root_path", "")
+        return get_swagger_ui_html(
+            openapi_url=f"{root}/openapi.json",
+            title=title,
+            swagger_js_url=f"{root}{_ASSETS}/swagger/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}{_ASSETS}/swagger/swagger-ui.css",
+            swagger_favicon_url=f"{root}{_ASSETS}/fastapi/favicon.png",
+        )
+
+    async def redoc(request: Request) -> HTMLResponse:
+        root = request.scope.get("root_path", "")
+        return get_redoc_html(
+            openapi_url=f"{root}/openapi.json",
+            title=title,
+            redoc_js_url=f"{root}{_ASSETS}/redoc/redoc.standalone.js",
+            redoc_favicon_url=f"{root}{_ASSETS}/fastapi/favicon.png",
+            with_google_fonts=False,
+        )
+
+    app.add_route("/docs", swagger, methods=["GET"], include_in_schema=False)
+    app.add_route("/redoc", redoc, methods=["GET"], include_in_schema=False)
+    app.mount(_ASSETS, StaticFiles(directory=folder), name="docs-assets")
+    app.mount("/redoc", StaticFiles(directory=folder / "redoc"), name="redoc-assets")
+
+
+def _install_openapi(app: FastAPI) -> None:
+    """The document, less the 422 that FastAPI adds to each route with a parameter, also to those that have none."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = generate()
+            for item in document["paths"].values():
+                for operation in item.values():
+                    if "HTTPValidationError" in str(operation["responses"].get("422")):
+                        del operation["responses"]["422"]
+            for unused in ("HTTPValidationError", "ValidationError"):
+                document["components"]["schemas"].pop(unused, None)
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

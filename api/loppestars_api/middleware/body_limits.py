@@ -1,0 +1,66 @@
+"""Refuses a request body while it arrives: too large, or too slow.
+
+A body is counted as it streams in, so one of 60 MB costs no memory; where its length is announced it is refused
+before its first byte. The rest that a client still sends is thrown away by the server.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from loppestars_api.errors import BodyTooSlow, TooLarge
+
+_BODYLESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+
+
+class BodyLimitMiddleware:
+    """`limits` maps a path to the most bytes its body may have; other paths take `default`.
+
+    Raises `TooLarge` and `BodyTooSlow` from `receive`, in the middle of whoever reads the body.
+    """
+
+    def __init__(self, app: ASGIApp, *, default: int, limits: Mapping[str, int], silence_seconds: float) -> None:
+        self._app = app
+        self._default = default
+        self._limits = dict(limits)
+        self._silence = silence_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in _BODYLESS:
+            await self._app(scope, receive, send)
+            return
+        limit = self._limits.get(scope["path"], self._default)
+        announced = _content_length(scope)
+        received = 0
+        complete = False
+
+        async def receive_within_limits() -> Message:
+            nonlocal received, complete
+            if announced is not None and announced > limit:
+                raise TooLarge(_told(limit))
+            if complete:  # waiting for a disconnect, which may rightly take long
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), self._silence)
+            except TimeoutError:
+                raise BodyTooSlow(f"No part of the body arrived for {self._silence:g} seconds.") from None
+            if message["type"] == "http.request":
+                complete = not message.get("more_body", False)
+                received += len(message.get("body", b""))
+                if received > limit:
+                    raise TooLarge(_told(limit))
+            return message
+
+        await self._app(scope, receive_within_limits, send)
+
+
+def _told(limit: int) -> str:
+    return f"The body is larger than the {limit} bytes that this takes."
+
+
+def _content_length(scope: Scope) -> int | None:
+    for key, value in scope["headers"]:
+        if key == b"content-length":
+            return int(value) if value.isdigit() else None
+    return None

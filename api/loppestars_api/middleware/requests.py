@@ -1,0 +1,85 @@
+"""What every request gets, in one pass of plain ASGI: an id, HEAD, a metric, a log line, an answer to a fault.
+
+Each layer of middleware costs every request; these belong together because all of them need the start of the
+answer and its end.
+"""
+
+from time import perf_counter
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
+
+from loppestars_api.errors import fault_answer
+from loppestars_api.metrics import IN_FLIGHT, UNMATCHED, RequestMeter
+from loppestars_core.logging import accept_request_id
+
+log = structlog.get_logger("loppestars_api.access")
+
+# Probes come every few seconds for ever; a line for each would bury everything else.
+QUIET_PATHS = frozenset({"/health", "/ready"})
+
+
+class RequestMiddleware:
+    """Outermost layer; puts `request_id` into the scope."""
+
+    def __init__(self, app: ASGIApp, *, access_log: bool = True) -> None:
+        self._app = app
+        self._access_log = access_log
+        self._meter = RequestMeter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        method: str = scope["method"]
+        request_id = accept_request_id(_header(scope, b"x-request-id"))
+        # A HEAD is answered by the route of its GET, less the body.
+        inner = scope if method != "HEAD" else {**scope, "method": "GET"}
+        inner["request_id"] = request_id
+        bind_contextvars(request_id=request_id)
+        status = 0
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode("ascii"))]
+            elif method == "HEAD" and message.get("body"):
+                message = {**message, "body": b""}
+            await send(message)
+
+        IN_FLIGHT.inc()
+        try:
+            await self._app(inner, receive, send_on)
+        except Exception:
+            # An answer that has begun cannot be taken back: the server cuts the connection.
+            log.exception("fault", path=scope["path"])
+            if status:
+                raise
+            await fault_answer(request_id)(inner, receive, send_on)
+        finally:
+            IN_FLIGHT.dec()
+            self._record(inner, method, status, perf_counter() - started)
+
+    def _record(self, scope: Scope, method: str, status: int, seconds: float) -> None:
+        template: str = scope.get("route_template") or getattr(scope.get("route"), "path", UNMATCHED)
+        # 499 is what proxies call a client that left before its answer.
+        self._meter.observe(template, method, status or 499, seconds)
+        if self._access_log and template not in QUIET_PATHS:
+            log.info(
+                "request",
+                method=method,
+                route=template,
+                path=scope["path"],
+                status=status or 499,
+                milliseconds=round(seconds * 1000, 1),
+            )
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None

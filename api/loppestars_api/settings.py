@@ -1,0 +1,109 @@
+"""What the API reads from its environment."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AnyHttpUrl, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from loppestars_core.settings import ComponentSettings, DatabaseSettings, Port, StorageSettings
+
+# RFC 7518, section 3.2: a key of at least the hash's size.
+MIN_SECRET_BYTES = 32
+MEBIBYTE = 1024 * 1024
+
+# Lists come as comma-separated text, the way people write environment variables; pydantic-settings would want JSON.
+Names = Annotated[tuple[str, ...], NoDecode]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode]
+SigningAlgorithm = Literal["RS256", "ES256"]
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class AuthSettings(ComponentSettings):
+    """How bearer tokens are checked: a shared secret, the public keys of an issuer, or both."""
+
+    jwt_secret: SecretStr | None = Field(
+        None, description="HS256 secret of bearer tokens, at least 32 bytes; empty: no HS256 token is accepted"
+    )
+    jwks_url: AnyHttpUrl | None = Field(
+        None, description="where the issuer publishes the public keys of its RS256 and ES256 tokens"
+    )
+    jwks_cache_seconds: float = Field(600, gt=0, le=86_400, description="how long fetched keys are used unasked")
+    jwks_timeout_seconds: float = Field(5, gt=0, le=30, description="how long fetching the keys may take")
+    jwt_issuer: str | None = Field(None, description="the iss that a token must carry; empty: any")
+    jwt_audience: str | None = Field(None, description="the aud that a token must carry; empty: not looked at")
+    jwt_leeway_seconds: float = Field(10, ge=0, le=300, description="clock difference allowed for exp and nbf")
+    jwt_trust_roles_claim: bool = Field(
+        default=False, description="whether app_metadata.roles of a token grants roles, beside the database"
+    )
+
+    @model_validator(mode="after")
+    def _check_secret(self) -> Self:
+        if self.jwt_secret is not None and len(self.jwt_secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
+            raise ValueError(f"JWT_SECRET must have at least {MIN_SECRET_BYTES} bytes (openssl rand -base64 48)")
+        return self
+
+
+class LimitSettings(ComponentSettings):
+    """How much one client, and all of them together, may ask for."""
+
+    trusted_proxies: Networks = Field(
+        (), description="networks whose X-Forwarded-For is believed, comma-separated, e.g. 10.0.0.0/8"
+    )
+    rate_limit_lists_per_minute: int = Field(
+        6000, ge=0, description="reads of one client in a minute (a screen of the app makes about 60); 0: no limit"
+    )
+    rate_limit_photos_per_minute: int = Field(
+        120, ge=0, description="photos of one client in a minute, sustained; 0: no limit"
+    )
+    # Whole neighbourhoods share one address behind a mobile network's NAT.
+    rate_limit_photos_burst: int = Field(600, ge=1, description="photos of one client at once")
+    rate_limit_triggers_per_minute: int = Field(
+        30, ge=0, description="crawl commands of one admin in a minute; 0: no limit"
+    )
+    rate_limit_auth_failures_per_minute: int = Field(
+        60, ge=0, description="refused tokens from one address in a minute before it is told to wait; 0: no limit"
+    )
+    max_json_bytes: int = Field(64 * 1024, ge=1024, description="largest JSON body")
+    max_photo_bytes: int = Field(50 * MEBIBYTE, ge=1024, description="largest photo")
+    max_waiting_photos: int = Field(
+        600, ge=1, description="photo requests that may wait for imaging in one process; further ones get 503"
+    )
+    max_uploads: int = Field(8, ge=1, description="photo uploads received at once by one process; further ones wait")
+    photo_wait_seconds: float = Field(30, gt=0, le=300, description="how long a photo request waits before its 504")
+    tokenless_process_minutes: float = Field(
+        15, gt=0, description="age up to which an original may be processed without a token"
+    )
+    body_timeout_seconds: float = Field(30, gt=0, description="longest silence while a request body arrives")
+    statement_timeout_seconds: float = Field(10, gt=0, description="longest database statement of a request")
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        return _split(value)
+
+
+class ApiSettings(AuthSettings, LimitSettings, StorageSettings, DatabaseSettings):
+    """Settings of `loppestars-api`."""
+
+    host: str = Field("127.0.0.1", description="address the API listens on")
+    port: Port = Field(8080, description="port the API listens on; 0 takes a free one")
+    cors_origins: Names = Field(
+        ("*",), description="origins of browsers that may call, comma-separated; * is any, empty none"
+    )
+    access_log: bool = Field(default=True, description="write a log line for each request")
+    drain_seconds: int = Field(40, ge=1, description="how long requests in flight are waited for at shutdown")
+    crawl_launcher: Literal["local", "cluster"] = Field(
+        "local", description="local starts crawls as processes; cluster creates Crawl resources"
+    )
+    crawl_sources: Names = Field((), description="sources of a crawl triggered without naming any; empty: all")
+    crawl_command: str = Field("loppestars-crawler", description="crawler command of the local launcher")
+    crawl_stack: str = Field("", description="LoppestarsStack that Crawl resources belong to (cluster launcher)")
+    crawl_namespace: str = Field("", description="namespace of Crawl resources; empty: the pod's own")
+
+    @field_validator("cors_origins", "crawl_sources", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return _split(value)

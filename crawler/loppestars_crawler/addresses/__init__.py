@@ -1,1 +1,0 @@
-"""Danish addresses: the postal-code table, the rules that make addresses comparable, and points on the map."""
