@@ -20,13 +20,13 @@ class MarketRepository:
     async def search(self, query: MarketQuery) -> Sequence[Row[Any]]:
         """Rows of MarketResponse's columns, in the order of the query."""
         async with self._engine.connect() as connection:
-            found = await connection.execute(select_markets(query, today_in_denmark()))
-            return found.all()
+            rows: Sequence[Row[Any]] = (await connection.execute(select_markets(query, today_in_denmark()))).all()
+        return rows
 
     async def find(self, market_id: UUID) -> Row[Any] | None:
         """The market of that id, also when it has been merged into another."""
         merged_into = select(MarketRedirect.market_id).where(MarketRedirect.id == market_id).scalar_subquery()
         statement = select_market().where(Market.id == func.coalesce(merged_into, literal(market_id)))
         async with self._engine.connect() as connection:
-            found = await connection.execute(statement)
-            return found.one_or_none()
+            row: Row[Any] | None = (await connection.execute(statement)).one_or_none()
+        return row

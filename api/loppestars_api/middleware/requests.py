@@ -64,7 +64,7 @@ class RequestMiddleware:
             self._record(inner, method, status, perf_counter() - started)
 
     def _record(self, scope: Scope, method: str, status: int, seconds: float) -> None:
-        template: str = scope.get("route_template") or getattr(scope.get("route"), "path", UNMATCHED)
+        template = str(scope.get("route_template") or getattr(scope.get("route"), "path", UNMATCHED))
         # 499 is what proxies call a client that left before its answer.
         self._meter.observe(template, method, status or 499, seconds)
         if self._access_log and template not in QUIET_PATHS:

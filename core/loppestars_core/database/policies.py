@@ -54,7 +54,7 @@ POLICIES: dict[str, TablePolicy] = {
     "audit_log": TablePolicy("actor_id", 730, Export.ROWS, Erasure.KEEP),
     "domain_events": TablePolicy(None, 90, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL),
     "schema_releases": _PUBLIC,
-    # Keys hold addresses and ids for about a minute; the API sweeps them.
-    "rate_limits": TablePolicy(None, 1, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL),
-    "rate_windows": TablePolicy(None, 1, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL),
+    # Keys hold addresses and user ids of the last minutes only.
+    "rate_limits": TablePolicy(None, 1, Export.NOT_PERSONAL, Erasure.DELETE),
+    "rate_windows": TablePolicy(None, 1, Export.NOT_PERSONAL, Erasure.DELETE),
 }

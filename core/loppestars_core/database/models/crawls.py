@@ -50,10 +50,10 @@ class CrawlRun(Counts, Base):
     __table_args__ = (
         CheckConstraint(one_of("state", CrawlState), name="state_is_known"),
         CheckConstraint(one_of("trigger", CrawlTrigger), name="trigger_is_known"),
-        # Never two at once, whoever asks: the second insert fails and its caller is shown the first run.
+        # At most one waits and at most one runs, whoever asks: the second insert finds the first run.
         Index(
             "uq_crawl_runs_active",
-            text("(true)"),
+            "state",
             unique=True,
             postgresql_where=text("state IN ('pending', 'running')"),
         ),

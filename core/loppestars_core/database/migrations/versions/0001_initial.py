@@ -181,7 +181,7 @@ def upgrade() -> None:
     op.create_index(
         "uq_crawl_runs_active",
         "crawl_runs",
-        [sa.literal_column("(true)")],
+        ["state"],
         unique=True,
         postgresql_where=sa.text("state IN ('pending', 'running')"),
     )

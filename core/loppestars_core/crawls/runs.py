@@ -1,0 +1,256 @@
+"""The record of crawl runs, each step in the caller's transaction."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from loppestars_core.clock import now_utc
+from loppestars_core.crawls.lock import lock_is_held
+from loppestars_core.database.models import (
+    COUNT_NAMES,
+    CrawlFailedItem,
+    CrawlRun,
+    CrawlState,
+    CrawlTrigger,
+)
+from loppestars_core.ledger import record_event
+from loppestars_core.logging import current_request_id
+
+# A pending run whose process has not taken the lock by then never will.
+PENDING_EXPIRES = timedelta(minutes=5)
+_LONGEST_SNIPPET = 2000
+_LONGEST_ERROR = 2000
+
+
+class CrawlNotFound(LookupError):
+    """There is no run of that id."""
+
+
+class CrawlAlreadyFinished(RuntimeError):
+    """The run has ended, so it cannot be cancelled."""
+
+
+async def request_run(
+    session: AsyncSession,
+    *,
+    trigger: CrawlTrigger,
+    sources: list[str],
+    item_limit: int | None = None,
+    requested_by: str | None = None,
+) -> tuple[CrawlRun, bool]:
+    """A pending run and True; or the run that is active already, and False. Safe from several replicas at once."""
+    await _close_dead_runs(session)
+    active = await _active(session)
+    if active is not None:
+        return active, False
+    created = await session.execute(
+        upsert(CrawlRun)
+        .values(
+            id=uuid.uuid4(),
+            trigger=trigger,
+            sources=sources,
+            item_limit=item_limit,
+            requested_by=requested_by,
+            request_id=current_request_id(),
+        )
+        .on_conflict_do_nothing(
+            index_elements=[CrawlRun.state], index_where=CrawlRun.state.in_([CrawlState.PENDING, CrawlState.RUNNING])
+        )
+        .returning(CrawlRun.id)
+    )
+    run_id = created.scalar_one_or_none()
+    if run_id is None:
+        active = await _active(session)
+        if active is None:  # it ended between the two statements
+            return await request_run(
+                session, trigger=trigger, sources=sources, item_limit=item_limit, requested_by=requested_by
+            )
+        return active, False
+    await record_event(session, "crawl", run_id, "crawl.pending", {"trigger": trigger})
+    return await find_run(session, run_id), True
+
+
+async def begin_run(  # noqa: PLR0913 - what a run is
+    session: AsyncSession,
+    run_id: uuid.UUID,
+    *,
+    trigger: CrawlTrigger,
+    sources: list[str],
+    item_limit: int | None = None,
+    dry_run: bool = False,
+) -> CrawlRun:
+    """Continue the pending run of that id, or make it. Only the holder of the lock calls this.
+
+    A run that was cancelled or finished before it began comes back unchanged: the caller looks at its state.
+    """
+    await _close_dead_runs(session, we_hold_the_lock=True)
+    values = {
+        "state": CrawlState.RUNNING,
+        "sources": sources,
+        "item_limit": item_limit,
+        "dry_run": dry_run,
+        "started_at": func.now(),
+    }
+    begun = await session.execute(
+        update(CrawlRun)
+        .where(CrawlRun.id == run_id, CrawlRun.state == CrawlState.PENDING)
+        .values(**values)
+        .returning(CrawlRun.id)
+    )
+    if begun.scalar_one_or_none() is None:
+        made = await session.execute(
+            upsert(CrawlRun)
+            .values(id=run_id, trigger=trigger, request_id=current_request_id(), **values)
+            .on_conflict_do_nothing(index_elements=[CrawlRun.id])
+            .returning(CrawlRun.id)
+        )
+        if made.scalar_one_or_none() is None:
+            return await find_run(session, run_id)
+    await record_event(session, "crawl", run_id, "crawl.running")
+    return await find_run(session, run_id)
+
+
+async def record_superseded(
+    session: AsyncSession, run_id: uuid.UUID, *, trigger: CrawlTrigger, sources: list[str]
+) -> CrawlRun:
+    """The record of a run that found the lock taken."""
+    values = {
+        "state": CrawlState.SUPERSEDED,
+        "finished_at": func.now(),
+        "error": "another crawl was running",
+    }
+    await session.execute(
+        upsert(CrawlRun)
+        .values(id=run_id, trigger=trigger, sources=sources, **values)
+        .on_conflict_do_update(index_elements=[CrawlRun.id], set_=values, where=CrawlRun.state == CrawlState.PENDING)
+    )
+    await record_event(session, "crawl", run_id, "crawl.superseded")
+    return await find_run(session, run_id)
+
+
+async def update_progress(
+    session: AsyncSession, run_id: uuid.UUID, *, expected: int | None, done: int, counts: Mapping[str, int]
+) -> None:
+    """Store how far a running crawl is."""
+    await session.execute(
+        update(CrawlRun)
+        .where(CrawlRun.id == run_id, CrawlRun.state == CrawlState.RUNNING)
+        .values(expected=expected, done=done, **{name: counts.get(name, 0) for name in COUNT_NAMES})
+    )
+
+
+async def finish_run(
+    session: AsyncSession,
+    run_id: uuid.UUID,
+    state: CrawlState,
+    *,
+    counts: Mapping[str, int] | None = None,
+    error: str | None = None,
+) -> bool:
+    """End a run that has not ended yet; False when it had."""
+    numbers = {} if counts is None else {name: counts.get(name, 0) for name in COUNT_NAMES}
+    ended = await session.execute(
+        update(CrawlRun)
+        .where(CrawlRun.id == run_id, CrawlRun.state.in_([CrawlState.PENDING, CrawlState.RUNNING]))
+        .values(state=state, finished_at=func.now(), error=error and error[:_LONGEST_ERROR], **numbers)
+        .returning(CrawlRun.id)
+    )
+    if ended.scalar_one_or_none() is None:
+        return False
+    await record_event(session, "crawl", run_id, f"crawl.{state}", {**numbers, **({"error": error} if error else {})})
+    return True
+
+
+async def request_cancel(session: AsyncSession, run_id: uuid.UUID) -> CrawlRun:
+    """Cancel a pending run at once; ask a running one to stop (it keeps what it has done).
+
+    Raises:
+        CrawlNotFound: no such run.
+        CrawlAlreadyFinished: it has ended.
+    """
+    run = await find_run(session, run_id, lock=True)
+    if CrawlState(run.state).finished:
+        raise CrawlAlreadyFinished(f"the run has {run.state}")
+    if run.state == CrawlState.PENDING:
+        await finish_run(session, run_id, CrawlState.CANCELLED, error="cancelled before it started")
+    await session.execute(
+        update(CrawlRun)
+        .where(CrawlRun.id == run_id)
+        .values(cancel_requested_at=func.coalesce(CrawlRun.cancel_requested_at, func.now()))
+    )
+    return await find_run(session, run_id)
+
+
+async def cancel_requested(session: AsyncSession, run_id: uuid.UUID) -> bool:
+    """Whether somebody asked the run to stop; a crawl looks at this every few seconds."""
+    found = await session.execute(select(CrawlRun.cancel_requested_at).where(CrawlRun.id == run_id))
+    return found.scalar_one_or_none() is not None
+
+
+async def add_failed_item(  # noqa: PLR0913 - one argument a column
+    session: AsyncSession,
+    run_id: uuid.UUID,
+    *,
+    source: str,
+    reason: str,
+    url: str | None = None,
+    snippet: str | None = None,
+) -> None:
+    await session.execute(
+        insert(CrawlFailedItem).values(
+            run_id=run_id, source=source, reason=reason, url=url, snippet=snippet and snippet[:_LONGEST_SNIPPET]
+        )
+    )
+
+
+async def find_run(session: AsyncSession, run_id: uuid.UUID, *, lock: bool = False) -> CrawlRun:
+    """The run as it is now, with its row locked when asked; raise `CrawlNotFound`."""
+    statement = select(CrawlRun).where(CrawlRun.id == run_id).execution_options(populate_existing=True)
+    run = (await session.execute(statement.with_for_update() if lock else statement)).scalar_one_or_none()
+    if run is None:
+        raise CrawlNotFound("there is no crawl run of this id")
+    return run
+
+
+async def list_runs(session: AsyncSession, *, limit: int = 50, offset: int = 0) -> list[CrawlRun]:
+    """The newest runs first."""
+    statement = select(CrawlRun).order_by(CrawlRun.created_at.desc(), CrawlRun.id).limit(limit).offset(offset)
+    return list((await session.execute(statement)).scalars())
+
+
+async def failed_items(session: AsyncSession, run_id: uuid.UUID, *, limit: int = 200) -> list[CrawlFailedItem]:
+    """What the run did not understand or could not store, in the order in which it came up."""
+    statement = select(CrawlFailedItem).where(CrawlFailedItem.run_id == run_id).order_by(CrawlFailedItem.id)
+    return list((await session.execute(statement.limit(limit))).scalars())
+
+
+async def _active(session: AsyncSession) -> CrawlRun | None:
+    statement = (
+        select(CrawlRun)
+        .where(CrawlRun.state.in_([CrawlState.PENDING, CrawlState.RUNNING]))
+        # A running crawl answers a second trigger rather than one that only waits.
+        .order_by(CrawlRun.state.desc())
+        .limit(1)
+        .execution_options(populate_existing=True)
+    )
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+async def _close_dead_runs(session: AsyncSession, *, we_hold_the_lock: bool = False) -> None:
+    """Fail runs whose process is gone: running without the lock, or pending for too long."""
+    unfinished = (
+        await session.execute(select(CrawlRun).where(CrawlRun.state.in_([CrawlState.PENDING, CrawlState.RUNNING])))
+    ).scalars()
+    for run in list(unfinished):
+        values: dict[str, Any] | None = None
+        if run.state == CrawlState.RUNNING and (we_hold_the_lock or not await lock_is_held(session)):
+            values = {"error": "its process ended without a word; what it had stored is kept"}
+        elif run.state == CrawlState.PENDING and run.created_at < now_utc() - PENDING_EXPIRES:
+            values = {"error": "it was never started"}
+        if values is not None:
+            await finish_run(session, run.id, CrawlState.FAILED, **values)

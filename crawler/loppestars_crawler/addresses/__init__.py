@@ -1,0 +1,1 @@
+"""Danish addresses: the postal-code table, the rules that make addresses comparable, and points on the map."""

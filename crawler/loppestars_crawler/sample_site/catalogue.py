@@ -1,0 +1,96 @@
+"""The markets of the sample site on a given day. Pure: the same day gives the same markets.
+
+Dates follow the calendar and not the day of asking: tomorrow's site is today's, moved on by one day, as real ones are.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+from importlib.resources import files
+
+from loppestars_crawler.addresses.points import Point
+from loppestars_crawler.addresses.postal_codes import PostalCode, danish_postal_codes
+
+HORIZON = timedelta(days=62)
+"""How far ahead the site lists markets."""
+_WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleMarket:
+    """A market that comes back; `name` is HTML."""
+
+    number: int
+    name: str
+    street: str
+    postal_code: PostalCode
+    sites: str
+    rule: str
+    features: frozenset[str]
+
+    @property
+    def slug(self) -> str:
+        return f"{self.number:03d}-{self.postal_code.code}"
+
+    @property
+    def point(self) -> Point:
+        """A place of its own some hundred metres from the middle of its postal code."""
+        east, north = self.number % 7 - 3, self.number % 5 - 2
+        centre = self.postal_code.centre
+        return Point(round(centre.latitude + north * 0.0021, 5), round(centre.longitude + east * 0.0034, 5))
+
+    def occurrences(self, today: date) -> list[tuple[date, date]]:
+        """Its dates that are running or begin within the horizon, first to last day."""
+        days = [(start, end) for start, end in _recurrence(self.rule, self.number, today) if end >= today]
+        return [dates for dates in days if dates[0] <= today + HORIZON]
+
+
+def _recurrence(rule: str, number: int, today: date) -> Iterator[tuple[date, date]]:
+    kind, *numbers = rule.split(":")
+    monday = today - timedelta(days=today.weekday())
+    if kind == "thisweek":
+        for week in range(9):
+            yield monday + week * _WEEK, monday + week * _WEEK + timedelta(days=6)
+    elif kind == "month":
+        first = today.replace(day=1)
+        for _ in range(3):
+            following = (first + timedelta(days=32)).replace(day=1)
+            yield first, following - timedelta(days=1)
+            first = following
+    else:
+        every, weekday, length = ([7, int(numbers[0]), 1] if kind == "week" else [*map(int, numbers), 1])[:3]
+        # Periods are counted from one Monday, shifted by the market's number so that not all fall into one week.
+        epoch = date(2024, 1, 1) + timedelta(days=weekday) + (number % (every // 7)) * _WEEK
+        start = epoch + ((today - epoch).days // every) * timedelta(days=every)
+        while start <= today + HORIZON:
+            yield start, start + timedelta(days=length - 1)
+            start += timedelta(days=every)
+
+
+@cache
+def sample_markets() -> tuple[SampleMarket, ...]:
+    """All markets of the sample, as the package's data file lists them."""
+    text = (files("loppestars_crawler") / "data" / "sample_markets.tsv").read_text(encoding="utf-8")
+    table = danish_postal_codes()
+    markets: list[SampleMarket] = []
+    for line in text.splitlines():
+        if line.startswith("#"):
+            continue
+        name, street, code, sites, rule, features = line.split("\t")
+        row = table.by_code[code]
+        markets.append(
+            SampleMarket(len(markets), name, street, row, sites, rule, frozenset(filter(None, features.split(",")))),
+        )
+    return tuple(markets)
+
+
+def listed_on(site: str, today: date) -> list[tuple[SampleMarket, date, date]]:
+    """Occurrences that one site (`m` or `l`) lists on a day, by their start."""
+    entries = [
+        (market, start, end)
+        for market in sample_markets()
+        if market.sites in {site, "b"}
+        for start, end in market.occurrences(today)
+    ]
+    return sorted(entries, key=lambda entry: (entry[1], entry[0].number))

@@ -1,0 +1,101 @@
+"""The sample site on a port of this machine. It listens on loopback only: its markets are made up."""
+
+import signal
+import sys
+import threading
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Protocol, Self
+
+from loppestars_core.clock import today_in_denmark
+from loppestars_core.exit_codes import ExitCode
+from loppestars_crawler.sample_site.site import Answer, SampleSite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LOOPBACK = "127.0.0.1"
+
+
+class Site(Protocol):
+    """Whatever answers requests; tests put a site with faults here."""
+
+    def respond(self, target: str, headers: dict[str, str]) -> Answer:
+        """Answer a GET."""
+
+
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Silent: a client that went away is no fault of the site."""
+
+
+class SampleServer:
+    """A site served in threads of its own; `url` is where it really listens."""
+
+    def __init__(self, site: Site, port: int = 0) -> None:
+        """Bind `port` of 127.0.0.1; 0 takes a free one.
+
+        Raises:
+            OSError: the port is in use.
+        """
+        handler = type("Handler", (_Handler,), {"site": site})
+        self._server = _QuietServer((LOOPBACK, port), handler)
+        self.url = f"http://{LOOPBACK}:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    site: Site
+    protocol_version = "HTTP/1.1"
+    server_version = "LoppestarsSampleSite"
+    # An idle client must not hold a thread for ever.
+    timeout = 30
+
+    def do_GET(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = type(self).site.respond(self.path, headers)
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        """Silent: who watches the site reads the crawler's log."""
+
+
+def serve(port: int, day: date | None) -> int:
+    """Serve until interrupted; the first line on stdout says where. Returns the exit code."""
+    today: Callable[[], date] = today_in_denmark if day is None else lambda: day
+    try:
+        server = SampleServer(SampleSite(today), port)
+    except OSError as error:
+        sys.stderr.write(
+            f"port {port} of {LOOPBACK} cannot be used ({error.strerror}): take another, or 0 for a free one\n"
+        )
+        return ExitCode.USAGE
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with server:
+        sys.stdout.write(
+            f"Sample site is ready at {server.url}\n"
+            f"MARKEDSKALENDEREN_URL={server.url}\nLOPPEMARKEDER_URL={server.url}\n",
+        )
+        sys.stdout.flush()
+        stop.wait()
+    return ExitCode.DONE

@@ -1,0 +1,96 @@
+"""What the sample site answers to a request. Pure but for the day, which is asked at each request."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from email.utils import format_datetime, parsedate_to_datetime
+from urllib.parse import parse_qs, urlsplit
+
+from loppestars_core.clock import DENMARK, today_in_denmark
+from loppestars_crawler.sample_site import calendar_pages, events
+from loppestars_crawler.sample_site.catalogue import sample_markets
+
+ROBOTS = """User-agent: *
+Disallow: /wp-admin/
+Disallow: /kontakt
+Allow: /wp-admin/admin-ajax.php
+"""
+_HTML, _JSON, _TEXT = "text/html; charset=utf-8", "application/json; charset=UTF-8", "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, headers and body of a response."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSite:
+    """Both sites under one address: their paths do not meet."""
+
+    today: Callable[[], date] = today_in_denmark
+
+    def respond(self, target: str, headers: Mapping[str, str]) -> Answer:
+        """Answer a GET for `target` (path and query); `headers` by lower-case name."""
+        parts = urlsplit(target)
+        today = self.today()
+        found = self._page(parts.path, parse_qs(parts.query), today)
+        if found is None:
+            return Answer(404, b"Siden findes ikke.\n", {"Content-Type": _TEXT})
+        body, content_type = found
+        changed_at = datetime.combine(today, time(), DENMARK).astimezone(UTC)
+        tag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
+        validators = {"ETag": tag, "Last-Modified": format_datetime(changed_at, usegmt=True)}
+        if _is_current(headers, tag, changed_at):
+            return Answer(304, b"", validators)
+        return Answer(200, body, {"Content-Type": content_type, **validators})
+
+    def _page(self, path: str, query: Mapping[str, list[str]], today: date) -> tuple[bytes, str] | None:
+        if path == "/robots.txt":
+            return ROBOTS.encode(), _TEXT
+        if path == "/":
+            return _front_page(today).encode(), _HTML
+        if path == calendar_pages.LIST_PATH:
+            page = calendar_pages.list_page(_number(query, "page", 1), today)
+            return (page.encode(), _HTML) if page else None
+        if path.rstrip("/") == events.API_PATH:
+            answer = events.events_page(_number(query, "page", 1), _number(query, "per_page", 10), today)
+            return (json.dumps(answer).encode(), _JSON) if answer else None
+        slug = path.rstrip("/").split("/")
+        for market in sample_markets():
+            if path.startswith(("/marked/", "/loppemarked/")) and len(slug) > 2 and slug[2] == market.slug:  # noqa: PLR2004 - /marked/<slug>
+                return calendar_pages.market_page(market).encode(), _HTML
+        return None
+
+
+def _is_current(headers: Mapping[str, str], tag: str, changed_at: datetime) -> bool:
+    """Whether the client has this page: by ETag, and only without one by date (RFC 9110, 13.2.2)."""
+    if tags := headers.get("if-none-match"):
+        return tag in {part.strip().removeprefix("W/") for part in tags.split(",")} or tags.strip() == "*"
+    if since := headers.get("if-modified-since"):
+        try:
+            return parsedate_to_datetime(since) >= changed_at
+        except (ValueError, TypeError):
+            return False
+    return False
+
+
+def _number(query: Mapping[str, list[str]], name: str, default: int) -> int:
+    try:
+        return int(query.get(name, [""])[0])
+    except ValueError:
+        return default
+
+
+def _front_page(today: date) -> str:
+    return (
+        "<!DOCTYPE html><html lang=en><title>Sample site</title><h1>Sample site</h1>"
+        f"<p>Made-up markets of {today}, as two real sites would list them:</p>"
+        f'<ul><li><a href="{calendar_pages.LIST_PATH}">the calendar</a>'
+        f'<li><a href="{events.API_PATH}?per_page=100">the events</a></ul>'
+    )

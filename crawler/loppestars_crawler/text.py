@@ -1,0 +1,83 @@
+"""Text from strangers made safe and plain: white space, entities, markup, and what a database cannot hold."""
+
+import html
+import math
+import re
+import unicodedata
+from typing import Any
+
+import parsel
+from w3lib.html import remove_tags
+
+# Format characters that change no letter: zero-width space, soft hyphen, word joiner, byte order mark and the
+# directional marks. The joiners U+200C and U+200D stay, since scripts and emoji are written with them.
+_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\u202a-\u202e\u2066-\u2069\ufeff]")
+_SPACES = re.compile(r"\s+")
+_E_MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_BLOCKS = "address article blockquote br dd div dl dt h1 h2 h3 h4 h5 h6 header hr li ol p pre section table tr ul"
+SNIPPET_LENGTH = 300
+
+
+def without_forbidden(text: str) -> str:
+    """Without lone surrogates and control characters other than white space: PostgreSQL and UTF-8 refuse some."""
+    return "".join(
+        character
+        for character in text
+        if character in "\t\n\r" or unicodedata.category(character) not in {"Cc", "Cs"} or character.isspace()
+    )
+
+
+def clean(text: str | None, *, limit: int = 500) -> str | None:
+    """One line in NFC with single spaces, at most `limit` characters; None when nothing is left.
+
+    Every letter of every script is kept.
+    """
+    if text is None:
+        return None
+    visible = _INVISIBLE.sub("", without_forbidden(text))
+    line = _SPACES.sub(" ", unicodedata.normalize("NFC", visible)).strip()
+    return line[:limit].rstrip() or None
+
+
+def decode_once(text: str) -> str:
+    """Text of a WordPress title: markup gone, entities decoded once (`&amp;#8211;` becomes `&#8211;`)."""
+    return html.unescape(remove_tags(text))
+
+
+def html_to_text(markup: str | None, *, limit: int = 5000) -> str | None:
+    """Readable text of an HTML fragment: paragraphs on lines of their own, scripts and styles left out."""
+    if not markup or not markup.strip():
+        return None
+    selector = parsel.Selector(text=without_forbidden(markup), type="html")
+    return selected_text(selector, limit=limit)
+
+
+def selected_text(selector: parsel.Selector, *, limit: int = 5000) -> str | None:
+    """Readable text below a selected element."""
+    blocks = " or ".join(f"self::{name}" for name in _BLOCKS.split())
+    nodes = selector.xpath(
+        f"descendant::text()[not(ancestor::script or ancestor::style or ancestor::template)] | descendant::*[{blocks}]",
+    )
+    pieces = [node.root if isinstance(node.root, str) else "\n" for node in nodes]
+    lines = [clean(line, limit=limit) for line in "".join(pieces).split("\n")]
+    return "\n".join(line for line in lines if line)[:limit].rstrip() or None
+
+
+def snippet(text: str) -> str:
+    """Short piece of what was not understood, for a person to look at; e-mail addresses are hidden."""
+    line = clean(text, limit=SNIPPET_LENGTH * 4) or ""
+    hidden = _E_MAIL.sub("<e-mail>", line)
+    return hidden if len(hidden) <= SNIPPET_LENGTH else hidden[: SNIPPET_LENGTH - 1] + "…"
+
+
+def storable(value: Any) -> Any:  # noqa: ANN401 - a document of JSON: whatever the source sent
+    """Copy of a JSON document that a database accepts: no NUL, no lone surrogates, no NaN or infinity."""
+    if isinstance(value, str):
+        return without_forbidden(value)
+    if isinstance(value, dict):
+        return {without_forbidden(str(key)): storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
