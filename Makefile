@@ -11,7 +11,7 @@ COOLDOWN ?= $(shell date -u -d '7 days ago' +%Y-%m-%dT00:00:00Z 2>/dev/null || d
 export UV_LINK_MODE ?= hardlink
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format lock bench clean cluster-tools
+.PHONY: help run setup test check format lock bench clean cluster-tools cluster cluster-down images e2e
 
 help: ## Show this help
 	@echo "Loppestars — the platform for Danish flea markets. Targets:"
@@ -61,10 +61,22 @@ lock: ## Resolve and hash-lock the dependencies into requirements/
 	  case $$name in \
 	    dev) eval "$$compile --all-extras --group dev pyproject.toml -o requirements/dev.txt" ;; \
 	    *)   eval "$$compile --extra $$name -c requirements/dev.txt pyproject.toml -o requirements/$$name.txt" ;; \
-	  esac; done; echo uv | eval "$$compile - -o requirements/uv.txt"
+	  esac; done; for tool in uv:uv build:hatchling; do echo $${tool#*:} | eval "$$compile - -o requirements/$${tool%%:*}.txt"; done
 
 cluster-tools: ## Build etcd, Kubernetes, an S3 server … from Go modules, once (JOBS=1 limits the compilers)
 	@$(PYTHON) -m k8s.local build $(if $(JOBS),--jobs $(JOBS))
+
+cluster: ## Bring up a real Kubernetes: kind where Docker runs, else a node of its own (Linux, root)
+	@$(PYTHON) -m k8s.local up
+
+cluster-down: ## End that cluster and everything it started
+	@$(PYTHON) -m k8s.local down
+
+images: ## Build the images and put them into the cluster (NAMES="api imaging" for some, REGISTRY=… elsewhere)
+	@$(PYTHON) -m k8s.local images $(NAMES) $(if $(REGISTRY),--registry $(REGISTRY))
+
+e2e: $(READY) ## Use the product on a real node as its users do (Linux, root; brings the node up and leaves it up)
+	@$(BIN)/pytest tests/e2e -m e2e --force-enable-socket --timeout 900 $(PYTEST_ARGS)
 
 bench: $(READY) ## Measure against named baselines in the same run and print ratios
 	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
