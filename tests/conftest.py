@@ -1,5 +1,6 @@
 """Fixtures that every component's tests share: a real PostgreSQL and fresh migrated databases on it."""
 
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,10 +20,12 @@ TEMPLATE = "loppestars_template"
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def postgres() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL server for the whole session, with a migrated template database."""
+    # Not below pytest's own folder: every run of pytest makes that private again, and the server may be another user.
+    directory = tempfile.TemporaryDirectory(prefix="loppestars-test-")
     settings = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), settings)
+    server = EmbeddedPostgres(Path(directory.name) / "data", settings)
     server.start()
     try:
         with psycopg.connect(server.url(), autocommit=True) as connection:
@@ -34,6 +37,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
         yield server
     finally:
         server.stop()
+        directory.cleanup()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The lock that only one crawl holds: a PostgreSQL advisory lock on a connection of its own."""
 
+import contextlib
 from typing import Any, Self
 
 import psycopg
@@ -29,6 +30,10 @@ class CrawlLock:
 
     async def __aexit__(self, *_: object) -> None:
         if self._connection is not None:
+            if self.acquired:
+                # Closing releases it too, but only when the server has noticed.
+                with contextlib.suppress(psycopg.Error):
+                    await self._connection.execute("SELECT pg_advisory_unlock(%s)", (CRAWL_LOCK,))
             await self._connection.close()
         self.acquired = False
 
