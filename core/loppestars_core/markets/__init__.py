@@ -1,1 +1,1 @@
-"""Markets: how they are searched (`query`) and how words are folded for it (`folding`)."""
+"""Markets: how they are searched (`query`), recorded (`recording`, `vanishing`) and corrected (`correcting`)."""

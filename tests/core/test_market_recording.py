@@ -1,0 +1,239 @@
+"""Sightings and markets in a real database: idempotent, merged, split, vanished, corrected."""
+
+import uuid
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from loppestars_core.database.models import DomainEvent, Market, MarketRedirect, MarketSighting
+from loppestars_core.markets.correcting import correct_market, withdraw_correction
+from loppestars_core.markets.folding import fold
+from loppestars_core.markets.recording import Recorded, record_sighting
+from loppestars_core.markets.sameness import mean_the_same
+from loppestars_core.markets.sighting import SourceMarket, combine
+from loppestars_core.markets.vanishing import mark_vanished
+
+TODAY = date(2026, 11, 21)
+DAY = date(2026, 12, 5)
+CALENDAR = SourceMarket(
+    source="calendar",
+    external_id="Remisen|1",
+    name="Remisen Loppemarked",
+    category="Loppemarked",
+    start_date=DAY,
+    end_date=DAY,
+    postal_code="2100",
+    city="København Ø",
+    address="Blegdamsvej 132",
+    latitude=55.7,
+    longitude=12.57,
+    position_approximate=True,
+    has_food=True,
+    entry_fee=Decimal("20.5"),
+    document={"row": 1},
+)
+EVENTS = replace(
+    CALENDAR,
+    source="events",
+    external_id="85354",
+    name="Loppemarked i Remisen",
+    address="Ny Blegdamsvej",
+    rank=10,
+    position_approximate=False,
+    latitude=55.7019,
+    has_food=None,
+    has_parking=True,
+    description="Fund",
+    entry_fee=None,
+    loppemarkeder_nu={"id": 85354},
+)
+
+
+async def the_market(session: AsyncSession) -> Market:
+    """The only market there is."""
+    return (await session.execute(select(Market).execution_options(populate_existing=True))).scalar_one()
+
+
+async def dump(session: AsyncSession) -> dict[str, list[str]]:
+    """All rows of the tables that a crawl writes, without `last_seen_at`."""
+    tables = ("markets", "market_sightings", "market_redirects", "market_overrides", "domain_events")
+    rows = {}
+    for table in tables:
+        found = await session.execute(text(f"SELECT to_jsonb(t) - 'last_seen_at' FROM {table} t ORDER BY 1"))  # noqa: S608 - our own table names
+        rows[table] = [str(row[0]) for row in found]
+    return rows
+
+
+async def start_of_crawl(session: AsyncSession) -> datetime:
+    """The database's clock; a new transaction, since its `now()` stands still within one."""
+    await session.commit()
+    started: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    await session.commit()
+    return started
+
+
+async def test_the_same_words_change_nothing(session: AsyncSession) -> None:
+    """A second sighting with the same content moves `last_seen_at` and no other column of any table."""
+    assert await record_sighting(session, CALENDAR) is Recorded.NEW
+    await session.commit()
+    before, seen = await dump(session), (await the_market(session)).last_seen_at
+    await session.commit()
+    assert await record_sighting(session, replace(CALENDAR, document={"row": 2})) is Recorded.UNCHANGED
+    await session.commit()
+    assert await dump(session) == before
+    assert (await the_market(session)).last_seen_at > seen
+
+
+async def test_changed_words_supersede_and_are_kept(session: AsyncSession) -> None:
+    """History is append-only: the old words stay, the market says the new ones and keeps its id."""
+    await record_sighting(session, CALENDAR)
+    market_id = (await the_market(session)).id
+    assert await record_sighting(session, replace(CALENDAR, opening_hours="10-16")) is Recorded.CHANGED
+    market = await the_market(session)
+    assert (market.id, market.opening_hours) == (market_id, "10-16")
+    sightings = (await session.execute(select(MarketSighting))).scalars().all()
+    assert sorted(one.superseded_at is None for one in sightings) == [False, True]
+
+
+async def test_two_sources_make_one_market(session: AsyncSession) -> None:
+    """One row, two sightings, the better words of each, in whichever order they come."""
+    for first, second in ((CALENDAR, EVENTS), (EVENTS, CALENDAR)):
+        await record_sighting(session, first)
+        assert await record_sighting(session, second) is Recorded.CHANGED
+        market = await the_market(session)
+        assert (market.name, market.external_id) == ("Loppemarked i Remisen", "85354")
+        assert (market.latitude, market.position_approximate) == (55.7019, False)
+        assert (market.has_food, market.has_parking, market.entry_fee) == (True, True, Decimal("20.50"))
+        assert market.loppemarkeder_nu == {"id": 85354}
+        assert (await session.execute(select(func.count(MarketSighting.id)))).scalar_one() == 2
+        await session.rollback()
+
+
+async def test_markets_that_become_the_same_are_merged_and_both_ids_resolve(session: AsyncSession) -> None:
+    """The younger id redirects to the older market."""
+    await record_sighting(session, CALENDAR)
+    kept = (await the_market(session)).id
+    elsewhere = replace(EVENTS, postal_code="4900", city="Nakskov")
+    await record_sighting(session, elsewhere)
+    merged = (await session.execute(select(Market.id).where(Market.id != kept))).scalar_one()
+    assert await record_sighting(session, EVENTS) is Recorded.CHANGED
+    assert (await the_market(session)).id == kept
+    redirect = (await session.execute(select(MarketRedirect))).scalar_one()
+    assert (redirect.id, redirect.market_id) == (merged, kept)
+
+
+async def test_a_source_that_moves_its_market_leaves_the_other_alone(session: AsyncSession) -> None:
+    """New dates in one source split what was one market."""
+    await record_sighting(session, CALENDAR)
+    await record_sighting(session, EVENTS)
+    moved = date(2026, 12, 6)
+    assert await record_sighting(session, replace(EVENTS, start_date=moved, end_date=moved)) is Recorded.CHANGED
+    rows = (await session.execute(select(Market.start_date, Market.external_id).order_by(Market.start_date))).all()
+    assert [tuple(row) for row in rows] == [(DAY, "Remisen|1"), (moved, "85354")]
+
+
+async def test_an_incomplete_reading_keeps_what_is_known(session: AsyncSession) -> None:
+    """A page that could not be fetched this time does not take the address away."""
+    await record_sighting(session, CALENDAR)
+    poorer = replace(CALENDAR, address=None, city=None, postal_code=None)
+    assert await record_sighting(session, poorer, complete=False) is Recorded.UNCHANGED
+    assert (await the_market(session)).postal_code == "2100"
+
+
+async def test_a_market_vanishes_after_two_crawls_and_may_come_back(session: AsyncSession) -> None:
+    """One miss is no proof; two are; a new sighting brings it back under its id."""
+    await record_sighting(session, CALENDAR)
+    for vanished, state in ((0, "scheduled"), (1, "vanished"), (0, "vanished")):
+        started = await start_of_crawl(session)
+        assert await mark_vanished(session, "calendar", crawl_started=started, today=TODAY) == vanished
+        assert (await the_market(session)).state == state
+    await session.commit()
+    assert await record_sighting(session, CALENDAR) is Recorded.CHANGED
+    assert (await the_market(session)).state == "scheduled"
+    events = (await session.execute(select(DomainEvent.event).order_by(DomainEvent.id))).scalars().all()
+    assert events == ["market.created", "market.vanished", "market.scheduled"]
+
+
+async def test_a_market_that_one_of_two_sources_lists_stays(session: AsyncSession) -> None:
+    """The words of the source that no longer lists it go, the market stays."""
+    await record_sighting(session, CALENDAR)
+    await record_sighting(session, EVENTS)
+    for _ in range(2):
+        started = await start_of_crawl(session)
+        assert await mark_vanished(session, "events", crawl_started=started, today=TODAY) == 0
+    market = await the_market(session)
+    assert (market.state, market.name) == ("scheduled", "Remisen Loppemarked")
+
+
+async def test_what_has_begun_does_not_vanish(session: AsyncSession) -> None:
+    """Sites stop listing what is running or over."""
+    await record_sighting(session, CALENDAR)
+    for _ in range(3):
+        started = await start_of_crawl(session)
+        assert await mark_vanished(session, "calendar", crawl_started=started, today=date(2026, 12, 6)) == 0
+    assert (await the_market(session)).state == "scheduled"
+
+
+async def test_a_correction_outlives_crawls(session: AsyncSession) -> None:
+    """What an admin corrected stays, until it is withdrawn."""
+    await record_sighting(session, CALENDAR)
+    market_id = (await the_market(session)).id
+    corrections: dict[str, Any] = {"name": "Remisens Loppemarked", "start_date": "2026-12-04", "entry_fee": 25.5}
+    await correct_market(session, market_id, corrections, admin_id=None)
+    await record_sighting(session, replace(CALENDAR, opening_hours="9-15"))
+    market = await the_market(session)
+    assert (market.name, market.start_date, market.entry_fee) == (
+        "Remisens Loppemarked",
+        date(2026, 12, 4),
+        Decimal("25.50"),
+    )
+    assert market.search_name == fold("Remisens Loppemarked")
+    await withdraw_correction(session, market_id, "name", admin_id=None)
+    assert (await the_market(session)).name == "Remisen Loppemarked"
+    with pytest.raises(ValueError, match="correctable are"):
+        await correct_market(session, market_id, {"id": str(uuid.uuid4())}, admin_id=None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({}, True),
+        ({"name": "Remisen"}, True),
+        ({"name": "Remisen Loppemarked på Østerbro"}, True),
+        ({"name": "Remisen Børneloppemarked"}, False),
+        ({"name": "Loppemarked i Fælledparken"}, False),
+        ({"postal_code": "2200"}, False),
+        ({"start_date": date(2026, 12, 4)}, False),
+        ({"source": "calendar"}, False),
+        ({"postal_code": None, "name": "Remisen Loppemarked"}, True),
+        ({"postal_code": None, "name": "Remisen"}, False),
+        ({"name": "Loppemarked", "address": "Blegdamsvej 132"}, True),
+        ({"postal_code": None, "city": None, "name": "Remisen Loppemarked"}, False),
+    ],
+)
+def test_when_two_sources_mean_the_same(changes: dict[str, Any], same: bool) -> None:  # noqa: FBT001 - a row of the table
+    """Same dates, same place, one name within the other; doubt keeps apart."""
+    assert mean_the_same(CALENDAR, replace(EVENTS, **changes)) is same
+    assert mean_the_same(replace(EVENTS, **changes), CALENDAR) is same
+
+
+def test_two_nameless_markets_in_one_house_are_the_same() -> None:
+    """A "Loppemarked" at an address with a number is the other source's "Loppemarked" there."""
+    nameless = replace(CALENDAR, name="Loppemarked")
+    assert mean_the_same(nameless, replace(EVENTS, name="Stort loppemarked", address="blegdamsvej 132"))
+    assert not mean_the_same(nameless, replace(EVENTS, name="Stort loppemarked", address="Torvet"))
+
+
+def test_words_survive_their_storage() -> None:
+    """What is read back from a sighting is what was stored."""
+    assert SourceMarket.of_raw(CALENDAR.raw()) == CALENDAR
+
+
+def test_a_market_that_one_source_calls_off_is_cancelled() -> None:
+    """Better a market missing than a visitor before closed doors."""
+    assert combine([CALENDAR, replace(EVENTS, cancelled=True)])["state"] == "cancelled"
