@@ -5,6 +5,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.database.models import Identity, Role, RoleGrant, User
+from loppestars_core.ledger import record_audit
 
 
 async def ensure_user(session: AsyncSession, user_id: str, *, issuer: str | None = None) -> None:
@@ -27,3 +28,27 @@ async def active_roles(session: AsyncSession, user_id: str) -> frozenset[Role]:
         select(RoleGrant.role).where(RoleGrant.user_id == user_id, RoleGrant.revoked_at.is_(None))
     )
     return frozenset(Role(role) for role in found.scalars())
+
+
+async def grant_role(session: AsyncSession, user_id: str, role: Role, *, granted_by: str | None, notes: str) -> bool:
+    """Grant a role and write the audit entry; False when the user holds it already."""
+    granted = await session.execute(
+        insert(RoleGrant)
+        .values(user_id=user_id, role=role, granted_by=granted_by, notes=notes)
+        .on_conflict_do_nothing(
+            index_elements=[RoleGrant.user_id, RoleGrant.role], index_where=RoleGrant.revoked_at.is_(None)
+        )
+        .returning(RoleGrant.id)
+    )
+    if granted.scalar_one_or_none() is None:
+        return False
+    await record_audit(
+        session,
+        actor_kind="user" if granted_by else "operator",
+        actor_id=granted_by,
+        action="role.granted",
+        subject_type="user",
+        subject_id=user_id,
+        after={"role": role, "notes": notes},
+    )
+    return True

@@ -19,11 +19,15 @@ from typing import IO, Any
 from urllib.parse import quote
 
 import psycopg
+import psycopg.sql
+
+from loppestars_local.processes import end_with_parent, tail
 
 SUPERUSER = "postgres"
 # The path of a Unix socket holds at most 107 bytes on Linux and 103 on macOS, its name ".s.PGSQL.5432" included.
 _LONGEST_SOCKET_DIRECTORY = 103 - len("/.s.PGSQL.5432")
 _ROOT = 0
+_POLL_SECONDS = 0.02
 _UNPRIVILEGED = "nobody"
 
 
@@ -58,6 +62,7 @@ class EmbeddedPostgres:
         self.initialise()
         self._sockets = self._socket_directory()
         arguments = [f"--{name.replace('_', '-')}={value}" for name, value in self._settings.items()]
+        self._wait_for_predecessor(timeout)
         self._log = (self.directory / "server.log").open("ab")
         self.process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
             [self._binaries / "postgres", "-D", self.directory, "-h", "", "-k", self._sockets, *arguments],
@@ -65,6 +70,7 @@ class EmbeddedPostgres:
             stderr=subprocess.STDOUT,
             # A group of its own: Ctrl-C reaches the components first, and the server ends last.
             start_new_session=True,
+            preexec_fn=end_with_parent(signal.SIGINT),  # noqa: PLW1509 - it calls nothing that takes a lock
             **self._as_user(),
         )
         self._wait_until_ready(timeout)
@@ -77,6 +83,8 @@ class EmbeddedPostgres:
         if (self.directory / "PG_VERSION").exists():
             return
         self.directory.mkdir(parents=True, exist_ok=True)
+        for leftover in self.directory.glob(".initdb-*"):
+            shutil.rmtree(leftover)
         if self._user is not None:
             shutil.chown(self.directory, self._user)
         # A cluster made half way by a killed run would never start: it appears under its name only when whole.
@@ -88,7 +96,7 @@ class EmbeddedPostgres:
                 [
                     self._binaries / "initdb",
                     *("--auth=trust", "--encoding=utf8", "--locale=C.UTF-8", "--username", SUPERUSER),
-                    *("--no-sync", "--pgdata", scratch / "cluster"),
+                    *("--pgdata", scratch / "cluster"),
                 ],
                 capture_output=True,
                 text=True,
@@ -103,6 +111,13 @@ class EmbeddedPostgres:
                     item.rename(self.directory / item.name)
             version.rename(self.directory / "PG_VERSION")
         self.directory.chmod(0o700)
+
+    def ensure_database(self, name: str) -> None:
+        """Create the database unless it exists."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            found = connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone()
+            if found is None:
+                connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
 
     def stop(self, timeout: float = 20) -> None:
         """Disconnect clients and shut down cleanly ("fast" mode); end the process after `timeout` seconds."""
@@ -120,8 +135,7 @@ class EmbeddedPostgres:
             shutil.rmtree(self._sockets, ignore_errors=True)
 
     def log_tail(self, lines: int = 15) -> str:
-        path = self.directory / "server.log"
-        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
+        return tail(self.directory / "server.log", lines)
 
     def _wait_until_ready(self, timeout: float) -> None:
         assert self.process is not None  # noqa: S101 - narrows the type after `start`
@@ -132,12 +146,26 @@ class EmbeddedPostgres:
             try:
                 psycopg.connect(self.url(), connect_timeout=2).close()
             except psycopg.OperationalError:
-                time.sleep(0.02)
+                time.sleep(_POLL_SECONDS)
             else:
                 return
         tail = self.log_tail()
         self.stop(timeout=2)
         raise PostgresDidNotStart(f"PostgreSQL did not start on {self.directory}:\n{tail}")
+
+    def _wait_for_predecessor(self, timeout: float) -> None:
+        """A server whose run was killed is shutting down: wait until it has left the data."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline and self._predecessor_runs():
+            time.sleep(_POLL_SECONDS)
+
+    def _predecessor_runs(self) -> bool:
+        try:
+            pid = int((self.directory / "postmaster.pid").read_text().split("\n", 1)[0])
+            os.kill(pid, 0)
+        except (OSError, ValueError):
+            return False
+        return True
 
     def _socket_directory(self) -> Path:
         if len(str(self.directory)) <= _LONGEST_SOCKET_DIRECTORY:

@@ -1,0 +1,127 @@
+"""Which programs make up the platform on one machine, and with which settings. Nothing here starts anything."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from loppestars_local.ports import LOOPBACK
+from loppestars_local.processes import Command
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Ports on loopback. `sample_site` is None when the real sites are crawled."""
+
+    api: int
+    api_metrics: int
+    imaging_metrics: int
+    crawler_metrics: int
+    sample_site: int | None
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.api}"
+
+    @property
+    def metrics_urls(self) -> dict[str, str]:
+        return {
+            "api": f"http://{LOOPBACK}:{self.api_metrics}/metrics",
+            "imaging": f"http://{LOOPBACK}:{self.imaging_metrics}/metrics",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Keys of this data folder."""
+
+    jwt: str
+    signing: str
+
+
+class Platform:
+    """The commands of one run.
+
+    Args:
+        inherited: the environment of `make run`; what the user sets there reaches every component.
+        addresses: where things listen.
+        secrets: keys for tokens and signed links.
+        database_url: the embedded PostgreSQL or the user's own.
+        storage_folder: where files are kept; None with an S3 server.
+        imaging_processes: photos worked on at the same time.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a run consists of
+        self,
+        *,
+        inherited: Mapping[str, str],
+        addresses: Addresses,
+        secrets: Secrets,
+        database_url: str,
+        storage_folder: Path | None,
+        imaging_processes: int = 1,
+    ) -> None:
+        self.addresses = addresses
+        self._imaging_processes = imaging_processes
+        self._shared = {
+            **inherited,
+            "DATABASE_URL": database_url,
+            "PUBLIC_URL": addresses.url,
+            "METRICS_HOST": LOOPBACK,
+            # Output goes to files: without this Python would keep the last lines to itself.
+            "PYTHONUNBUFFERED": "1",
+        }
+        if storage_folder is not None:
+            self._shared["STORAGE_DIR"] = str(storage_folder)
+            self._shared["SIGNING_SECRET"] = secrets.signing
+        if addresses.sample_site is not None:
+            site = f"http://{LOOPBACK}:{addresses.sample_site}"
+            # The sample site is ours and on this machine: nothing needs to be spared.
+            self._shared |= {"MARKEDSKALENDEREN_URL": site, "LOPPEMARKEDER_URL": site, "CRAWL_DELAY_SECONDS": "0"}
+        self._jwt_secret = secrets.jwt
+
+    def migrate(self) -> Command:
+        return self._command("migrate", ["loppestars-migrate"], finite=True)
+
+    def api(self) -> Command:
+        return self._command(
+            "api",
+            ["loppestars-api"],
+            HOST=LOOPBACK,
+            PORT=str(self.addresses.api),
+            METRICS_PORT=str(self.addresses.api_metrics),
+            JWT_SECRET=self._jwt_secret,
+            CRAWL_LAUNCHER="local",
+            CRAWL_COMMAND=program("loppestars-crawler"),
+        )
+
+    def imaging(self) -> Command:
+        return self._command(
+            "imaging",
+            ["loppestars-imaging", "work", "--processes", str(self._imaging_processes)],
+            METRICS_PORT=str(self.addresses.imaging_metrics),
+        )
+
+    def sweep(self) -> Command:
+        return self._command("sweep", ["loppestars-imaging", "sweep"], finite=True, METRICS_PORT="0")
+
+    def sample_site(self) -> Command:
+        return self._command(
+            "sample-site", ["loppestars-crawler", "sample-site", "--port", str(self.addresses.sample_site)]
+        )
+
+    def crawl(self) -> Command:
+        return self._command(
+            "crawl",
+            ["loppestars-crawler", "crawl"],
+            finite=True,
+            METRICS_PORT=str(self.addresses.crawler_metrics),
+        )
+
+    def _command(self, name: str, words: list[str], *, finite: bool = False, **variables: str) -> Command:
+        return Command(name, (program(words[0]), *words[1:]), {**self._shared, **variables}, finite)
+
+
+def program(name: str) -> str:
+    """The command of this very environment, whatever PATH says."""
+    return str(Path(sys.executable).parent / name)
