@@ -51,6 +51,7 @@ POLICIES: dict[str, TablePolicy] = {
     "crawl_runs": TablePolicy("requested_by", 365, Export.ROWS, Erasure.DETACH),
     "crawl_sources": TablePolicy(None, 365, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL),
     "crawl_failed_items": TablePolicy(None, 90, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL),
+    "crawled_pages": TablePolicy(None, 30, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL),
     "audit_log": TablePolicy("actor_id", 730, Export.ROWS, Erasure.KEEP),
     "domain_events": TablePolicy(None, 90, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL),
     "schema_releases": _PUBLIC,

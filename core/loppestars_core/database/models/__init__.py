@@ -19,6 +19,7 @@ from loppestars_core.database.models.markets import (
     MarketSighting,
     MarketState,
 )
+from loppestars_core.database.models.pages import CrawledPage
 from loppestars_core.database.models.photos import (
     Photo,
     PhotoState,
@@ -39,6 +40,7 @@ __all__ = [
     "CrawlSource",
     "CrawlState",
     "CrawlTrigger",
+    "CrawledPage",
     "DomainEvent",
     "Geocode",
     "Identity",
