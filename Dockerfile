@@ -17,7 +17,7 @@ ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never UV_NO_PROG
 WORKDIR /build
 RUN python3 -m pip --version >/dev/null 2>&1 \
     || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-       python3-pip >/dev/null 2>&1; }
+       python3-pip; }
 COPY requirements/uv.txt requirements/build.txt requirements/
 RUN python3 -m pip install --quiet --no-cache-dir --root-user-action=ignore --no-warn-script-location --require-hashes --target /opt/uv -r requirements/uv.txt \
     && uv venv --quiet --python python3 /opt/build \

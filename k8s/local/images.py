@@ -40,10 +40,11 @@ class Image:
     dockerfile: Path
     context: Path
     target: str | None = None
+    downloads_over_https: bool = False
 
 
 def product_image(component: str) -> Image:
-    return Image(component, REPOSITORY / "Dockerfile", REPOSITORY, component)
+    return Image(component, REPOSITORY / "Dockerfile", REPOSITORY, component, downloads_over_https=True)
 
 
 def service_image(name: str) -> Image:
@@ -68,15 +69,11 @@ class Buildah:
         """Build `image` as `name`; layers of earlier builds are used again."""
         given = {"BASE_IMAGE": os.environ.get("BASE_IMAGE") or self._debian_base(), **arguments}
         options = [f"--build-arg={key}={value}" for key, value in given.items()]
-        downloads = cache_directory() / "uv"
-        downloads.mkdir(parents=True, exist_ok=True)
-        options.append(f"--volume={downloads}:/var/cache/uv")
-        # Behind a private certificate authority builds need its bundle as the machine has it.
-        if os.environ.get("SSL_CERT_FILE"):
-            options.append("--volume=/etc/ssl/certs:/etc/ssl/certs:ro")
+        if image.downloads_over_https:
+            options += self._https_volumes()
         if image.target:
             options.append(f"--target={image.target}")
-        self._run("bud", "--isolation=chroot", "--layers", "--quiet", *options,
+        self._run("bud", "--isolation=chroot", "--layers", *options,
                   f"--file={image.dockerfile}", f"--tag={name}", image.context)  # fmt: skip
 
     def push(self, name: str, destination: str) -> None:
@@ -91,6 +88,13 @@ class Buildah:
     def size(self, name: str) -> str:
         """The image's size, uncompressed, for people."""
         return self._run("images", "--format={{.Size}}", name).strip()
+
+    def _https_volumes(self) -> list[str]:
+        downloads = cache_directory() / "uv"
+        downloads.mkdir(parents=True, exist_ok=True)
+        # Behind a private certificate authority builds need its bundle as the machine has it.
+        private = ["--volume=/etc/ssl/certs:/etc/ssl/certs:ro"] if os.environ.get("SSL_CERT_FILE") else []
+        return [f"--volume={downloads}:/var/cache/uv", *private]
 
     def _debian_base(self) -> str:
         """A minimal Debian with Python, made by debootstrap the first time."""

@@ -165,7 +165,7 @@ def run(command: Sequence[str | Path], *, stdin: str | None = None, timeout: flo
     except subprocess.TimeoutExpired as error:
         raise CommandFailed(f"`{' '.join(parts)}` took longer than {timeout:.0f} s") from error
     if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip())[-4000:]
+        said = "\n".join(filter(None, (done.stdout.strip()[-2000:], done.stderr.strip()[-2000:])))
         raise CommandFailed(f"`{' '.join(parts)}` ended with {done.returncode}:\n{said}")
     return done.stdout
 
