@@ -11,7 +11,7 @@ COOLDOWN ?= $(shell date -u -d '7 days ago' +%Y-%m-%dT00:00:00Z 2>/dev/null || d
 export UV_LINK_MODE ?= hardlink
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format lock bench clean cluster-tools cluster cluster-down images e2e
+.PHONY: help run setup test check format lock crds bench clean cluster-tools cluster cluster-down images e2e
 
 help: ## Show this help
 	@echo "Loppestars — the platform for Danish flea markets. Targets:"
@@ -77,6 +77,9 @@ images: ## Build the images and put them into the cluster (NAMES="api imaging" f
 
 e2e: $(READY) ## Use the product on a real node as its users do (Linux, root; brings the node up and leaves it up)
 	@$(BIN)/pytest tests/e2e -m e2e --force-enable-socket --timeout 900 $(PYTEST_ARGS)
+
+crds: $(READY) ## Write the CRDs of charts/loppestars-crds from the operator's models
+	@$(BIN)/python -m loppestars_operator.schema charts/loppestars-crds/templates
 
 bench: $(READY) ## Measure against named baselines in the same run and print ratios
 	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

@@ -1,8 +1,121 @@
-"""Entry point of `loppestars-operator`."""
+"""Entry point of `loppestars-operator`: elect a leader, reconcile while leading, end on any doubt."""
 
 import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any, Final
+
+import structlog
+from kubernetes.config import ConfigException
+
+from loppestars_core.logging import configure_logging
+from loppestars_core.metrics import Readiness, start_metrics_server
+from loppestars_core.settings import describe, load_settings
+from loppestars_operator.controller import Controller
+from loppestars_operator.kube import Kube
+from loppestars_operator.leading import Elector, LeaseLost
+from loppestars_operator.settings import OperatorSettings
+
+log: Any = structlog.get_logger(__name__)
+
+FAILED: Final = 1
+# A loop that has not turned for this long is as good as dead: the Lease has run out long before.
+STUCK_SECONDS: Final = 60.0
+BEAT_SECONDS: Final = 2.0
+
+
+class Pulse:
+    """Tells the probes how the process is, and ends one whose event loop is stuck."""
+
+    def __init__(self) -> None:
+        self._beat = time.monotonic()
+        self.state = Readiness(ready=False, reason="starting")
+        self.controller: Controller | None = None
+
+    async def beat(self) -> None:
+        """Beat until cancelled."""
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        while True:
+            self._beat = time.monotonic()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    def readiness(self) -> Readiness:
+        """Return the answer of /ready: a standby is ready to take over."""
+        if self.controller is not None and not self.controller.synced:
+            return Readiness(ready=False, reason="leading; listing objects (are the CRDs installed?)")
+        return self.state
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(BEAT_SECONDS)
+            if time.monotonic() - self._beat > STUCK_SECONDS:
+                sys.stderr.write("the event loop is stuck; ending the process\n")
+                os._exit(FAILED)
+
+
+async def run(settings: OperatorSettings) -> int:
+    """Run until SIGTERM or SIGINT (0) or until the lead is lost (1)."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    pulse = Pulse()
+    server = start_metrics_server("operator", settings.metrics_host, settings.metrics_port, pulse.readiness)
+    log.info("metrics", port=server.port)
+    async with await Kube.connect() as kube:
+        elector = Elector(kube, settings.lease_namespace, settings.lease_name)
+        work = asyncio.create_task(_lead(kube, settings, elector, pulse))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return _outcome(work)
+        finally:
+            for task in (work, stopping):
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ExceptionGroup, LeaseLost):
+                await work
+            await elector.release()
+            server.stop()
+
+
+async def _lead(kube: Kube, settings: OperatorSettings, elector: Elector, pulse: Pulse) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(pulse.beat(), name="pulse")
+        pulse.state = Readiness(ready=True, reason="standby")
+        await elector.acquire()
+        group.create_task(elector.hold(), name="lease")
+        pulse.controller = Controller(kube, settings, elector.identity)
+        pulse.state = Readiness(ready=True, reason="leading")
+        await pulse.controller.run()
+
+
+def _outcome(work: asyncio.Task[None]) -> int:
+    if not work.done():
+        log.info("stopping")
+        return 0
+    log.error("ending", error=str(work.exception()), exc_info=work.exception())
+    return FAILED
 
 
 def main() -> None:
-    """Parse the command line."""
-    argparse.ArgumentParser(prog="loppestars-operator", description=__doc__).parse_args()
+    """Parse the command line and the environment, and run."""
+    parser = argparse.ArgumentParser(
+        prog="loppestars-operator",
+        description="Reconcile LoppestarsStack and Crawl resources. Install it by the chart loppestars-operator.",
+        epilog=describe(OperatorSettings)
+        + "\n\nThe API server is found by the pod's service account, else by KUBECONFIG or ~/.kube/config.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args()
+    settings = load_settings(OperatorSettings)
+    configure_logging("operator", settings.log_level)
+    try:
+        code = asyncio.run(run(settings))
+    except ConfigException as error:
+        sys.stderr.write(f"no way to the API server: {error}; set KUBECONFIG or run inside a cluster\n")
+        code = FAILED
+    raise SystemExit(code)

@@ -1,0 +1,193 @@
+"""Server-side apply in order, and pruning. Knows no kinds beyond their order; what has not drifted is not sent."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+import structlog
+
+from loppestars_operator import metrics
+from loppestars_operator.drift import find_drift, owned_fields
+from loppestars_operator.kinds import ADDON_GROUPS, Manifest, ObjectKey, key_of, kind_named, kind_of
+from loppestars_operator.kube import Kube, KubeError
+from loppestars_operator.naming import CEDING_MANAGER, RENDERING_ANNOTATION, STACK_LABEL
+from loppestars_operator.problems import Problem
+from loppestars_operator.rendering.blueprint import Facts
+from loppestars_operator.store import Observed, Store
+
+log: Any = structlog.get_logger(__name__)
+
+NOT_FOUND: Final = 404
+UNPROCESSABLE: Final = (400, 422)
+FORBIDDEN: Final = 403
+
+
+class Outcome(Enum):
+    """What became of one object."""
+
+    CREATED = "created"
+    CONFIGURED = "configured"
+    UNCHANGED = "unchanged"
+    PRUNED = "pruned"
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Result of applying: outcomes by object, and what went wrong."""
+
+    outcomes: Mapping[ObjectKey, Outcome]
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def written(self) -> int:
+        """How many objects were written."""
+        return sum(one is not Outcome.UNCHANGED for one in self.outcomes.values())
+
+    def __add__(self, other: "Changes") -> "Changes":
+        return Changes({**self.outcomes, **other.outcomes}, (*self.problems, *other.problems))
+
+
+class Applier:
+    """Makes the cluster agree with manifests, and the store with the answers."""
+
+    def __init__(self, kube: Kube, store: Store) -> None:
+        self._kube = kube
+        self._store = store
+        # What was compared and found equal: the comparison is repeated only when the object or the rendering changes.
+        self._agreed: dict[ObjectKey, tuple[str, str]] = {}
+
+    async def apply(
+        self, manifests: Iterable[Manifest], observed: Mapping[ObjectKey, Observed], facts: Facts
+    ) -> Changes:
+        """Apply wave after wave; a wave with problems does not hold back the next, whose objects may be healthy."""
+        waves: dict[int, list[Manifest]] = {}
+        for manifest in manifests:
+            waves.setdefault(kind_of(manifest).wave, []).append(manifest)
+        changes = Changes({})
+        for _, wave in sorted(waves.items()):
+            results = await asyncio.gather(*(self._apply_one(one, observed.get(key_of(one)), facts) for one in wave))
+            for result in results:
+                changes += result
+        return changes
+
+    async def prune(
+        self, rendered: Iterable[Manifest], observed: Mapping[ObjectKey, Observed], owner_uid: str
+    ) -> Changes:
+        """Delete what is no longer rendered: only with our label, our owner reference and our field manager."""
+        wanted = {key_of(manifest) for manifest in rendered}
+        superfluous = [
+            one
+            for key, one in observed.items()
+            if key not in wanted and key.kind not in {"Pod", "Job"} and is_ours(one.body(), owner_uid)
+        ]
+        results = await asyncio.gather(*(self.delete(one) for one in superfluous))
+        return Changes({one.key: Outcome.PRUNED for one in superfluous}, tuple(one for one in results if one))
+
+    async def delete(self, observed: Observed) -> Problem | None:
+        """Delete one object, in the incarnation that was observed."""
+        key = observed.key
+        try:
+            await self._kube.delete(kind_named(key.kind).path(key.namespace, key.name), uid=observed.uid)
+        except KubeError as error:
+            return explain(error, key)
+        self._agreed.pop(key, None)
+        self._store.remove(observed.body())
+        metrics.WRITES.labels(key.kind, Outcome.PRUNED.value).inc()
+        log.info("deleted", object=str(key))
+        return None
+
+    async def create_once(self, manifest: Manifest, observed: Mapping[ObjectKey, Observed]) -> Changes:
+        """Create a Job: its template is immutable, so one that is there is left as it is."""
+        if key_of(manifest) in observed:
+            return Changes({key_of(manifest): Outcome.UNCHANGED})
+        return await self._write(manifest)
+
+    async def _apply_one(self, manifest: Manifest, observed: Observed | None, facts: Facts) -> Changes:
+        key, kind = key_of(manifest), kind_of(manifest)
+        if kind.addon and kind.group not in facts.groups:
+            return Changes({}, (_missing_addon(manifest, kind.group),))
+        if observed is None:
+            return await self._write(manifest)
+        agreed = (observed.resource_version, manifest["metadata"]["annotations"][RENDERING_ANNOTATION])
+        if self._agreed.get(key) == agreed:
+            return Changes({key: Outcome.UNCHANGED})
+        live = observed.body()
+        drift = find_drift(manifest, live)
+        if drift is None:
+            self._agreed[key] = agreed
+            return Changes({key: Outcome.UNCHANGED})
+        log.info("drifted", object=str(key), field=drift)
+        if problem := await self._cede_replicas(manifest, live):
+            return Changes({}, (problem,))
+        return await self._write(manifest)
+
+    async def _write(self, manifest: Manifest) -> Changes:
+        key, kind = key_of(manifest), kind_of(manifest)
+        try:
+            live, created = await self._kube.apply(kind.path(key.namespace, key.name), manifest)
+        except KubeError as error:
+            metrics.WRITES.labels(key.kind, "failed").inc()
+            return Changes({}, (explain(error, key, _component(manifest)),))
+        self._store.put(live)
+        outcome = Outcome.CREATED if created else Outcome.CONFIGURED
+        metrics.WRITES.labels(key.kind, outcome.value).inc()
+        log.info(outcome.value, object=str(key))
+        # What was just applied agrees, unless somebody changes it again.
+        self._agreed[key] = (
+            live["metadata"]["resourceVersion"],
+            manifest["metadata"].get("annotations", {}).get(RENDERING_ANNOTATION, ""),
+        )
+        return Changes({key: outcome})
+
+    async def _cede_replicas(self, manifest: Manifest, live: Manifest) -> Problem | None:
+        """Hand `replicas` over at its live value: dropping an owned one would fall to 1, even beside an autoscaler."""
+        owned = (owned_fields(live) or {}).get("f:spec", {})
+        if manifest["kind"] != "Deployment" or "replicas" in manifest["spec"] or "f:replicas" not in owned:
+            return None
+        key = key_of(manifest)
+        body = {
+            "apiVersion": manifest["apiVersion"],
+            "kind": manifest["kind"],
+            "metadata": {"name": key.name, "namespace": key.namespace},
+            "spec": {"replicas": live["spec"]["replicas"]},
+        }
+        try:
+            await self._kube.apply(kind_of(manifest).path(key.namespace, key.name), body, manager=CEDING_MANAGER)
+        except KubeError as error:
+            return explain(error, key)
+        return None
+
+
+def is_ours(live: Manifest, owner_uid: str) -> bool:
+    """Whether an object was made by this operator for this incarnation of the stack."""
+    meta = live["metadata"]
+    owned = any(owner.get("uid") == owner_uid for owner in meta.get("ownerReferences") or ())
+    return owned and STACK_LABEL in (meta.get("labels") or {}) and owned_fields(live) is not None
+
+
+def explain(error: KubeError, key: ObjectKey, component: str | None = None) -> Problem:
+    """Turn a refusal into a problem that a stranger understands, in the API server's own words."""
+    if "NamespaceTerminating" in error.causes:
+        return Problem("NamespaceTerminating", f"namespace {key.namespace} is being deleted", transient=True)
+    if error.status in UNPROCESSABLE:
+        return Problem("InvalidSpec", error.message, transient=False, component=component)
+    if error.status == FORBIDDEN:
+        hint = "give the operator's service account this right, e.g. by upgrading the chart loppestars-operator"
+        return Problem("Forbidden", f"{error.message}; {hint}", transient=False, component=component)
+    return Problem("ApiError", f"{key}: {error.message}", transient=True, component=component)
+
+
+def _missing_addon(manifest: Manifest, group: str) -> Problem:
+    product = ADDON_GROUPS[group]
+    message = (
+        f"{manifest['kind']} asked for, but the CRDs of {product} ({group}) are not installed; "
+        f"install {product} or remove what asks for it from the spec"
+    )
+    return Problem("AddOnMissing", message, transient=False)
+
+
+def _component(manifest: Manifest) -> str | None:
+    component: str | None = (manifest["metadata"].get("labels") or {}).get("app.kubernetes.io/component")
+    return component

@@ -1,0 +1,176 @@
+"""The running operator: watches feed the queue, workers make passes. Everything here runs in the leader only."""
+
+import asyncio
+import logging
+import time
+from typing import Any, Final
+
+import kopf
+import structlog
+from kopf import OperatorSettings as KopfSettings
+
+from loppestars_operator import metrics
+from loppestars_operator.discovery import POLL_SECONDS, Discovery
+from loppestars_operator.events import Recorder
+from loppestars_operator.kinds import CRAWL, STACK
+from loppestars_operator.kube import Kube, KubeError
+from loppestars_operator.naming import GROUP, VERSION, StackKey
+from loppestars_operator.queueing import WorkQueue
+from loppestars_operator.reconciling import Reconciler, Unfinished
+from loppestars_operator.resources import Resources
+from loppestars_operator.secret_metadata import SecretReader
+from loppestars_operator.settings import OperatorSettings
+from loppestars_operator.store import Store
+from loppestars_operator.watching import Watcher
+
+log: Any = structlog.get_logger(__name__)
+# Kopf tells each event it hands over, with all its settings; what counts is logged by the pass.
+logging.getLogger("kopf").setLevel(logging.WARNING)
+
+PASS_TIMEOUT: Final = 60.0
+CRD_POLL_SECONDS: Final = 3.0
+
+
+class Controller:
+    """Put together once, run until cancelled."""
+
+    def __init__(self, kube: Kube, settings: OperatorSettings, identity: str) -> None:
+        self._kube = kube
+        self._settings = settings
+        self._queue = WorkQueue()
+        self._resources = Resources()
+        store = Store()
+        self._discovery = Discovery(kube)
+        self._watcher = Watcher(kube, store, self._queue.add, settings.watch_namespaces or None)
+        self._reconciler = Reconciler(
+            kube,
+            store,
+            self._resources,
+            self._discovery,
+            Recorder(kube, identity),
+            SecretReader(kube, enabled=settings.read_secrets),
+        )
+        self.synced = False
+
+    async def run(self) -> None:
+        """List everything first, so that no pass judges half a picture, then take events and work."""
+        await self._wait_for_definitions()
+        await self._discovery.refresh()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watcher.run(), name="watches")
+            await self._watcher.wait_synced()
+            self._watcher.watch_kinds(self._discovery.available_kinds())
+            group.create_task(self._follow_discovery(), name="discovery")
+            group.create_task(self._resync(), name="resync")
+            group.create_task(self._run_kopf(), name="kopf")
+            for number in range(self._settings.workers):
+                group.create_task(self._queue.work(self._handle), name=f"worker {number}")
+            self.synced = True
+            log.info("reconciling", namespaces=self._settings.watch_namespaces or "all")
+
+    async def _handle(self, key: StackKey) -> None:
+        """Make one pass; whatever goes wrong is tried again later and never reaches the other stacks."""
+        began, result = time.perf_counter(), "succeeded"
+        try:
+            async with asyncio.timeout(PASS_TIMEOUT):
+                look_again = await self._reconciler.reconcile(key)
+        except Unfinished as error:
+            result = "unfinished"
+            log.info("pass unfinished", stack=str(key), reason=str(error), retry_in=round(self._queue.retry(key), 1))
+        except (KubeError, TimeoutError) as error:
+            result = "failed"
+            log.warning("pass failed", stack=str(key), error=str(error), retry_in=round(self._queue.retry(key), 1))
+        except Exception:
+            result = "crashed"
+            log.exception("pass crashed", stack=str(key), retry_in=round(self._queue.retry(key), 1))
+        else:
+            self._queue.forget(key)
+            if look_again is not None:
+                self._queue.add_later(key, look_again)
+        metrics.RECONCILES.labels(result).inc()
+        metrics.RECONCILE_SECONDS.observe(time.perf_counter() - began)
+
+    async def _wait_for_definitions(self) -> None:
+        """Wait for our own CRDs: without them there is nothing to watch."""
+        wanted = {STACK.plural, CRAWL.plural}
+        while True:
+            try:
+                listed = await self._kube.get(f"/apis/{GROUP}/{VERSION}")
+                if wanted <= {resource["name"] for resource in listed["resources"]}:
+                    return
+                log.warning("CRDs missing; install the chart loppestars-crds")
+            except KubeError as error:
+                log.warning("CRDs missing; install the chart loppestars-crds", error=error.message)
+            await asyncio.sleep(CRD_POLL_SECONDS)
+
+    async def _follow_discovery(self) -> None:
+        """Take up add-ons whose CRDs appear, and render without those that go."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if await self._discovery.refresh():
+                log.info("add-ons changed", groups=sorted(self._discovery.groups))
+                self._watcher.watch_kinds(self._discovery.available_kinds())
+                self._add_all()
+
+    async def _resync(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.resync_seconds)
+            self._add_all()
+
+    def _add_all(self) -> None:
+        for key in self._resources.all_keys():
+            self._queue.add(key)
+
+    async def _run_kopf(self) -> None:
+        """Let kopf watch the two custom resources: its handlers only put keys on our queue."""
+        namespaces = self._settings.watch_namespaces
+        await kopf.operator(
+            registry=self._handlers(),
+            settings=kopf_settings(),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=list(namespaces),
+        )
+
+    def _handlers(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+
+        @kopf.on.login(registry=registry)
+        def login(**arguments: Any) -> kopf.ConnectionInfo | None:
+            return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+
+        @kopf.on.event(GROUP, VERSION, STACK.plural, registry=registry)
+        async def on_stack(event: Any, **_: Any) -> None:
+            body = dict(event["object"])
+            if event["type"] == "DELETED":
+                key = StackKey(body["metadata"]["namespace"], body["metadata"]["name"])
+                self._resources.forget_stack(key)
+                metrics.forget_stack(key.namespace, key.name)
+            else:
+                key = self._resources.put_stack(body)
+            self._queue.add(key)
+
+        @kopf.on.event(GROUP, VERSION, CRAWL.plural, registry=registry)
+        async def on_crawl(event: Any, **_: Any) -> None:
+            body = dict(event["object"])
+            gone = event["type"] == "DELETED"
+            self._queue.add(self._resources.forget_crawl(body) if gone else self._resources.put_crawl(body))
+
+        return registry
+
+
+def kopf_settings() -> KopfSettings:
+    """Return kopf's settings: it writes nothing, scans nothing, and retries within seconds."""
+    settings = KopfSettings()
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.scanning.disabled = True
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 330
+    settings.watching.connect_timeout = 10
+    settings.networking.request_timeout = 15
+    settings.networking.connect_timeout = 5
+    settings.networking.error_backoffs = (0.5, 1, 2, 5)
+    settings.queueing.error_delays = (1, 1, 2, 5, 10, 30)
+    settings.process.ultimate_exiting_timeout = None
+    return settings

@@ -1,0 +1,102 @@
+"""The kinds the operator owns: how the API server calls them and when they are applied. A new kind is one line here."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final
+
+Manifest = dict[str, Any]
+
+
+class Wave(IntEnum):
+    """Order of applying. The migration gate stands between MIGRATION and SERVING."""
+
+    PREREQUISITES = 0
+    MIGRATION = 1
+    SERVING = 2
+    REST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedKind:
+    """One kind. `addon` says that its CRD belongs to somebody else and may be missing."""
+
+    api_version: str
+    kind: str
+    plural: str
+    wave: Wave
+    addon: bool = False
+
+    @property
+    def group(self) -> str:
+        """API group; empty for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+    def path(self, namespace: str | None = None, name: str | None = None) -> str:
+        """Path of the collection, or of one object, on the API server."""
+        prefix = f"/apis/{self.api_version}" if self.group else f"/api/{self.api_version}"
+        where = f"/namespaces/{namespace}" if namespace else ""
+        return f"{prefix}{where}/{self.plural}" + (f"/{name}" if name else "")
+
+
+_PRE, _MIGRATE, _SERVE, _REST = Wave.PREREQUISITES, Wave.MIGRATION, Wave.SERVING, Wave.REST
+
+OWNED_KINDS: Final = (
+    OwnedKind("v1", "ServiceAccount", "serviceaccounts", _PRE),
+    OwnedKind("rbac.authorization.k8s.io/v1", "Role", "roles", _PRE),
+    OwnedKind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", _PRE),
+    OwnedKind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", _PRE),
+    OwnedKind("batch/v1", "Job", "jobs", _MIGRATE),
+    OwnedKind("v1", "Service", "services", _SERVE),
+    OwnedKind("apps/v1", "Deployment", "deployments", _SERVE),
+    OwnedKind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", _REST),
+    OwnedKind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", _REST),
+    OwnedKind("batch/v1", "CronJob", "cronjobs", _REST),
+    OwnedKind("networking.k8s.io/v1", "Ingress", "ingresses", _REST),
+    OwnedKind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", _REST, addon=True),
+    OwnedKind("keda.sh/v1alpha1", "TriggerAuthentication", "triggerauthentications", _REST, addon=True),
+    OwnedKind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects", _REST, addon=True),
+    OwnedKind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors", _REST, addon=True),
+    OwnedKind("monitoring.coreos.com/v1", "PrometheusRule", "prometheusrules", _REST, addon=True),
+)
+# Watched, never written: pods say why something does not start and what a Job found.
+POD: Final = OwnedKind("v1", "Pod", "pods", _SERVE)
+STACK: Final = OwnedKind("loppestars.dev/v1alpha1", "LoppestarsStack", "loppestarsstacks", _PRE)
+CRAWL: Final = OwnedKind("loppestars.dev/v1alpha1", "Crawl", "crawls", _PRE)
+LEASE: Final = OwnedKind("coordination.k8s.io/v1", "Lease", "leases", _PRE)
+SECRET: Final = OwnedKind("v1", "Secret", "secrets", _PRE)
+EVENT: Final = OwnedKind("v1", "Event", "events", _PRE)
+
+_BY_NAME: Final = {(kind.api_version, kind.kind): kind for kind in (*OWNED_KINDS, POD, STACK, CRAWL)}
+ADDON_GROUPS: Final = {
+    "monitoring.coreos.com": "prometheus-operator",
+    "gateway.networking.k8s.io": "Gateway API",
+    "keda.sh": "KEDA",
+}
+
+
+def kind_of(manifest: Manifest) -> OwnedKind:
+    """Return the kind of a manifest; KeyError for one that is not in the table."""
+    return _BY_NAME[manifest["apiVersion"], manifest["kind"]]
+
+
+def kind_named(kind: str) -> OwnedKind:
+    """Return an owned kind by its name alone."""
+    return next(one for one in _BY_NAME.values() if one.kind == kind)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectKey:
+    """What names an object in the cluster."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+def key_of(manifest: Manifest) -> ObjectKey:
+    """Return the key of a manifest or of a live object."""
+    meta = manifest["metadata"]
+    return ObjectKey(manifest["kind"], meta["namespace"], meta["name"])

@@ -1,0 +1,13 @@
+"""What keeps a stack from being as its spec says, in words for the person who applied it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an object could not be made as rendered; `transient` mends itself without a person."""
+
+    reason: str
+    message: str
+    transient: bool
+    component: str | None = None

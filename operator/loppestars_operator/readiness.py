@@ -1,0 +1,199 @@
+"""One observed object → ready, waiting or failed, with a reason: the rules of kstatus, told in pods' own words."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from loppestars_operator.kinds import Manifest
+
+# Why a container does not start; each heals by itself once somebody outside mends the cause.
+CONFIGURATION_REASONS: Final = frozenset(
+    {
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "RunContainerError",
+        "Unschedulable",
+        "FailedCreate",
+    }
+)
+MESSAGE_LIMIT: Final = 1000
+
+
+class State(Enum):
+    """Outcome; the order is that of worse."""
+
+    READY = 0
+    WAITING = 1
+    FAILED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """State of one object, the reason as one word, and a sentence."""
+
+    state: State
+    reason: str
+    message: str
+
+    @property
+    def ready(self) -> bool:
+        """Whether it does what it is for."""
+        return self.state is State.READY
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """Pods of a Deployment: wanted, ready, available, and of the newest template."""
+
+    desired: int
+    ready: int
+    available: int
+    updated: int
+
+
+def deployment_readiness(deployment: Manifest, pods: Iterable[Manifest]) -> Readiness:
+    """Judge a Deployment.
+
+    It is ready once the rollout of its current template is complete and a pod is available; that an autoscaler has
+    just asked for one more pod does not make a serving component unready.
+    """
+    status = deployment.get("status") or {}
+    counts = replicas_of(deployment)
+    progressing, failure = _condition(status, "Progressing"), _condition(status, "ReplicaFailure")
+    if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0):
+        return Readiness(State.WAITING, "Progressing", "the change is being taken up")
+    problem = first_problem(pods)
+    if progressing.get("reason") == "ProgressDeadlineExceeded":
+        return Readiness(State.FAILED, "ProgressDeadlineExceeded", _explain(_so_many(counts), problem))
+    if failure.get("status") == "True":
+        return Readiness(State.WAITING, failure.get("reason", "FailedCreate"), failure.get("message", ""))
+    complete = progressing.get("reason") == "NewReplicaSetAvailable" and counts.updated >= 1
+    if complete and counts.available >= 1 and status.get("replicas", 0) <= counts.updated:
+        return Readiness(State.READY, "Available", _so_many(counts))
+    reason = problem.reason if problem else "Progressing"
+    return Readiness(State.WAITING, reason, _explain(_so_many(counts), problem))
+
+
+def replicas_of(deployment: Manifest) -> Replicas:
+    """Return how many pods a Deployment wants and has."""
+    status = deployment.get("status") or {}
+    return Replicas(
+        desired=deployment["spec"].get("replicas", 1),
+        ready=status.get("readyReplicas", 0),
+        available=status.get("availableReplicas", 0),
+        updated=status.get("updatedReplicas", 0),
+    )
+
+
+def image_of(deployment: Manifest) -> str:
+    """Return the image of the first container."""
+    image: str = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+    return image
+
+
+def job_readiness(job: Manifest, pods: Iterable[Manifest]) -> Readiness:
+    """Judge a Job; of a failed one, the message is what its last pod left behind."""
+    pods = list(pods)
+    status = job.get("status") or {}
+    if _condition(status, "Complete").get("status") == "True":
+        return Readiness(State.READY, "Complete", termination_message(pods))
+    failed = _condition(status, "Failed")
+    if failed.get("status") == "True":
+        cause = termination_message(pods) or failed.get("message", "the Job failed")
+        return Readiness(State.FAILED, failed.get("reason", "Failed"), cause)
+    problem = first_problem(pods)
+    if problem:
+        return Readiness(State.WAITING, problem.reason, problem.message)
+    return Readiness(State.WAITING, "Running", "the Job runs")
+
+
+def job_finished_at(job: Manifest) -> str | None:
+    """Return when a Job ended, or None while it runs."""
+    status = job.get("status") or {}
+    for kind in ("Complete", "Failed"):
+        condition = _condition(status, kind)
+        if condition.get("status") == "True":
+            return status.get("completionTime") or condition.get("lastTransitionTime")
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class PodProblem:
+    """Why a pod does not run."""
+
+    reason: str
+    message: str
+
+
+def first_problem(pods: Iterable[Manifest]) -> PodProblem | None:
+    """Return the problem of the newest pod that has one."""
+    newest_first = sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True)
+    problems = (pod_problem(pod) for pod in newest_first if "deletionTimestamp" not in pod["metadata"])
+    return next((one for one in problems if one), None)
+
+
+def pod_problem(pod: Manifest) -> PodProblem | None:
+    """Return why a pod does not start or keeps ending, in the kubelet's or the process's words."""
+    status = pod.get("status") or {}
+    for container in status.get("containerStatuses") or ():
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        reason = waiting.get("reason", "")
+        if reason == "CrashLoopBackOff":
+            ended = (container.get("lastState") or {}).get("terminated") or {}
+            words = _last_words(ended.get("message")) or f"the container ended with code {ended.get('exitCode')}"
+            return PodProblem("CrashLoopBackOff", words)
+        if reason in CONFIGURATION_REASONS:
+            return PodProblem(reason, waiting.get("message") or reason)
+    scheduled = _condition(status, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return PodProblem("Unschedulable", scheduled.get("message") or "no node has room for the pod")
+    return None
+
+
+def terminated(pod: Manifest) -> dict[str, Any] | None:
+    """Return how the pod's first container ended, or None while it runs."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return next(((one.get("state") or {}).get("terminated") for one in statuses), None)
+
+
+def termination_message(pods: Iterable[Manifest]) -> str:
+    """Return the last words of the pod that ended last."""
+    ends = [end for pod in pods if (end := terminated(pod))]
+    last = max(ends, key=lambda end: end.get("finishedAt") or "", default=None)
+    return _last_words(last.get("message")) if last else ""
+
+
+def termination_report(pods: Iterable[Manifest]) -> dict[str, Any]:
+    """Return the JSON object that the pod left as its termination message; empty where it left none."""
+    for pod in pods:
+        try:
+            report = json.loads((terminated(pod) or {}).get("message") or "")
+        except ValueError:
+            continue
+        if isinstance(report, dict):
+            return report
+    return {}
+
+
+def _last_words(message: str | None) -> str:
+    """Return the end of a message: where a log fell in for it, the cause stands last."""
+    return (message or "").strip()[-MESSAGE_LIMIT:]
+
+
+def _so_many(counts: Replicas) -> str:
+    return f"{counts.ready} of {counts.desired} pods ready"
+
+
+def _explain(text: str, problem: PodProblem | None) -> str:
+    return f"{text}; {problem.reason}: {problem.message}" if problem else text
+
+
+def _condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
+    found = next((one for one in status.get("conditions") or () if one["type"] == kind), None)
+    return found or {}

@@ -1,0 +1,204 @@
+"""One level-based pass over a stack: observe, plan, render, apply, report. It asks for no reason to be run."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from pydantic import ValidationError
+
+from loppestars_operator import metrics
+from loppestars_operator.applying import Applier, Changes
+from loppestars_operator.crawling import Crawling
+from loppestars_operator.discovery import Discovery
+from loppestars_operator.events import Recorder
+from loppestars_operator.kinds import STACK, Manifest, Wave, key_of, kind_of
+from loppestars_operator.kube import Kube, KubeError
+from loppestars_operator.naming import API_VERSION, STACK_KIND, StackKey
+from loppestars_operator.observing import Sight, look
+from loppestars_operator.rendering import Blueprint, Facts, render, render_migration, stamped
+from loppestars_operator.rendering.blueprint import IMAGING
+from loppestars_operator.resources import Resources
+from loppestars_operator.rollout import MigrationJob, Plan, plan_rollout, resolve_images
+from loppestars_operator.secret_metadata import SecretReader
+from loppestars_operator.spec import Crawl, Stack, StackSpec, StackStatus
+from loppestars_operator.status import View, invalid_status, summarise
+from loppestars_operator.store import Store
+
+log: Any = structlog.get_logger(__name__)
+
+NOT_FOUND: Final = 404
+
+
+class Reconciler:
+    """Brings one stack closer to its spec each time it is asked."""
+
+    def __init__(  # noqa: PLR0913, PLR0917  the parts of a pass, put together in one place
+        self,
+        kube: Kube,
+        store: Store,
+        resources: Resources,
+        discovery: Discovery,
+        recorder: Recorder,
+        secrets: SecretReader,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._kube = kube
+        self._store = store
+        self._resources = resources
+        self._discovery = discovery
+        self._recorder = recorder
+        self._secrets = secrets
+        self._clock = clock
+        self._applier = Applier(kube, store)
+        self._crawling = Crawling(kube, self._applier, resources, clock)
+
+    async def reconcile(self, key: StackKey) -> float | None:
+        """Make one pass; return the seconds after which to look again, if time alone may change the answer.
+
+        Raises:
+            KubeError: the API server could not be asked, or a status could not be written.
+            Unfinished: something could not be applied; the status says what, and another pass is due.
+        """
+        body = self._resources.stack(key)
+        crawls = _parse_crawls(self._resources.crawls(key))
+        if body is None or "deletionTimestamp" in body["metadata"]:
+            await self._crawling.report_orphans(key, crawls)
+            return None
+        try:
+            stack = Stack.parse(body)
+        except ValidationError as error:
+            await self._refuse(body, error)
+            return None
+        secrets = await self._secrets.look(stack)
+        facts = Facts(self._discovery.groups, secrets.versions)
+        sight = look(self._store.of(key))
+        job = sight.migration(_render_migration(stack, facts))
+        plan = plan_rollout(stack, job, sight.workloads())
+        changes = await self._carry_out(stack, plan, job, facts, sight)
+        look_again = await self._crawling.carry_out(stack, plan, facts, crawls, look(self._store.of(key)))
+        view = View(
+            workloads=look(self._store.of(key)).workloads(),
+            problems=(*secrets.problems, *changes.problems),
+            crawls=_parse_crawls(self._resources.crawls(key)),
+            notes=_notes(stack.spec, facts),
+        )
+        await self._report(stack, summarise(stack, plan, view, self._now()))
+        if view.problems:
+            raise Unfinished(view.problems[0].message)
+        return min((one for one in (look_again, secrets.look_again) if one is not None), default=None)
+
+    async def _carry_out(self, stack: Stack, plan: Plan, job: MigrationJob, facts: Facts, sight: Sight) -> Changes:
+        """Apply what the plan allows, in order; what is withheld by the gate is neither applied nor pruned."""
+        if stack.spec.paused:
+            return Changes({})
+        manifests = render(Blueprint(stack, plan.images or plan.desired, facts))
+        allowed = [one for one in manifests if plan.images or kind_of(one).wave is Wave.PREREQUISITES]
+        if any(key_of(one) not in sight.objects for one in allowed) and not await self._still_there(stack):
+            return Changes({})
+        first = [one for one in allowed if kind_of(one).wave is not Wave.REST]
+        changes = await self._applier.apply(
+            [one for one in first if kind_of(one).wave is Wave.PREREQUISITES], sight.objects, facts
+        )
+        if plan.create_migration:
+            changes += await self._applier.create_once(job.manifest, sight.objects)
+        changes += await self._applier.apply(
+            [one for one in first if kind_of(one).wave is Wave.SERVING], sight.objects, facts
+        )
+        # Before the rest: KEDA refuses a Deployment that an autoscaler of ours still holds.
+        changes += await self._applier.prune(manifests, sight.objects, stack.uid)
+        changes += await self._applier.apply(
+            [one for one in allowed if kind_of(one).wave is Wave.REST], sight.objects, facts
+        )
+        await self._clear_migrations(stack, plan, job, sight)
+        return changes
+
+    async def _clear_migrations(self, stack: Stack, plan: Plan, job: MigrationJob, sight: Sight) -> None:
+        for outdated in sight.outdated_migrations(job.manifest, stack.uid):
+            await self._applier.delete(outdated)
+        if plan.delete_migration and key_of(job.manifest) in sight.objects:
+            await self._applier.delete(sight.objects[key_of(job.manifest)])
+
+    async def _still_there(self, stack: Stack) -> bool:
+        """Whether this incarnation of the stack exists: a missed deletion must not bring its objects back."""
+        try:
+            live = await self._kube.get(STACK.path(stack.key.namespace, stack.key.name))
+        except KubeError as error:
+            if error.status != NOT_FOUND:
+                raise
+            self._resources.forget_stack(stack.key)
+            return False
+        self._resources.put_stack(live)
+        return bool(live["metadata"]["uid"] == stack.uid and "deletionTimestamp" not in live["metadata"])
+
+    async def _report(self, stack: Stack, status: StackStatus) -> None:
+        ready = status.condition("Ready")
+        metrics.STACK_READY.labels(stack.key.namespace, stack.key.name).set(bool(ready and ready.status == "True"))
+        if status == stack.status:
+            return
+        await self._write_status(stack.key, status)
+        log.info("status", stack=str(stack.key), phase=status.phase, reason=ready.reason if ready else None)
+        await self._recorder.conditions_changed(stack, status)
+
+    async def _write_status(self, key: StackKey, status: StackStatus) -> None:
+        body: Manifest = {
+            "apiVersion": API_VERSION,
+            "kind": STACK_KIND,
+            "metadata": {"name": key.name, "namespace": key.namespace},
+            "status": status.to_json(),
+        }
+        try:
+            live, _ = await self._kube.apply(STACK.path(key.namespace, key.name) + "/status", body)
+        except KubeError as error:
+            if error.status != NOT_FOUND:
+                raise
+            self._resources.forget_stack(key)
+            return
+        metrics.WRITES.labels(STACK_KIND, "status").inc()
+        self._resources.put_stack(live)
+
+    async def _refuse(self, body: Manifest, error: ValidationError) -> None:
+        """Say what is wrong with a resource stored under another schema than this operator's."""
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        stack = Stack.parse({**body, "spec": _SOMETHING_VALID, "status": body.get("status") or {}})
+        message = f"spec.{field}: {first['msg']}; upgrade the CRDs (chart loppestars-crds) or correct the field"
+        status = invalid_status(stack, message, self._now())
+        if status != stack.status:
+            await self._write_status(stack.key, status)
+
+    def _now(self) -> str:
+        return self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Unfinished(Exception):
+    """A pass could not do all it wanted; the status says why."""
+
+
+_SOMETHING_VALID: Final[Manifest] = {
+    "version": "0",
+    "database": {"secretRef": {"name": "unknown"}},
+    "storage": {"s3": {}},
+    "auth": {},
+}
+
+
+def _render_migration(stack: Stack, facts: Facts) -> Manifest:
+    return stamped(render_migration(Blueprint(stack, resolve_images(stack.spec), facts)))
+
+
+def _parse_crawls(bodies: list[Manifest]) -> list[Crawl]:
+    parsed = []
+    for body in bodies:
+        try:
+            parsed.append(Crawl.parse(body))
+        except ValidationError as error:
+            log.warning("crawl not understood", crawl=body["metadata"]["name"], error=str(error))
+    return parsed
+
+
+def _notes(spec: StackSpec, facts: Facts) -> dict[str, str]:
+    scaling = spec.imaging.autoscaling
+    if scaling and scaling.queue_depth is not None and "keda.sh" not in facts.groups:
+        return {IMAGING: "scales on CPU, since queueDepth needs KEDA and its CRDs are not installed"}
+    return {}

@@ -1,0 +1,113 @@
+"""Alert rules of one stack. `tests/operator/rendering/test_alerts.py` fires each of them with promtool."""
+
+from typing import Any
+
+AlertRule = dict[str, Any]
+
+RUNBOOK = "https://github.com/loppestars/loppestars/blob/main/docs/alerts.md#"
+
+
+def alert_groups(namespace: str, stack: str, *, storage_budget: int | None = None) -> list[dict[str, Any]]:
+    """Return the rule groups of one stack; `storage_budget` is in bytes."""
+    pods = f'namespace="{namespace}",stack="{stack}"'
+    seen_by_operator = f'stack_namespace="{namespace}",stack="{stack}"'
+    rules = [
+        *_api_alerts(pods),
+        *_photo_alerts(pods, storage_budget),
+        *_operator_alerts(seen_by_operator),
+    ]
+    labels = {"stack_namespace": namespace, "stack": stack}
+    return [
+        {
+            "name": f"loppestars.{namespace}.{stack}",
+            "rules": [{**rule, "labels": {**rule["labels"], **labels}} for rule in rules],
+        }
+    ]
+
+
+def _api_alerts(pods: str) -> list[AlertRule]:
+    requests = f"loppestars_http_requests_total{{{pods}"
+    buckets = f"loppestars_http_request_duration_seconds_bucket{{{pods}"
+    return [
+        _alert(
+            "LoppestarsApiErrors",
+            f'sum(rate({requests},status=~"5.."}}[1m])) / sum(rate({requests}}}[1m])) > 0.05',
+            "1m",
+            "critical",
+            "More than 5 % of API requests fail",
+        ),
+        _alert(
+            # /process waits for a worker by design; its time is alerted on by the age of the queue.
+            "LoppestarsApiSlow",
+            f'histogram_quantile(0.95, sum by (le) (rate({buckets},route!~"/process.*"}}[5m]))) > 0.5',
+            "5m",
+            "warning",
+            "One API request in twenty takes more than 500 ms",
+        ),
+        _alert(
+            "LoppestarsPodCpuHigh",
+            f"rate(process_cpu_seconds_total{{{pods}}}[5m]) > 0.8",
+            "5m",
+            "warning",
+            "Pod {{ $labels.pod }} has used more than 80 % of a core for 5 minutes",
+        ),
+    ]
+
+
+def _photo_alerts(pods: str, storage_budget: int | None) -> list[AlertRule]:
+    rules = [
+        _alert(
+            "LoppestarsPhotosWaiting",
+            f"max(loppestars_queue_oldest_job_seconds{{{pods}}}) > 60",
+            "1m",
+            "critical",
+            "The oldest photo has waited for more than 60 s",
+        ),
+        _alert(
+            "LoppestarsPhotosFailing",
+            f'sum(increase(loppestars_photos_total{{{pods},result="failed"}}[15m])) > 0',
+            "0m",
+            "warning",
+            "Photos could not be anonymised; nothing of them was published",
+        ),
+    ]
+    if storage_budget is not None:
+        rules.append(
+            _alert(
+                "LoppestarsStorageNearlyFull",
+                f"max(loppestars_stored_bytes{{{pods}}}) > 0.9 * {storage_budget}",
+                "15m",
+                "warning",
+                "Photos take more than 90 % of the storage budget",
+            )
+        )
+    return rules
+
+
+def _operator_alerts(stack: str) -> list[AlertRule]:
+    return [
+        _alert(
+            "LoppestarsNoSuccessfulCrawl",
+            f"time() - max(loppestars_operator_crawl_last_success_timestamp_seconds{{{stack}}}) > 26 * 3600",
+            "5m",
+            "warning",
+            "No crawl has succeeded for 26 hours",
+        ),
+        _alert(
+            "LoppestarsStackNotReady",
+            f"max(loppestars_operator_stack_ready{{{stack}}}) == 0",
+            "10m",
+            "critical",
+            "The stack has not been Ready for 10 minutes",
+        ),
+    ]
+
+
+def _alert(name: str, expression: str, duration: str, severity: str, summary: str) -> AlertRule:
+    return {
+        "alert": name,
+        "expr": expression,
+        "for": duration,
+        "labels": {"severity": severity},
+        "annotations": {"summary": summary, "runbook_url": RUNBOOK + name.lower()},
+    }

@@ -1,0 +1,106 @@
+"""The API: Deployment, Service, and the right to ask for crawls."""
+
+from typing import Any
+
+from loppestars_operator.kinds import Manifest
+from loppestars_operator.naming import GROUP, selector_labels
+from loppestars_operator.rendering import environment
+from loppestars_operator.rendering.blueprint import API, HTTP_PORT, Blueprint
+from loppestars_operator.rendering.pods import (
+    PRE_STOP_SECONDS,
+    PodPlan,
+    drain,
+    metrics_port,
+    pod_template,
+    probe,
+    serving_pod,
+)
+
+# `/process` waits up to 30 s for a photo and the API lets requests finish for 40 s; DESIGN: grace exceeds both.
+DRAIN_SECONDS = 40
+GRACE_SECONDS = PRE_STOP_SECONDS + DRAIN_SECONDS + 10
+# What the API may do with crawls. The operator must hold each of these itself to grant it.
+CRAWL_VERBS = ("create", "get", "list", "watch", "patch")
+
+
+def render_api(blueprint: Blueprint) -> list[Manifest]:
+    """Return the objects of the API."""
+    return [*_crawl_role(blueprint), _service(blueprint), _deployment(blueprint)]
+
+
+def _crawl_role(blueprint: Blueprint) -> list[Manifest]:
+    name, rbac = blueprint.named(API), "rbac.authorization.k8s.io"
+    return [
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "Role",
+            "metadata": blueprint.metadata(name, API),
+            "rules": [{"apiGroups": [GROUP], "resources": ["crawls"], "verbs": list(CRAWL_VERBS)}],
+        },
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "RoleBinding",
+            "metadata": blueprint.metadata(name, API),
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": blueprint.stack.key.namespace}],
+        },
+    ]
+
+
+def _service(blueprint: Blueprint) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": blueprint.metadata(blueprint.named(API), API),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": selector_labels(blueprint.name, API),
+            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+        },
+    }
+
+
+def _deployment(blueprint: Blueprint) -> Manifest:
+    return deployment(blueprint, API, blueprint.spec.api, _pod(blueprint), max_surge=1)
+
+
+def deployment(blueprint: Blueprint, component: str, settings: Any, plan: PodPlan, *, max_surge: int) -> Manifest:
+    """Return a Deployment that never has fewer ready pods than it should; `replicas` only where the spec sets it."""
+    name = blueprint.named(component)
+    fixed = {"replicas": settings.replicas} if settings.replicas is not None else {}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": blueprint.metadata(name, component),
+        "spec": {
+            **fixed,
+            "selector": {"matchLabels": selector_labels(blueprint.name, component)},
+            "progressDeadlineSeconds": settings.progress_deadline_seconds,
+            "revisionHistoryLimit": 3,
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": max_surge, "maxUnavailable": 0}},
+            "template": pod_template(blueprint, plan),
+        },
+    }
+
+
+def _pod(blueprint: Blueprint) -> PodPlan:
+    return PodPlan(
+        component=API,
+        image=blueprint.images.api,
+        command=("loppestars-api",),
+        settings=blueprint.spec.api,
+        env=environment.api(blueprint),
+        requests={"cpu": "100m", "memory": "192Mi"},
+        limits={"memory": "512Mi"},
+        account=API,
+        mounts_token=True,  # to create Crawls
+        scratch="1Gi",  # uploads are buffered on disk
+        container={
+            "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}, metrics_port()],
+            "startupProbe": probe("/health", "http", period_seconds=2, failure_threshold=60, timeout_seconds=2),
+            "livenessProbe": probe("/health", "http", period_seconds=10, failure_threshold=3, timeout_seconds=5),
+            "readinessProbe": probe("/ready", "http", period_seconds=5, failure_threshold=2, timeout_seconds=4),
+            "lifecycle": drain(),
+        },
+        pod=serving_pod(blueprint, API, grace_seconds=GRACE_SECONDS),
+    )

@@ -1,0 +1,69 @@
+"""Imaging: the workers' Deployment and the CronJob that sweeps originals."""
+
+from loppestars_operator.kinds import Manifest
+from loppestars_operator.rendering import environment
+from loppestars_operator.rendering.api import deployment
+from loppestars_operator.rendering.blueprint import IMAGING, Blueprint
+from loppestars_operator.rendering.jobs import cron_job, finite_pod
+from loppestars_operator.rendering.pods import PodPlan, metrics_port, pod_template, probe, serving_pod
+
+SWEEP = "sweep"
+# A photo in hand is finished; one that is not in time is taken up again by another worker.
+GRACE_SECONDS = 45
+SWEEP_DEADLINE_SECONDS = 900
+
+
+def render_imaging(blueprint: Blueprint) -> list[Manifest]:
+    """Return the objects of imaging."""
+    settings = blueprint.spec.imaging
+    return [deployment(blueprint, IMAGING, settings, _worker(blueprint), max_surge=1), _sweep(blueprint)]
+
+
+def _worker(blueprint: Blueprint) -> PodPlan:
+    return PodPlan(
+        component=IMAGING,
+        image=blueprint.images.imaging,
+        command=("loppestars-imaging", "work"),
+        settings=blueprint.spec.imaging,
+        env=environment.imaging(blueprint),
+        requests={"cpu": "250m", "memory": "384Mi"},
+        limits={"memory": "1Gi"},
+        account=IMAGING,
+        scratch="1Gi",
+        container={
+            "ports": [metrics_port()],
+            "startupProbe": probe("/health", "metrics", period_seconds=2, failure_threshold=60, timeout_seconds=2),
+            "livenessProbe": probe("/health", "metrics", period_seconds=10, failure_threshold=3, timeout_seconds=5),
+            "readinessProbe": probe("/ready", "metrics", period_seconds=5, failure_threshold=2, timeout_seconds=4),
+        },
+        pod=serving_pod(blueprint, IMAGING, grace_seconds=GRACE_SECONDS),
+    )
+
+
+def _sweep(blueprint: Blueprint) -> Manifest:
+    originals = blueprint.spec.storage.originals
+    plan = PodPlan(
+        component=SWEEP,
+        image=blueprint.images.imaging,
+        command=("loppestars-imaging", "sweep"),
+        settings=blueprint.spec.imaging,
+        env=[
+            *environment.imaging(blueprint),
+            *environment.value("ORIGINALS_RETENTION", originals.retention),
+        ],
+        requests={"cpu": "50m", "memory": "128Mi"},
+        limits={"memory": "512Mi"},
+        account=IMAGING,
+        container={"ports": [metrics_port()]},
+        pod=finite_pod(),
+    )
+    return cron_job(
+        blueprint,
+        SWEEP,
+        schedule=originals.sweep_schedule,
+        time_zone="Etc/UTC",
+        template=pod_template(blueprint, plan),
+        active_deadline_seconds=SWEEP_DEADLINE_SECONDS,
+        starting_deadline_seconds=600,
+        history=(1, 1),
+    )

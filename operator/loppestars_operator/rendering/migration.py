@@ -1,0 +1,49 @@
+"""The Job that migrates the database before a version serves."""
+
+from loppestars_operator.kinds import Manifest
+from loppestars_operator.naming import MIGRATION_IMAGE_ANNOTATION, digest
+from loppestars_operator.rendering import environment
+from loppestars_operator.rendering.blueprint import MIGRATE, Blueprint
+from loppestars_operator.rendering.jobs import finite_pod, job_spec
+from loppestars_operator.rendering.pods import PodPlan, pod_template
+from loppestars_operator.spec.stack import Component
+
+KEPT_SECONDS = 24 * 3600
+
+
+def render_migration(blueprint: Blueprint) -> Manifest:
+    """Return the migration Job.
+
+    A Job's template is immutable, so its name holds a hash of all that could make another try succeed where one
+    failed: image, Secrets, limits, and the value of the retry annotation.
+    """
+    policy = blueprint.spec.database.migration
+    spec = job_spec(
+        pod_template(blueprint, _pod(blueprint)),
+        active_deadline_seconds=policy.active_deadline_seconds,
+        backoff_limit=policy.backoff_limit,
+        ttl_seconds=KEPT_SECONDS,
+    )
+    name = f"{blueprint.named(MIGRATE)}-{digest([spec, blueprint.stack.retry], 10)}"
+    annotations = {MIGRATION_IMAGE_ANNOTATION: blueprint.images.api}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": blueprint.metadata(name, MIGRATE, annotations=annotations),
+        "spec": spec,
+    }
+
+
+def _pod(blueprint: Blueprint) -> PodPlan:
+    api = blueprint.spec.api
+    return PodPlan(
+        component=MIGRATE,
+        image=blueprint.images.api,
+        command=("loppestars-migrate",),
+        settings=Component(pod=api.pod),
+        env=environment.database(blueprint),
+        requests={"cpu": "50m", "memory": "128Mi"},
+        limits={"memory": "512Mi"},
+        account=MIGRATE,
+        pod=finite_pod(),
+    )

@@ -1,0 +1,59 @@
+"""Objects of prometheus-operator: how the stack is scraped, and the alerts on it. Dashboards ship with the chart."""
+
+from loppestars_operator.kinds import Manifest
+from loppestars_operator.naming import STACK_LABEL, stack_labels
+from loppestars_operator.rendering.alerts import alert_groups
+from loppestars_operator.rendering.blueprint import Blueprint
+
+MONITORING_GROUP = "monitoring.coreos.com"
+
+
+def render_monitoring(blueprint: Blueprint) -> list[Manifest]:
+    """Return the PodMonitor and the PrometheusRule, where they are wanted and can be."""
+    mode = blueprint.spec.monitoring.mode
+    if mode == "Disabled" or (mode == "Auto" and MONITORING_GROUP not in blueprint.facts.groups):
+        return []
+    return [_pod_monitor(blueprint), _rule(blueprint)]
+
+
+def _pod_monitor(blueprint: Blueprint) -> Manifest:
+    return {
+        "apiVersion": f"{MONITORING_GROUP}/v1",
+        "kind": "PodMonitor",
+        "metadata": _metadata(blueprint),
+        "spec": {
+            "selector": {"matchLabels": {STACK_LABEL: blueprint.name}},
+            "podMetricsEndpoints": [
+                {
+                    "port": "metrics",
+                    "interval": blueprint.spec.monitoring.interval,
+                    "relabelings": [
+                        _relabel("__meta_kubernetes_pod_label_loppestars_dev_stack", "stack"),
+                        _relabel("__meta_kubernetes_pod_label_app_kubernetes_io_component", "component"),
+                    ],
+                }
+            ],
+        },
+    }
+
+
+def _rule(blueprint: Blueprint) -> Manifest:
+    key = blueprint.stack.key
+    budget = blueprint.spec.monitoring.storage_budget
+    return {
+        "apiVersion": f"{MONITORING_GROUP}/v1",
+        "kind": "PrometheusRule",
+        "metadata": _metadata(blueprint),
+        "spec": {"groups": alert_groups(key.namespace, key.name, storage_budget=budget)},
+    }
+
+
+def _metadata(blueprint: Blueprint) -> Manifest:
+    metadata = blueprint.metadata(blueprint.name)
+    # The operator's own labels win: pruning and watching go by them.
+    labels = {**(blueprint.spec.monitoring.labels or {}), **stack_labels(blueprint.name)}
+    return {**metadata, "labels": labels}
+
+
+def _relabel(source: str, target: str) -> dict[str, object]:
+    return {"action": "replace", "sourceLabels": [source], "targetLabel": target}

@@ -1,0 +1,154 @@
+"""The pod of a component: restricted Pod Security, bounded resources, the overrides of the spec."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from loppestars_operator.naming import SECRETS_ANNOTATION, component_labels, digest, selector_labels
+from loppestars_operator.rendering.blueprint import METRICS_PORT, Blueprint, without_none
+from loppestars_operator.rendering.environment import Variable, secret_names, with_extra
+from loppestars_operator.spec.pods import Resources
+from loppestars_operator.spec.stack import Component
+
+# The user of the images; see the Dockerfile.
+USER_ID = 65532
+PRE_STOP_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class PodPlan:
+    """What makes the pod of one component different from the others'.
+
+    `requests` and `limits` are defaults; what the spec sets replaces them one by one. `account` is the component
+    whose ServiceAccount the pod runs as.
+    """
+
+    component: str
+    image: str
+    command: tuple[str, ...]
+    settings: Component
+    env: list[Variable]
+    requests: dict[str, str]
+    limits: dict[str, str]
+    account: str
+    mounts_token: bool = False
+    scratch: str = "256Mi"
+    container: dict[str, Any] = field(default_factory=dict)
+    pod: dict[str, Any] = field(default_factory=dict)
+
+
+def pod_template(blueprint: Blueprint, plan: PodPlan) -> dict[str, Any]:
+    """Return a pod template; byte-identical for the same spec, images and Secrets."""
+    overrides = plan.settings.pod
+    env = with_extra(plan.env, overrides)
+    annotations = dict((overrides.annotations if overrides else None) or {})
+    versions = {name: blueprint.facts.secrets[name] for name in secret_names(env) if name in blueprint.facts.secrets}
+    if versions:
+        annotations[SECRETS_ANNOTATION] = digest(versions)
+    labels = {
+        **((overrides.labels if overrides else None) or {}),
+        **component_labels(blueprint.name, plan.component),
+    }
+    template: dict[str, Any] = without_none(
+        {
+            "metadata": {"labels": labels, "annotations": annotations or None},
+            "spec": {
+                "serviceAccountName": blueprint.named(plan.account),
+                "automountServiceAccountToken": plan.mounts_token,
+                "enableServiceLinks": False,
+                "securityContext": {
+                    "runAsNonRoot": True,
+                    "runAsUser": USER_ID,
+                    "runAsGroup": USER_ID,
+                    "fsGroup": USER_ID,
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                "imagePullSecrets": _pull_secrets(blueprint),
+                "containers": [_container(blueprint, plan, env)],
+                "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": plan.scratch}}],
+                **_scheduling(plan.settings),
+                **plan.pod,
+            },
+        }
+    )
+    return template
+
+
+def _container(blueprint: Blueprint, plan: PodPlan, env: list[Variable]) -> dict[str, Any]:
+    return {
+        "name": plan.component,
+        "image": plan.image,
+        "imagePullPolicy": blueprint.spec.image.pull_policy,
+        "command": list(plan.command),
+        "env": env,
+        "resources": resources(plan.settings.resources, plan.requests, plan.limits),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  an emptyDir of the pod's own
+        **plan.container,
+    }
+
+
+def resources(chosen: Resources | None, requests: dict[str, str], limits: dict[str, str]) -> dict[str, Any]:
+    """Return the defaults with what the spec sets in their place."""
+    return {
+        "requests": {**requests, **((chosen.requests if chosen else None) or {})},
+        "limits": {**limits, **((chosen.limits if chosen else None) or {})},
+    }
+
+
+def probe(path: str, port: str, **timing: int) -> dict[str, Any]:
+    """Return an HTTP probe; `timing` is in seconds and counts."""
+    return {"httpGet": {"path": path, "port": port}, **{_camel(name): number for name, number in timing.items()}}
+
+
+def serving_pod(blueprint: Blueprint, component: str, *, grace_seconds: int) -> dict[str, Any]:
+    """Return what pods that always run have: time to drain, and a spread over nodes and zones."""
+    labels = selector_labels(blueprint.name, component)
+    return {
+        "terminationGracePeriodSeconds": grace_seconds,
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": key,
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": labels},
+                "matchLabelKeys": ["pod-template-hash"],
+            }
+            for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+        ],
+    }
+
+
+def drain() -> dict[str, Any]:
+    """Return the hook that lets load balancers forget the pod before it stops listening."""
+    return {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}}
+
+
+def metrics_port() -> dict[str, Any]:
+    """Return the port that Prometheus scrapes, never routed to clients."""
+    return {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}
+
+
+def _pull_secrets(blueprint: Blueprint) -> list[dict[str, str]] | None:
+    return [{"name": one.name} for one in blueprint.spec.image.pull_secrets or ()] or None
+
+
+def _scheduling(settings: Component) -> dict[str, Any]:
+    overrides = settings.pod
+    if overrides is None:
+        return {}
+    return {
+        "nodeSelector": overrides.node_selector or None,
+        "tolerations": [one.to_json() for one in overrides.tolerations or ()] or None,
+        "affinity": overrides.affinity or None,
+        "priorityClassName": overrides.priority_class_name,
+    }
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.title() for part in rest)

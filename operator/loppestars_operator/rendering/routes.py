@@ -1,0 +1,90 @@
+"""The way in: Ingress, HTTPRoute, and the redirect from HTTP to HTTPS where TLS is on."""
+
+from typing import Any
+
+from loppestars_operator.kinds import Manifest
+from loppestars_operator.rendering.blueprint import API, Blueprint, gateway_parents, ingress_enabled, without_none
+from loppestars_operator.spec.stack import ParentReference
+
+GATEWAY_GROUP = "gateway.networking.k8s.io"
+# Photos of up to 50 MiB and answers that take up to 30 s; ingress-nginx's defaults are 1 MiB and 60 s.
+BODY_SIZE = {"nginx.ingress.kubernetes.io/proxy-body-size": "64m", "haproxy.org/timeout-server": "60s"}
+# An Ingress has no field for it, so each controller has its annotation; Traefik redirects by its entry point.
+REDIRECT = {
+    "nginx.ingress.kubernetes.io/force-ssl-redirect": "true",
+    "haproxy.org/ssl-redirect": "true",
+    "ingress.kubernetes.io/force-ssl-redirect": "true",
+}
+
+
+def render_routes(blueprint: Blueprint) -> list[Manifest]:
+    """Return the Ingress and the HTTPRoutes that the spec asks for. Only port 8080 of the API is ever routed."""
+    ingress = [_ingress(blueprint)] if ingress_enabled(blueprint.spec) else []
+    return [*ingress, *_http_routes(blueprint)]
+
+
+def _ingress(blueprint: Blueprint) -> Manifest:
+    settings = blueprint.spec.ingress
+    if settings is None:
+        raise AssertionError("an Ingress is rendered only where the spec has one")
+    secret = settings.tls.secret_name
+    annotations = {**BODY_SIZE, **(REDIRECT if secret else {}), **(settings.annotations or {})}
+    backend = {"service": {"name": blueprint.named(API), "port": {"name": "http"}}}
+    manifest: Manifest = without_none(
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "Ingress",
+            "metadata": blueprint.metadata(blueprint.named(API), API, annotations=annotations),
+            "spec": {
+                "ingressClassName": settings.class_name or None,
+                "tls": [{"hosts": [settings.host], "secretName": secret}] if secret else None,
+                "rules": [
+                    {
+                        "host": settings.host,
+                        "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]},
+                    }
+                ],
+            },
+        }
+    )
+    return manifest
+
+
+def _http_routes(blueprint: Blueprint) -> list[Manifest]:
+    parents: list[ParentReference] = gateway_parents(blueprint.spec)
+    if not parents:
+        return []
+    forward = {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+        "backendRefs": [{"name": blueprint.named(API), "port": 80}],
+    }
+    redirect = {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}]}
+    serving = [_parent(one, one.section_name) for one in parents]
+    plain = [_parent(one, one.redirect_section_name) for one in parents if one.redirect_section_name]
+    return [
+        _http_route(blueprint, API, serving, forward),
+        *([_http_route(blueprint, "redirect", plain, redirect)] if plain else []),
+    ]
+
+
+def _http_route(blueprint: Blueprint, suffix: str, parents: list[dict[str, Any]], rule: dict[str, Any]) -> Manifest:
+    return {
+        "apiVersion": f"{GATEWAY_GROUP}/v1",
+        "kind": "HTTPRoute",
+        "metadata": blueprint.metadata(blueprint.named(suffix), API),
+        "spec": {"parentRefs": parents, "hostnames": _hostnames(blueprint), "rules": [rule]},
+    }
+
+
+def _parent(parent: ParentReference, section: str | None) -> dict[str, Any]:
+    reference: dict[str, Any] = without_none(
+        {"name": parent.name, "namespace": parent.namespace, "sectionName": section}
+    )
+    return reference
+
+
+def _hostnames(blueprint: Blueprint) -> list[str]:
+    spec = blueprint.spec
+    if spec.gateway and spec.gateway.hostnames:
+        return list(spec.gateway.hostnames)
+    return [spec.ingress.host] if spec.ingress and spec.ingress.host else []

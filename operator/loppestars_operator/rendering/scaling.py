@@ -1,0 +1,137 @@
+"""Autoscalers and disruption budgets."""
+
+from typing import Any
+
+from loppestars_operator.kinds import Manifest
+from loppestars_operator.naming import selector_labels
+from loppestars_operator.rendering.blueprint import API, IMAGING, Blueprint, without_none
+from loppestars_operator.spec.scaling import Autoscaling, ImagingAutoscaling
+
+KEDA_GROUP = "keda.sh"
+# Out at once, at most double every 30 s; in by one pod a minute, and only after five quiet minutes: a photo rush
+# comes in waves, and a pod that starts costs seconds that a visitor waits for.
+SLOW_SCALE_IN: dict[str, Any] = {
+    "scaleUp": {
+        "stabilizationWindowSeconds": 0,
+        "policies": [
+            {"type": "Percent", "value": 100, "periodSeconds": 30},
+            {"type": "Pods", "value": 2, "periodSeconds": 30},
+        ],
+        "selectPolicy": "Max",
+    },
+    "scaleDown": {
+        "stabilizationWindowSeconds": 300,
+        "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}],
+        "selectPolicy": "Max",
+    },
+}
+# The photos that wait for a worker or are being worked on.
+QUEUE_DEPTH_QUERY = (
+    "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'photos' AND status IN ('todo', 'doing')"
+)
+
+
+def render_scaling(blueprint: Blueprint) -> list[Manifest]:
+    """Return autoscalers, where the spec does not fix the number of pods, and budgets."""
+    return [
+        *_api_autoscaler(blueprint),
+        *_imaging_autoscaler(blueprint),
+        *(_budget(blueprint, component) for component in (API, IMAGING)),
+    ]
+
+
+def _api_autoscaler(blueprint: Blueprint) -> list[Manifest]:
+    settings = blueprint.spec.api
+    if settings.replicas is not None:
+        return []
+    return [_by_cpu(blueprint, API, settings.autoscaling or Autoscaling())]
+
+
+def _imaging_autoscaler(blueprint: Blueprint) -> list[Manifest]:
+    settings = blueprint.spec.imaging
+    if settings.replicas is not None:
+        return []
+    scaling = settings.autoscaling or ImagingAutoscaling()
+    if scaling.queue_depth is not None and KEDA_GROUP in blueprint.facts.groups:
+        return _by_queue_depth(blueprint, scaling, scaling.queue_depth)
+    return [_by_cpu(blueprint, IMAGING, scaling)]
+
+
+def _by_cpu(blueprint: Blueprint, component: str, scaling: Autoscaling | ImagingAutoscaling) -> Manifest:
+    name = blueprint.named(component)
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": blueprint.metadata(name, component),
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": scaling.min_replicas,
+            "maxReplicas": scaling.max_replicas,
+            "metrics": [
+                {
+                    "type": "Resource",
+                    "resource": {
+                        "name": "cpu",
+                        "target": {"type": "Utilization", "averageUtilization": scaling.target_cpu_utilization},
+                    },
+                }
+            ],
+            "behavior": _behavior(scaling),
+        },
+    }
+
+
+def _behavior(scaling: Autoscaling | ImagingAutoscaling) -> dict[str, Any]:
+    if scaling.behavior is None or not scaling.behavior.to_json():
+        return SLOW_SCALE_IN
+    return scaling.behavior.to_json()
+
+
+def _by_queue_depth(blueprint: Blueprint, scaling: ImagingAutoscaling, depth: int) -> list[Manifest]:
+    name = blueprint.named(IMAGING)
+    database = blueprint.spec.database.secret_ref
+    return [
+        {
+            "apiVersion": "keda.sh/v1alpha1",
+            "kind": "TriggerAuthentication",
+            "metadata": blueprint.metadata(name, IMAGING),
+            "spec": {
+                "secretTargetRef": [{"parameter": "connection", "name": database.name, "key": database.key}],
+            },
+        },
+        {
+            "apiVersion": "keda.sh/v1alpha1",
+            "kind": "ScaledObject",
+            "metadata": blueprint.metadata(name, IMAGING),
+            "spec": without_none(
+                {
+                    "scaleTargetRef": {"name": name},
+                    "minReplicaCount": scaling.min_replicas,
+                    "maxReplicaCount": scaling.max_replicas,
+                    "pollingInterval": 10,
+                    "advanced": {"horizontalPodAutoscalerConfig": {"behavior": _behavior(scaling)}},
+                    "triggers": [
+                        {
+                            "type": "postgresql",
+                            "metadata": {"query": QUEUE_DEPTH_QUERY, "targetQueryValue": str(depth)},
+                            "authenticationRef": {"name": name},
+                        }
+                    ],
+                }
+            ),
+        },
+    ]
+
+
+def _budget(blueprint: Blueprint, component: str) -> Manifest:
+    # minAvailable: 1 would block every drain at one replica; AlwaysAllow lets broken pods be evicted.
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": blueprint.metadata(blueprint.named(component), component),
+        "spec": {
+            "maxUnavailable": 1,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            "selector": {"matchLabels": selector_labels(blueprint.name, component)},
+        },
+    }

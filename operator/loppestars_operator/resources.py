@@ -1,0 +1,73 @@
+"""The custom resources as kopf's watches last showed them, newer answers to our own writes included."""
+
+import json
+import zlib
+from typing import Any
+
+from loppestars_operator.naming import StackKey
+from loppestars_operator.store import is_newer
+
+Body = dict[str, Any]
+
+
+def crawl_stack_key(body: Body) -> StackKey:
+    """Return the stack a Crawl's body refers to."""
+    return StackKey(body["metadata"]["namespace"], body.get("spec", {}).get("stackRef", {}).get("name", ""))
+
+
+class Resources:
+    """Bodies of LoppestarsStacks and Crawls, packed; an older reading never replaces a newer one."""
+
+    def __init__(self) -> None:
+        self._stacks: dict[StackKey, tuple[str, bytes]] = {}
+        self._crawls: dict[StackKey, dict[str, tuple[str, bytes]]] = {}
+
+    def put_stack(self, body: Body) -> StackKey:
+        """Remember a stack."""
+        key = StackKey(body["metadata"]["namespace"], body["metadata"]["name"])
+        _put(self._stacks, key, body)
+        return key
+
+    def put_crawl(self, body: Body) -> StackKey:
+        """Remember a Crawl and return its stack's key."""
+        key = crawl_stack_key(body)
+        _put(self._crawls.setdefault(key, {}), body["metadata"]["name"], body)
+        return key
+
+    def forget_stack(self, key: StackKey) -> None:
+        """A stack is gone."""
+        self._stacks.pop(key, None)
+
+    def forget_crawl(self, body: Body) -> StackKey:
+        """A Crawl is gone; return its stack's key."""
+        key = crawl_stack_key(body)
+        self._crawls.get(key, {}).pop(body["metadata"]["name"], None)
+        if not self._crawls.get(key):
+            self._crawls.pop(key, None)
+        return key
+
+    def stack(self, key: StackKey) -> Body | None:
+        """Return a stack's body."""
+        entry = self._stacks.get(key)
+        return _unpack(entry[1]) if entry else None
+
+    def crawls(self, key: StackKey) -> list[Body]:
+        """Return the bodies of a stack's Crawls."""
+        return [_unpack(packed) for _, packed in self._crawls.get(key, {}).values()]
+
+    def all_keys(self) -> list[StackKey]:
+        """Return the keys of all stacks, and of stacks that only Crawls speak of."""
+        return sorted({*self._stacks, *self._crawls})
+
+
+def _put(known: dict[Any, tuple[str, bytes]], key: Any, body: Body) -> None:
+    version = body["metadata"]["resourceVersion"]
+    if key in known and not is_newer(version, known[key][0]):
+        return
+    slim = {**body, "metadata": {name: one for name, one in body["metadata"].items() if name != "managedFields"}}
+    known[key] = (version, zlib.compress(json.dumps(slim, separators=(",", ":")).encode(), 1))
+
+
+def _unpack(packed: bytes) -> Body:
+    body: Body = json.loads(zlib.decompress(packed))
+    return body

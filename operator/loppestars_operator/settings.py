@@ -1,0 +1,30 @@
+"""What the operator reads from its environment."""
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from loppestars_core.settings import ComponentSettings
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class OperatorSettings(ComponentSettings):
+    """Settings of `loppestars-operator`."""
+
+    watch_namespaces: Names = Field(
+        (), description="namespaces whose stacks are reconciled, comma-separated; empty: all of the cluster"
+    )
+    lease_namespace: str = Field("default", description="namespace of the Lease that elects the leader")
+    lease_name: str = Field("loppestars-operator", description="name of that Lease")
+    read_secrets: bool = Field(
+        default=False, description="look at the metadata of Secrets that stacks name: missing ones, rotated ones"
+    )
+    resync_seconds: float = Field(600, ge=10, le=86_400, description="how often every stack is looked at unasked")
+    workers: int = Field(8, ge=1, le=64, description="stacks reconciled at the same time")
+
+    @field_validator("watch_namespaces", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -1,0 +1,97 @@
+"""Building blocks of the custom resources: every string, list, map and number has a bound.
+
+The models are the only description of the resources. `schema.py` turns them into the CRDs' OpenAPI schema, and the
+operator parses what the API server hands it with the same classes. Unbounded values would let one CEL rule exceed
+the API server's cost budget, so a test refuses a property without a bound.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+
+def rules(*validations: tuple[str, str]) -> dict[str, Any]:
+    """CEL rules and their messages as the API server expects them."""
+    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in validations]}
+
+
+class Model(BaseModel):
+    """Camel case outside, snake case inside; unknown keys of a newer CRD are ignored rather than fatal."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the value as the API server stores it, without what is not set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _quantity(value: str | int) -> str:
+    return str(value)
+
+
+SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+QUANTITY = r"^[+]?[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi|[eE][0-9]+)?$"
+IMAGE = r"^[a-z0-9][a-zA-Z0-9._:/-]*(:[a-zA-Z0-9_][a-zA-Z0-9._-]*|@sha256:[a-f0-9]{64})$"
+
+Name = Annotated[str, Field(min_length=1, max_length=253, pattern=SUBDOMAIN)]
+Key = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+LabelKey = Annotated[str, Field(min_length=1, max_length=316)]
+LabelValue = Annotated[str, Field(max_length=63, pattern=r"^([a-zA-Z0-9]([-._a-zA-Z0-9]*[a-zA-Z0-9])?)?$")]
+AnnotationValue = Annotated[str, Field(max_length=4096)]
+Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=32)]
+Annotations = Annotated[dict[LabelKey, AnnotationValue], Field(max_length=32)]
+ImageName = Annotated[str, Field(min_length=3, max_length=512, pattern=IMAGE)]
+Host = Annotated[
+    str,
+    Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"),
+]
+Url = Annotated[str, Field(min_length=8, max_length=512, pattern=r"^https?://[^\s/?#]+(/[^\s]*)?$")]
+Cidr = Annotated[str, Field(min_length=3, max_length=43, pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$")]
+Cidrs = Annotated[list[Cidr], Field(max_length=32)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Ports = Annotated[list[Port], Field(max_length=8)]
+Quantity = Annotated[
+    str | int,
+    AfterValidator(_quantity),
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "pattern": QUANTITY, "maxLength": 32}),
+]
+Time = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
+Text = Annotated[str, Field(max_length=4096)]
+Word = Annotated[str, Field(max_length=253)]
+Count = Annotated[int, Field(ge=0, le=2_000_000_000)]
+
+
+class SecretName(Model):
+    """A Secret in the stack's namespace."""
+
+    name: Name = Field(description="Name of the Secret.")
+
+
+class DatabaseSecret(Model):
+    """The key of a Secret that holds a PostgreSQL URL."""
+
+    name: Name = Field(description="Name of the Secret.")
+    key: Key = Field("url", description="Key whose value is a URL: postgresql://user:password@host:5432/database.")
+
+
+class OptionalDatabaseSecret(Model):
+    """Like DatabaseSecret; without a name it asks for nothing."""
+
+    name: Name | None = Field(None, description="Name of the Secret.")
+    key: Key = Field("url", description="Key whose value is a URL that reaches the server itself, not a pooler.")
+
+
+class TokenSecret(Model):
+    """The key of a Secret that holds the shared secret of HS256 tokens."""
+
+    name: Name = Field(description="Name of the Secret.")
+    key: Key = Field("secret", description="Key whose value is the shared secret.")
+
+
+class S3Secret(Model):
+    """A Secret with the access key of the S3 server."""
+
+    name: Name = Field(description="Name of the Secret.")
+    access_key_id_key: Key = Field("accessKeyId", description="Key that holds the access key's id.")
+    secret_access_key_key: Key = Field("secretAccessKey", description="Key that holds the secret access key.")

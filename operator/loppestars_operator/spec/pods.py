@@ -1,0 +1,102 @@
+"""What may be overridden in the pods of a component: one bounded type, shared by all of them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from loppestars_operator.spec.base import (
+    Annotations,
+    Key,
+    LabelKey,
+    Labels,
+    LabelValue,
+    Model,
+    Name,
+    Quantity,
+    Word,
+    rules,
+)
+
+
+class Resources(Model):
+    """Requests and limits. What is not set keeps the component's default."""
+
+    requests: Annotated[dict[Word, Quantity], Field(max_length=3)] | None = Field(
+        None, description="Resources a node must have free: cpu, memory, ephemeral-storage."
+    )
+    limits: Annotated[dict[Word, Quantity], Field(max_length=3)] | None = Field(
+        None, description="Resources a container may use at most: cpu, memory, ephemeral-storage."
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            *(
+                (
+                    f"!has(self.{kind}) || self.{kind}.all(name, name in ['cpu', 'memory', 'ephemeral-storage'])",
+                    f"{kind} knows cpu, memory and ephemeral-storage; remove the other names",
+                )
+                for kind in ("requests", "limits")
+            )
+        )
+    )
+
+
+class Toleration(Model):
+    """A taint that the pods put up with."""
+
+    key: LabelKey | None = None
+    operator: Literal["Exists", "Equal"] | None = None
+    value: LabelValue | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    toleration_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
+
+
+class SecretKey(Model):
+    """One key of a Secret."""
+
+    name: Name
+    key: Key
+
+
+class EnvironmentVariable(Model):
+    """An extra environment variable, by value or from a Secret."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+    value: Annotated[str, Field(max_length=4096)] | None = None
+    secret_key_ref: SecretKey | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            ("has(self.value) != has(self.secretKeyRef)", "set either value or secretKeyRef, and only one of them"),
+        )
+    )
+
+
+class PodOverrides(Model):
+    """Changes to a component's pods that have nothing to do with Loppestars itself."""
+
+    labels: Labels | None = Field(None, description="Extra labels; the operator's own win.")
+    annotations: Annotations | None = Field(None, description="Extra annotations.")
+    node_selector: Labels | None = Field(None, description="Labels a node must have.")
+    tolerations: Annotated[list[Toleration], Field(max_length=16)] | None = Field(
+        None, description="Taints the pods put up with."
+    )
+    affinity: (
+        Annotated[
+            dict[str, Any],
+            Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True, "additionalProperties": None}),
+        ]
+        | None
+    ) = Field(None, description="A Kubernetes Affinity, handed on as it is and checked by the API server.")
+    priority_class_name: Name | None = Field(None, description="Name of a PriorityClass.")
+    env: Annotated[list[EnvironmentVariable], Field(max_length=32)] | None = Field(
+        None, description="Extra environment variables; one that the operator sets itself is refused."
+    )
+
+
+class ServiceAccountOverrides(Model):
+    """Annotations that bind the component's ServiceAccount to a cloud identity."""
+
+    annotations: Annotations | None = Field(
+        None, description="For example eks.amazonaws.com/role-arn, where S3 needs no Secret."
+    )

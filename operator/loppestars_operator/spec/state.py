@@ -1,0 +1,116 @@
+"""Status of a LoppestarsStack: what the operator reports and what it must remember between passes."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from loppestars_operator.spec.base import Count, Model, Text, Time, Word
+from loppestars_operator.spec.crawl import CrawlState
+
+Image = Annotated[str, Field(max_length=512)]
+Phase = Literal["Pending", "Migrating", "Deploying", "Ready", "Degraded", "RolledBack", "Stalled", "Paused"]
+
+
+class Condition(Model):
+    """A Kubernetes condition."""
+
+    type: Annotated[str, Field(min_length=1, max_length=64)]
+    status: Literal["True", "False", "Unknown"]
+    reason: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
+    message: Text
+    observed_generation: Count
+    last_transition_time: Time
+
+
+class Images(Model):
+    """The resolved image of every component: what a version really is."""
+
+    api: Image
+    imaging: Image
+    crawler: Image
+
+
+class ComponentStatus(Model):
+    """How far one component is."""
+
+    name: Word
+    image: Image
+    desired: Count
+    ready: Count
+    updated: Count
+
+
+class LastCrawl(Model):
+    """The crawl that finished last."""
+
+    name: Word
+    state: CrawlState
+    finished_at: Time | None = None
+    seen: Count = 0
+    new: Count = 0
+    failed: Count = 0
+
+
+class HistoryEntry(Model):
+    """A version that served, or was tried."""
+
+    version: Word
+    served_from: Time
+    result: Literal["Serving", "Replaced", "RolledBack"]
+
+
+class MigrationStatus(Model):
+    """The last migration that finished. Its success is remembered here: the Job may be gone."""
+
+    image: Image
+    job: Word
+    succeeded: bool
+    finished_at: Time | None = None
+    message: Text | None = None
+
+
+class RolloutStatus(Model):
+    """Which images serve, and which were given up."""
+
+    version: Word | None = Field(None, description="Version that the serving images belong to.")
+    serving: Images | None = Field(None, description="Images that were last Ready.")
+    refused: Images | None = Field(None, description="Images that did not become available and were rolled back.")
+    refused_reason: Text | None = None
+    retry: Word | None = Field(None, description="Value of the retry annotation that was last acted on.")
+
+
+class StackStatus(Model):
+    """Status of a LoppestarsStack."""
+
+    observed_generation: Count | None = None
+    version: Word | None = None
+    url: Annotated[str, Field(max_length=512)] | None = None
+    phase: Phase | None = None
+    conditions: (
+        Annotated[
+            list[Condition],
+            Field(
+                max_length=16,
+                json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+            ),
+        ]
+        | None
+    ) = None
+    components: (
+        Annotated[
+            list[ComponentStatus],
+            Field(
+                max_length=8,
+                json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+            ),
+        ]
+        | None
+    ) = None
+    last_crawl: LastCrawl | None = None
+    history: Annotated[list[HistoryEntry], Field(max_length=10)] | None = None
+    migration: MigrationStatus | None = None
+    rollout: RolloutStatus | None = None
+
+    def condition(self, kind: str) -> Condition | None:
+        """Return the condition of that type, if it was ever set."""
+        return next((one for one in self.conditions or () if one.type == kind), None)

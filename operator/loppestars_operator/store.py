@@ -1,0 +1,136 @@
+"""What is known of the owned objects: a cache by stack, small enough for thousands of stacks.
+
+An entry is the object without other managers' bookkeeping, packed: unpacking twenty of them costs a pass a
+millisecond, while keeping them as dictionaries would cost 30 KB each.
+"""
+
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+from loppestars_operator.kinds import Manifest, ObjectKey, key_of
+from loppestars_operator.naming import FIELD_MANAGER, STACK_LABEL, StackKey
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One object as it was last seen."""
+
+    key: ObjectKey
+    stack: StackKey
+    uid: str
+    resource_version: str
+    packed: bytes
+
+    @classmethod
+    def of(cls, live: Manifest, stack: StackKey) -> Self:
+        """Pack a live object."""
+        meta = live["metadata"]
+        text = json.dumps(trimmed(live), separators=(",", ":")).encode()
+        return cls(key_of(live), stack, meta["uid"], meta["resourceVersion"], zlib.compress(text, 1))
+
+    def body(self) -> Manifest:
+        """Return the trimmed object."""
+        body: Manifest = json.loads(zlib.decompress(self.packed))
+        return body
+
+
+def trimmed(live: Manifest) -> Manifest:
+    """Drop what neither drift nor readiness looks at."""
+    meta = {
+        **live["metadata"],
+        "managedFields": [
+            {key: value for key, value in entry.items() if key != "time"}
+            for entry in live["metadata"].get("managedFields") or ()
+            if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource")
+        ],
+    }
+    if live["kind"] != "Pod":
+        return {**live, "metadata": meta}
+    status: dict[str, Any] = live.get("status") or {}
+    kept: dict[str, Any] = {key: status[key] for key in ("phase", "reason", "message", "conditions") if key in status}
+    kept["containerStatuses"] = [
+        {key: one[key] for key in ("name", "ready", "restartCount", "state", "lastState") if key in one}
+        for one in status.get("containerStatuses") or ()
+    ]
+    meta.pop("managedFields")
+    return {**live, "metadata": meta, "spec": {}, "status": kept}
+
+
+def stack_of(live: Manifest) -> StackKey | None:
+    """Return the stack an object says it belongs to."""
+    name = (live["metadata"].get("labels") or {}).get(STACK_LABEL)
+    return StackKey(live["metadata"]["namespace"], name) if name else None
+
+
+def is_newer(candidate: str, known: str) -> bool:
+    """Compare resource versions: they are numbers that grow, since Kubernetes 1.35 by contract."""
+    return int(candidate) > int(known)
+
+
+class Store:
+    """Observed objects by stack. Only the event loop's thread touches it."""
+
+    def __init__(self) -> None:
+        self._by_stack: dict[StackKey, dict[ObjectKey, Observed]] = {}
+
+    def put(self, live: Manifest) -> StackKey | None:
+        """Remember an object and return its stack; an older reading than the known one is ignored."""
+        stack = stack_of(live)
+        if stack is None:
+            return None
+        known = self._by_stack.get(stack, {}).get(key_of(live))
+        meta = live["metadata"]
+        if known and known.uid == meta["uid"] and not is_newer(meta["resourceVersion"], known.resource_version):
+            return None
+        self._insert(Observed.of(live, stack))
+        return stack
+
+    def remove(self, live: Manifest) -> StackKey | None:
+        """Forget an object and return its stack; a newer incarnation of the name stays."""
+        stack, key = stack_of(live), key_of(live)
+        known = self._by_stack.get(stack, {}).get(key) if stack else None
+        if stack is None or known is None or known.uid != live["metadata"]["uid"]:
+            return None
+        self._drop(stack, key)
+        return stack
+
+    def replace(self, kind: str, namespace: str | None, listed: Iterable[Observed], version: str) -> set[StackKey]:
+        """Take a complete list of one kind at a resource version for the truth; return the stacks that changed.
+
+        What was seen after that version, as the answer to a write of our own, is kept.
+        """
+        fresh = {one.key: one for one in listed}
+        gone = [
+            (stack, key)
+            for stack, objects in self._by_stack.items()
+            for key, known in objects.items()
+            if key.kind == kind
+            and namespace in {None, key.namespace}
+            and key not in fresh
+            and not is_newer(known.resource_version, version)
+        ]
+        for stack, key in gone:
+            self._drop(stack, key)
+        changed = {stack for stack, _ in gone}
+        for key, observed in fresh.items():
+            known = self._by_stack.get(observed.stack, {}).get(key)
+            if known is None or is_newer(observed.resource_version, known.resource_version):
+                self._insert(observed)
+                changed.add(observed.stack)
+        return changed
+
+    def of(self, stack: StackKey) -> dict[ObjectKey, Observed]:
+        """Return the objects of a stack; a copy, so that a pass sees one state."""
+        return dict(self._by_stack.get(stack, {}))
+
+    def _insert(self, observed: Observed) -> None:
+        self._by_stack.setdefault(observed.stack, {})[observed.key] = observed
+
+    def _drop(self, stack: StackKey, key: ObjectKey) -> None:
+        objects = self._by_stack[stack]
+        del objects[key]
+        if not objects:
+            del self._by_stack[stack]
