@@ -15,6 +15,7 @@ from loppestars_api.markets.endpoints import router as markets
 from loppestars_api.middleware.body_limits import BodyLimitMiddleware
 from loppestars_api.middleware.liveness import LivenessMiddleware
 from loppestars_api.middleware.requests import RequestMiddleware
+from loppestars_api.photos.endpoints import router as photos
 from loppestars_api.services import open_services
 from loppestars_api.settings import ApiSettings
 
@@ -45,7 +46,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     )
     _add_layers(app, settings)
     errors.install_error_handlers(app)
-    for router in (health, markets, files):
+    for router in (health, markets, photos, files):
         app.include_router(router)
     documentation.install_documentation(app)
     return app

@@ -1,8 +1,102 @@
-"""Entry point of `loppestars-api`."""
+"""Entry point of `loppestars-api`: one process that serves the API on one port and its metrics on another."""
 
 import argparse
+import signal
+import socket
+import sys
+from importlib.metadata import version
+
+import structlog
+import uvicorn
+
+from loppestars_api.app import create_app
+from loppestars_api.settings import ApiSettings
+from loppestars_core.exit_codes import ExitCode
+from loppestars_core.logging import configure_logging
+from loppestars_core.metrics import start_metrics_server
+from loppestars_core.settings import describe, load_settings
+
+log = structlog.get_logger(__name__)
+
+# Longer than the 60 s of load balancers: a connection that they believe open must not be closed under them.
+KEEP_ALIVE_SECONDS = 75
+BACKLOG = 2048
 
 
-def main() -> None:
-    """Parse the command line."""
-    argparse.ArgumentParser(prog="loppestars-api", description=__doc__).parse_args()
+def main(arguments: list[str] | None = None) -> None:
+    """Read the environment and serve until SIGTERM or SIGINT; 0 after a clean end, 1 when a port is taken."""
+    parser = argparse.ArgumentParser(
+        prog="loppestars-api",
+        description="Serve the Loppestars API. SIGTERM ends it after the requests in flight are answered.",
+        epilog=describe(ApiSettings),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=version("loppestars"))
+    parser.parse_args(arguments)
+    settings = load_settings(ApiSettings)
+    configure_logging("api", settings.log_level)
+    sys.exit(serve(settings))
+
+
+def serve(settings: ApiSettings) -> ExitCode:
+    """Serve until a signal; the ports that were taken are logged with the event `listening`."""
+    try:
+        listener = _listen(settings.host, settings.port)
+    except OSError as error:
+        return _port_taken("PORT", settings.host, settings.port, error)
+    with listener:
+        try:
+            metrics = start_metrics_server("api", settings.metrics_host, settings.metrics_port)
+        except OSError as error:
+            return _port_taken("METRICS_PORT", settings.metrics_host, settings.metrics_port, error)
+        log.info("listening", host=settings.host, port=listener.getsockname()[1], metrics_port=metrics.port)
+        try:
+            _run(settings, listener)
+        finally:
+            metrics.stop()
+    log.info("stopped")
+    return ExitCode.DONE
+
+
+def _run(settings: ApiSettings, listener: socket.socket) -> None:
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            http="httptools",
+            loop="uvloop",
+            ws="none",
+            lifespan="on",
+            backlog=BACKLOG,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            # Which proxies are trusted is decided per request, by `limits.client_address`.
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=settings.drain_seconds,
+        )
+    )
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # For a signal before uvicorn listens for it, and for the one that uvicorn raises again when it has drained.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    server.run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def _port_taken(setting: str, host: str, port: int, error: OSError) -> ExitCode:
+    log.error(
+        "cannot listen",
+        host=host,
+        port=port,
+        reason=error.strerror,
+        next_step=f"free the port, or set {setting} to another (0 takes a free one)",
+    )
+    return ExitCode.FAILED

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated
 
 import structlog
@@ -20,8 +21,14 @@ from loppestars_api.limits.client_address import ClientAddresses
 from loppestars_api.limits.exact import ExactLimiter
 from loppestars_api.limits.rates import Rates
 from loppestars_api.markets.repository import MarketRepository
+from loppestars_api.metrics import POOL_CONNECTIONS
+from loppestars_api.photos.sent import MAX_RESULT_BYTES, SentPhotos
+from loppestars_api.photos.uploaded import Limits, UploadedPhotos
+from loppestars_api.photos.uploads import Uploads
+from loppestars_api.photos.waiting import PhotoDesk
 from loppestars_api.settings import ApiSettings
 from loppestars_core.database.engine import create_engine
+from loppestars_core.photos import PhotoWaiter
 from loppestars_core.storage import Storage, open_storage
 
 log = structlog.get_logger(__name__)
@@ -42,6 +49,10 @@ class Services:
     list_limiter: ApproximateLimiter
     readiness: Readiness
     markets: MarketRepository
+    photo_desk: PhotoDesk
+    uploaded_photos: UploadedPhotos
+    sent_photos: SentPhotos
+    uploads: Uploads
 
 
 def services_of(request: Request) -> Services:
@@ -58,10 +69,13 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         engine = create_engine(settings, application="loppestars-api")
         stack.push_async_callback(engine.dispose)
+        for state, count in (("in_use", engine.pool.checkedout), ("idle", engine.pool.checkedin)):  # type: ignore[attr-defined]
+            POOL_CONNECTIONS.labels(state).set_function(count)
         rates = Rates.of(settings)
         limiter = ExactLimiter(engine)
         list_limiter = ApproximateLimiter(rates.lists)
         storage = open_storage(settings)
+        waiter = await stack.enter_async_context(PhotoWaiter(settings))
         await _in_background(stack, keep_exchanging(list_limiter, engine))
         await _in_background(stack, _keep_sweeping(limiter.sweep, lambda: list_limiter.sweep(engine)))
         yield Services(
@@ -78,10 +92,21 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 {
                     "database": lambda: _check_database(engine),
                     "storage": lambda: _check_storage(storage, settings),
-                    "queue": lambda: _check_queue(engine),
+                    "queue": lambda: _check_queue(engine, waiter),
                 }
             ),
             markets=MarketRepository(engine),
+            photo_desk=PhotoDesk(
+                engine, waiter, capacity=settings.max_waiting_photos, wait_seconds=settings.photo_wait_seconds
+            ),
+            uploaded_photos=UploadedPhotos(
+                engine,
+                storage,
+                settings.originals_bucket,
+                Limits(settings.max_photo_bytes, timedelta(minutes=settings.tokenless_process_minutes)),
+            ),
+            sent_photos=SentPhotos(engine, storage, settings.originals_bucket, MAX_RESULT_BYTES),
+            uploads=Uploads(at_once=settings.max_uploads, max_bytes=settings.max_photo_bytes),
         )
 
 
@@ -115,6 +140,8 @@ async def _check_storage(storage: Storage, settings: ApiSettings) -> None:
     await asyncio.gather(storage.check(settings.originals_bucket), storage.check(settings.processed_bucket))
 
 
-async def _check_queue(engine: AsyncEngine) -> None:
+async def _check_queue(engine: AsyncEngine, waiter: PhotoWaiter) -> None:
+    # Without notifications, finished photos would be seen late.
+    await waiter.listening.wait()
     async with engine.connect() as connection:
         await connection.execute(text("SELECT 1 FROM procrastinate_jobs LIMIT 1"))

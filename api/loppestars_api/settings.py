@@ -71,7 +71,7 @@ class LimitSettings(ComponentSettings):
     max_waiting_photos: int = Field(
         600, ge=1, description="photo requests that may wait for imaging in one process; further ones get 503"
     )
-    max_uploads: int = Field(8, ge=1, description="photo uploads received at once by one process; further ones wait")
+    max_uploads: int = Field(32, ge=1, description="photo uploads received at once by one process; further ones wait")
     photo_wait_seconds: float = Field(30, gt=0, le=300, description="how long a photo request waits before its 504")
     tokenless_process_minutes: float = Field(
         15, gt=0, description="age up to which an original may be processed without a token"

@@ -1,14 +1,20 @@
 """The API against the test's own database and a folder as storage, in process."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
+import jwt
 import pytest
 from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_api.app import create_app
 from loppestars_api.settings import ApiSettings
+from loppestars_core.storage import Storage, open_storage
+from tests.factories.photo_consumer import PhotoConsumer, consuming
 
 SECRET = "a-secret-of-at-least-thirty-two-bytes"
 
@@ -32,3 +38,30 @@ async def client(api_settings: ApiSettings) -> AsyncIterator[httpx.AsyncClient]:
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
             yield client
+
+
+@pytest.fixture
+def storage(api_settings: ApiSettings) -> Storage:
+    """The storage that the API uses."""
+    return open_storage(api_settings)
+
+
+@pytest.fixture
+async def consumer(engine: AsyncEngine, storage: Storage, api_settings: ApiSettings) -> AsyncIterator[PhotoConsumer]:
+    """Somebody who takes photos from the queue."""
+    async with consuming(api_settings, PhotoConsumer(engine, storage)) as consumer:
+        yield consumer
+
+
+Sign = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def sign() -> Sign:
+    """Headers with a token of a subject."""
+
+    def make(subject: str, **claims: Any) -> dict[str, str]:
+        payload = {"sub": subject, "exp": int(time.time()) + 600, **claims}
+        return {"Authorization": f"Bearer {jwt.encode(payload, SECRET, algorithm='HS256')}"}
+
+    return make

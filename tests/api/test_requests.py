@@ -49,6 +49,11 @@ class TestHead:
         for name in ("content-type", "content-length", "etag"):
             assert head.headers.get(name) == get.headers.get(name)
 
+    async def test_where_get_is_not_it_is_refused(self, client: httpx.AsyncClient) -> None:
+        """405 with what is allowed."""
+        answer = await client.head("/process")
+        assert (answer.status_code, answer.headers["allow"], answer.content) == (405, "POST", b"")
+
 
 class TestErrors:
     @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ answer and its end.
 from time import perf_counter
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
@@ -53,6 +54,8 @@ class RequestMiddleware:
         IN_FLIGHT.inc()
         try:
             await self._app(inner, receive, send_on)
+        except ClientDisconnect:
+            pass  # nobody is left to answer
         except Exception:
             # An answer that has begun cannot be taken back: the server cuts the connection.
             log.exception("fault", path=scope["path"])

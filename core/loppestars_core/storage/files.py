@@ -31,7 +31,10 @@ class FileStorage:
         self._secret = signing_secret
 
     async def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002 - known by bytes
-        await _in_thread(lambda: _write_whole(self._path(bucket, key), data))
+        try:
+            await _in_thread(lambda: _write_whole(self._path(bucket, key), data))
+        except ObjectNotFound:
+            raise StorageUnavailable("the storage folder cannot be used: it cannot be made") from None
 
     async def get(self, bucket: str, key: str, max_bytes: int) -> bytes:
         return await _in_thread(lambda: _read(self._path(bucket, key), max_bytes))

@@ -1,0 +1,89 @@
+"""`/process`: photos that lie in the bucket of originals and stay, with a result under a stable address."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from loppestars_api.auth.principal import Principal
+from loppestars_api.errors import Forbidden, NotFound, TooLarge, Unprocessable
+from loppestars_api.photos.outcomes import Finished
+from loppestars_api.photos.schemas import ProcessRequest
+from loppestars_core.clock import now_utc
+from loppestars_core.database.engine import sessions
+from loppestars_core.database.models import Photo, PhotoState, PhotoSubject
+from loppestars_core.photos import PhotoOptions, PhotoRequest, request_photo
+from loppestars_core.storage import InvalidKey, ObjectInfo, ObjectNotFound, Storage
+from loppestars_core.users import ensure_user
+
+_NOT_YOURS = "This photo belongs to somebody else."
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`max_bytes` of an original, and the age up to which one is processed without a token."""
+
+    max_bytes: int
+    tokenless_age: timedelta
+
+
+def check_owner(caller: Principal, request: ProcessRequest) -> None:
+    """Raise `Forbidden` unless the path is in the folder of its user, and the caller (with a token) is that user."""
+    if request.image_path.partition("/")[0] != request.user_id:
+        raise Forbidden(_NOT_YOURS)
+    if not caller.anonymous and caller.id != request.user_id:
+        raise Forbidden(_NOT_YOURS)
+
+
+def check_original(original: ObjectInfo, caller: Principal, limits: Limits, now: datetime) -> None:
+    """What can be told without reading a byte of the original."""
+    if caller.anonymous and now - original.modified_at > limits.tokenless_age:
+        minutes = limits.tokenless_age.total_seconds() / 60
+        raise Forbidden(f"Without a token a photo is processed within {minutes:g} minutes of its upload. Sign in.")
+    if original.size > limits.max_bytes:
+        raise TooLarge(f"The photo has {original.size} bytes; at most {limits.max_bytes} are accepted.")
+    if original.size == 0:
+        raise Unprocessable("The photo is empty.")
+
+
+class UploadedPhotos:
+    def __init__(self, engine: AsyncEngine, storage: Storage, originals_bucket: str, limits: Limits) -> None:
+        self._sessions = sessions(engine)
+        self._storage = storage
+        self._bucket = originals_bucket
+        self._limits = limits
+
+    async def find(self, image_path: str) -> UUID | None:
+        """The photo of this original, if it has been asked for before."""
+        async with self._sessions() as session:
+            found = await session.execute(select(Photo.id).where(Photo.original_key == image_path))
+            return found.scalar_one_or_none()
+
+    async def request(self, caller: Principal, request: ProcessRequest) -> UUID:
+        """Check the original, then write the photo and its job in one transaction."""
+        try:
+            original = await self._storage.stat(self._bucket, request.image_path)
+        except (ObjectNotFound, InvalidKey):
+            raise NotFound("There is no such original. Upload it first.") from None
+        check_original(original, caller, self._limits, now_utc())
+        asked = PhotoRequest(
+            original_key=request.image_path,
+            owner_id=request.user_id,
+            options=request.options("jpeg"),
+            subject=PhotoSubject.RATING,
+        )
+        async with self._sessions.begin() as session:
+            await ensure_user(session, request.user_id)
+            return (await request_photo(session, asked)).id
+
+    def response_of(self, finished: Finished) -> dict[str, object]:
+        """What `/process` answers; the mode is the one that made the result."""
+        photo, result = finished.photo, finished.result
+        return {
+            "success": True,
+            "processedImageUrl": self._storage.public_url(result.bucket, result.key),
+            "facesDetected": 0 if photo.state == PhotoState.NO_FACES else photo.faces or 0,
+            "mode": PhotoOptions.model_validate(photo.options).mode,
+        }

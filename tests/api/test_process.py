@@ -1,0 +1,186 @@
+"""The real process: its ports, signals, exit codes and what it does with 60 megabytes."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+import pytest
+
+COMMAND = [str(Path(sys.executable).with_name("loppestars-api"))]
+Start = Callable[..., "RunningApi"]
+
+
+@dataclass
+class RunningApi:
+    """`loppestars-api` as a child process."""
+
+    process: subprocess.Popen[bytes]
+    output: IO[bytes]
+    port: int
+    metrics_port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def memory(self) -> int:
+        """Resident memory in bytes."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def log(self) -> list[dict[str, Any]]:
+        self.output.seek(0)
+        return [json.loads(line) for line in self.output]
+
+
+@pytest.fixture
+def start(database_url: str, tmp_path: Path) -> Iterator[Start]:
+    """Start the API with these further variables; it is stopped at the end."""
+    started: list[RunningApi] = []
+
+    def run(**variables: str) -> RunningApi:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": database_url,
+            "STORAGE_DIR": str(tmp_path / "storage"),
+            "METRICS_HOST": "127.0.0.1",
+            "METRICS_PORT": "0",
+            "PORT": "0",
+            **variables,
+        }
+        output = (tmp_path / f"output-{len(started)}").open("w+b")
+        process = subprocess.Popen(COMMAND, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        api = RunningApi(process, output, 0, 0)
+        started.append(api)
+        deadline = time.monotonic() + 30
+        while not (found := [line for line in api.log() if line["event"] == "listening"]):
+            assert process.poll() is None, api.log()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        api.port, api.metrics_port = found[0]["port"], found[0]["metrics_port"]
+        while httpx.get(f"{api.url}/health").status_code != 200:
+            time.sleep(0.05)
+        return api
+
+    yield run
+    for api in started:
+        if api.process.poll() is None:
+            api.process.kill()
+        api.process.wait()
+        api.output.close()
+
+
+class TestCommand:
+    def test_help_names_every_variable(self) -> None:
+        """`--help` is the reference of the environment."""
+        told = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
+        for name in ("DATABASE_URL", "JWT_SECRET", "TRUSTED_PROXIES", "PORT", "METRICS_PORT", "CORS_ORIGINS"):
+            assert name in told
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("PORT", "eighty"), ("TRUSTED_PROXIES", "10.0.0.0/99"), ("JWT_SECRET", "short"), ("MAX_PHOTO_BYTES", "-1")],
+    )
+    def test_a_wrong_variable_is_named(self, name: str, value: str) -> None:
+        """Exit code 2 and one line; the value of a secret is not in it."""
+        environment = {"PATH": os.environ["PATH"], "DATABASE_URL": "postgresql://u@h/d", name: value}
+        done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert name in done.stderr
+        assert "short" not in done.stderr
+
+    def test_a_port_in_use_is_one_sentence(self, database_url: str) -> None:
+        """Exit code 1, and what to do next."""
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            environment = {"PATH": os.environ["PATH"], "DATABASE_URL": database_url, "PORT": port}
+            done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        lines = done.stdout.splitlines()
+        assert len(lines) == 1
+        assert "PORT" in json.loads(lines[0])["next_step"]
+
+
+class TestServing:
+    def test_metrics_have_a_port_of_their_own(self, start: Start) -> None:
+        """Route templates and no ids; nothing of it on the public port."""
+        api = start()
+        httpx.get(f"{api.url}/markets/no-such-market")
+        httpx.get(f"{api.url}/nowhere/else")
+        metrics = httpx.get(f"http://127.0.0.1:{api.metrics_port}/metrics").text
+        assert 'loppestars_http_requests_total{method="GET",route="/markets/{market_id}",status="404"} 1.0' in metrics
+        assert 'route="unmatched",status="404"' in metrics
+        assert "no-such-market" not in metrics
+        assert 'loppestars_database_pool_connections{state="in_use"}' in metrics
+        assert "loppestars_http_request_duration_seconds_bucket" in metrics
+        assert httpx.get(f"{api.url}/metrics").status_code == 404
+
+    def test_each_request_is_a_log_line(self, start: Start) -> None:
+        """JSON with the id that was answered; probes are not logged, tokens never."""
+        api = start()
+        answer = httpx.get(f"{api.url}/markets/nowhere", headers={"Authorization": "Bearer secret-token"})
+        httpx.get(f"{api.url}/health")
+        time.sleep(0.1)
+        requests = [line for line in api.log() if line["event"] == "request"]
+        assert [(line["route"], line["status"]) for line in requests] == [("/markets/{market_id}", 404)]
+        assert requests[0]["request_id"] == answer.headers["x-request-id"]
+        assert "secret-token" not in json.dumps(api.log())
+
+    def test_sixty_megabytes_are_refused_without_keeping_them(self, start: Start) -> None:
+        """With and without a length: 413, and the memory of the process hardly grows."""
+        api = start(MAX_PHOTO_BYTES=str(50 * 1024 * 1024))
+        httpx.post(f"{api.url}/process-face", files={"file": b""})
+        before = api.memory()
+
+        head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.jpg"\r\n\r\n'
+
+        def stream() -> Iterator[bytes]:
+            yield head
+            for _ in range(60):
+                yield b"x" * 1024 * 1024
+
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        for more in ({}, {"Content-Length": str(60 * 1024 * 1024 + len(head))}):
+            answer = httpx.post(f"{api.url}/process-face", content=stream(), headers={**headers, **more}, timeout=30)
+            assert answer.status_code == 413, answer.text
+        assert api.memory() - before < 20 * 1024 * 1024
+        assert httpx.get(f"{api.url}/health").status_code == 200
+
+    def test_sigterm_answers_what_is_in_flight(self, start: Start, tmp_path: Path) -> None:
+        """The waiting photo request gets its 504, new connections are refused, the exit code is 0."""
+        api = start(PHOTO_WAIT_SECONDS="2")
+        original = tmp_path / "storage" / "stall-photos" / "user-1" / "1.jpg"
+        original.parent.mkdir(parents=True)
+        original.write_bytes(b"x")
+        body = json.dumps({"imagePath": "user-1/1.jpg", "userId": "user-1"}).encode()
+        with socket.create_connection(("127.0.0.1", api.port)) as connection:
+            head = f"POST /process HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+            connection.sendall(head.encode() + b"\r\n\r\n" + body)
+            time.sleep(0.7)
+            api.process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            with pytest.raises(httpx.ConnectError):
+                httpx.get(f"{api.url}/health")
+            answer = connection.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 504")
+        assert b"retry-after: " in answer
+        assert api.process.wait(10) == 0
+        assert api.log()[-1]["event"] == "stopped"
+
+    def test_it_starts_without_its_database(self, start: Start) -> None:
+        """Health is fine, readiness names the database: the cluster waits instead of restarting it for ever."""
+        api = start(DATABASE_URL="postgresql://nobody:secret@127.0.0.1:1/nowhere")
+        assert httpx.get(f"{api.url}/health").status_code == 200
+        answer = httpx.get(f"{api.url}/ready", timeout=10)
+        assert answer.status_code == 503
+        assert answer.json()["checks"]["database"] != "ok"
+        assert "secret" not in json.dumps(api.log())
