@@ -11,7 +11,8 @@ COOLDOWN ?= $(shell date -u -d '7 days ago' +%Y-%m-%dT00:00:00Z 2>/dev/null || d
 export UV_LINK_MODE ?= hardlink
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format lock crds bench clean cluster-tools cluster cluster-down images e2e
+# Every target is a command, none a file.
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' $(MAKEFILE_LIST))
 
 help: ## Show this help
 	@echo "Loppestars — the platform for Danish flea markets. Targets:"
@@ -44,11 +45,17 @@ run: $(READY) ## Run the whole platform on this machine (Ctrl-C stops it)
 test: $(READY) ## Run every test that needs nothing but Python
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
+test-faults: $(READY) ## Kill real processes, fill the queue, take storage away: nothing is lost (minutes)
+	@$(BIN)/pytest -m faults $(PYTEST_ARGS)
+
 check: $(READY) ## Lint, format, types, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+docs: $(READY) ## Write the parts of the documentation that are made from the code
+	@$(BIN)/python docs/configuration.py
 
 format: $(READY) ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix-only --quiet .
