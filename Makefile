@@ -85,8 +85,9 @@ images: ## Build the images and put them into the cluster (NAMES="api imaging" f
 e2e: $(READY) ## Use the product on a real node as its users do (Linux, root; brings the node up and leaves it up)
 	@$(BIN)/pytest tests/e2e -m e2e --force-enable-socket --timeout 900 $(PYTEST_ARGS)
 
-crds: $(READY) ## Write the CRDs of charts/loppestars-crds from the operator's models
-	@$(BIN)/python -m loppestars_operator.schema charts/loppestars-crds/templates
+crds: $(READY) ## Write the CRDs and roles of the charts from the operator's code
+	@$(BIN)/python -m loppestars_operator.schema charts
+	@$(BIN)/python -m loppestars_operator.access charts/loppestars-operator/files
 
 bench: $(READY) ## Measure against named baselines in the same run and print ratios
 	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

@@ -10,7 +10,7 @@ import structlog
 
 from loppestars_operator import metrics
 from loppestars_operator.drift import find_drift, owned_fields
-from loppestars_operator.kinds import ADDON_GROUPS, Manifest, ObjectKey, key_of, kind_named, kind_of
+from loppestars_operator.kinds import ADDON_GROUPS, OWNED_KINDS, Manifest, ObjectKey, key_of, kind_named, kind_of
 from loppestars_operator.kube import Kube, KubeError
 from loppestars_operator.naming import CEDING_MANAGER, RENDERING_ANNOTATION, STACK_LABEL
 from loppestars_operator.problems import Problem
@@ -22,6 +22,10 @@ log: Any = structlog.get_logger(__name__)
 NOT_FOUND: Final = 404
 UNPROCESSABLE: Final = (400, 422)
 FORBIDDEN: Final = 403
+
+
+# Jobs are finite: they are cleared by what asked for them.
+_PRUNED: Final = frozenset(kind.kind for kind in OWNED_KINDS if kind.optional) - {"Job"}
 
 
 class Outcome(Enum):
@@ -80,7 +84,7 @@ class Applier:
         superfluous = [
             one
             for key, one in observed.items()
-            if key not in wanted and key.kind not in {"Pod", "Job"} and is_ours(one.body(), owner_uid)
+            if key not in wanted and key.kind in _PRUNED and is_ours(one.body(), owner_uid)
         ]
         results = await asyncio.gather(*(self.delete(one) for one in superfluous))
         return Changes({one.key: Outcome.PRUNED for one in superfluous}, tuple(one for one in results if one))

@@ -18,12 +18,17 @@ class Wave(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class OwnedKind:
-    """One kind. `addon` says that its CRD belongs to somebody else and may be missing."""
+    """One kind.
+
+    `addon` says that its CRD belongs to somebody else and may be missing; `optional` that some specs render none of
+    it, so that it may have to be deleted.
+    """
 
     api_version: str
     kind: str
     plural: str
     wave: Wave
+    optional: bool = False
     addon: bool = False
 
     @property
@@ -44,19 +49,19 @@ OWNED_KINDS: Final = (
     OwnedKind("v1", "ServiceAccount", "serviceaccounts", _PRE),
     OwnedKind("rbac.authorization.k8s.io/v1", "Role", "roles", _PRE),
     OwnedKind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", _PRE),
-    OwnedKind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", _PRE),
-    OwnedKind("batch/v1", "Job", "jobs", _MIGRATE),
+    OwnedKind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", _PRE, optional=True),
+    OwnedKind("batch/v1", "Job", "jobs", _MIGRATE, optional=True),
     OwnedKind("v1", "Service", "services", _SERVE),
     OwnedKind("apps/v1", "Deployment", "deployments", _SERVE),
     OwnedKind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", _REST),
-    OwnedKind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", _REST),
+    OwnedKind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", _REST, optional=True),
     OwnedKind("batch/v1", "CronJob", "cronjobs", _REST),
-    OwnedKind("networking.k8s.io/v1", "Ingress", "ingresses", _REST),
-    OwnedKind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", _REST, addon=True),
-    OwnedKind("keda.sh/v1alpha1", "TriggerAuthentication", "triggerauthentications", _REST, addon=True),
-    OwnedKind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects", _REST, addon=True),
-    OwnedKind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors", _REST, addon=True),
-    OwnedKind("monitoring.coreos.com/v1", "PrometheusRule", "prometheusrules", _REST, addon=True),
+    OwnedKind("networking.k8s.io/v1", "Ingress", "ingresses", _REST, optional=True),
+    OwnedKind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", _REST, optional=True, addon=True),
+    OwnedKind("keda.sh/v1alpha1", "TriggerAuthentication", "triggerauthentications", _REST, optional=True, addon=True),
+    OwnedKind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects", _REST, optional=True, addon=True),
+    OwnedKind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors", _REST, optional=True, addon=True),
+    OwnedKind("monitoring.coreos.com/v1", "PrometheusRule", "prometheusrules", _REST, optional=True, addon=True),
 )
 # Watched, never written: pods say why something does not start and what a Job found.
 POD: Final = OwnedKind("v1", "Pod", "pods", _SERVE)

@@ -1,10 +1,11 @@
-"""Turns the typed models into the CRDs of the chart `loppestars-crds`.
+"""Turns the typed models into the CRDs of the chart `loppestars-crds`, and the values of `loppestars-stack`.
 
-`python -m loppestars_operator.schema charts/loppestars-crds/templates` writes them; a test holds that they are up to
+`python -m loppestars_operator.schema charts` writes them; a test holds that they are up to
 date. The conversion knows only what the models use: references are inlined, optional values lose their `null`, and a
 nested object whose fields all have defaults is itself defaulted, or the API server would not fill it in.
 """
 
+import json
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -209,12 +210,45 @@ def definitions() -> dict[str, str]:
     }
 
 
+def values_schema() -> str:
+    """Return `values.schema.json` of the chart `loppestars-stack`: its `spec` is that of the resource."""
+    spec = _closed(structural_schema(StackSpec))
+    spec["required"] = [name for name in spec["required"] if name != "version"]  # the chart's own, by default
+    text = {"type": "string"}
+    strings = {"type": "object", "additionalProperties": text}
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["spec"],
+        "properties": {"global": {"type": "object"}, "name": text, "labels": strings, "annotations": strings}
+        | {"spec": spec},
+    }
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def _closed(schema: Schema) -> Schema:
+    """Turn a structural schema into a JSON schema that refuses unknown keys."""
+    result: Schema = {
+        key: value for key, value in schema.items() if not key.startswith("x-kubernetes-") and key != "default"
+    }
+    if schema.get("x-kubernetes-int-or-string"):
+        result["type"] = ["string", "integer"]
+    if "properties" in schema:
+        result["properties"] = {name: _closed(child) for name, child in schema["properties"].items()}
+        result["additionalProperties"] = False
+    for nested in ("items", "additionalProperties"):
+        if isinstance(schema.get(nested), dict):
+            result[nested] = _closed(schema[nested])
+    return result
+
+
 def main() -> None:
-    """Write the CRDs into the folder given as the only argument."""
-    folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the CRDs and the schema of the chart `loppestars-stack` below the folder given as the only argument."""
+    charts = Path(sys.argv[1])
     for name, text in definitions().items():
-        (folder / name).write_text(text, encoding="utf-8")
+        (charts / "loppestars-crds" / "templates" / name).write_text(text, encoding="utf-8")
+    (charts / "loppestars-stack" / "values.schema.json").write_text(values_schema(), encoding="utf-8")
 
 
 if __name__ == "__main__":

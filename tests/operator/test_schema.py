@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from loppestars_operator.schema import crawl_definition, definitions, stack_definition, structural_schema
+from loppestars_operator.schema import crawl_definition, definitions, stack_definition, structural_schema, values_schema
 from loppestars_operator.spec.crawl import CrawlSpec
 from loppestars_operator.spec.stack import StackSpec
 
@@ -24,6 +24,11 @@ def test_chart_holds_the_generated_definition(name: str, text: str) -> None:
     """`make crds` was run after the models changed; the file stays below the API server's annotation limit."""
     assert (CHART / name).read_text() == text
     assert len(text.encode()) < LIMIT
+
+
+def test_stack_chart_holds_the_generated_schema() -> None:
+    """The chart `loppestars-stack` takes what the resource takes."""
+    assert (CHART.parents[1] / "loppestars-stack" / "values.schema.json").read_text() == values_schema()
 
 
 def unbounded(schema: dict[str, Any], path: str) -> Iterator[str]:

@@ -1,0 +1,39 @@
+{{- define "operator.name" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{- define "operator.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (include "operator.name" .) }}
+{{- end }}
+
+{{- define "operator.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{- define "operator.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "operator.labels" -}}
+{{ include "operator.selector" . }}
+app.kubernetes.io/component: operator
+app.kubernetes.io/part-of: loppestars
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{/* The rules for every watched namespace: those the operator's code asks for, and Secrets where they are wanted. */}}
+{{- define "operator.rules" -}}
+{{ .Files.Get "files/rules.yaml" | trim }}
+{{- if .Values.readSecrets }}
+- apiGroups: ['']
+  resources: [secrets]
+  verbs: [get]
+{{- end }}
+{{- end }}
+
+{{- define "operator.monitored" -}}
+{{- if or (eq .Values.monitoring.mode "Enabled") (and (eq .Values.monitoring.mode "Auto") (.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) }}true{{ end }}
+{{- end }}

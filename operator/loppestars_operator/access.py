@@ -1,0 +1,66 @@
+"""The rights the operator needs, derived from what it does. The chart's roles are written from here.
+
+`python -m loppestars_operator.access charts/loppestars-operator/files` writes `rules.yaml`; tests hold that it is up to
+date and that no rule is superfluous.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from loppestars_operator.kinds import ADDON_GROUPS, CRAWL, EVENT, OWNED_KINDS, POD, STACK, OwnedKind
+from loppestars_operator.naming import GROUP
+from loppestars_operator.rendering.api import CRAWL_VERBS
+
+Rule = dict[str, Any]
+
+# An apply that creates needs `create` beside `patch`.
+_OWNED_VERBS: Final = ("list", "watch", "create", "patch")
+
+
+def rules() -> list[Rule]:
+    """Return the rules for every watched namespace, one a kind and add-on."""
+    return [
+        _rule(GROUP, [STACK.plural], "get", "list", "watch"),
+        # All that the API's service account is granted, and what the operator itself does with crawls.
+        _rule(GROUP, [CRAWL.plural], *CRAWL_VERBS, "delete"),
+        _rule(GROUP, [f"{STACK.plural}/status", f"{CRAWL.plural}/status"], "patch"),
+        # blockOwnerDeletion asks for it where OwnerReferencesPermissionEnforcement is on.
+        _rule(GROUP, [f"{STACK.plural}/finalizers", f"{CRAWL.plural}/finalizers"], "update"),
+        _rule(POD.group, [POD.plural], "list", "watch"),
+        _rule(EVENT.group, [EVENT.plural], "create"),
+        *(_owned(kind) for kind in OWNED_KINDS if not kind.addon),
+        *(_addon(group) for group in sorted(ADDON_GROUPS)),
+    ]
+
+
+def _owned(kind: OwnedKind) -> Rule:
+    return _rule(kind.group, [kind.plural], *_OWNED_VERBS, *(("delete",) if kind.optional else ()))
+
+
+def _addon(group: str) -> Rule:
+    plurals = [kind.plural for kind in OWNED_KINDS if kind.addon and kind.group == group]
+    return _rule(group, plurals, *_OWNED_VERBS, "delete")
+
+
+def _rule(group: str, resources: list[str], *verbs: str) -> Rule:
+    return {"apiGroups": [group], "resources": resources, "verbs": list(verbs)}
+
+
+def rules_text() -> str:
+    """Return the file of the chart."""
+    header = "# Generated from operator/loppestars_operator/access.py by `make crds`; do not edit.\n"
+    return header + yaml.safe_dump(rules(), sort_keys=False, default_flow_style=None, width=120)
+
+
+def main() -> None:
+    """Write the rules into the folder given as the only argument."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "rules.yaml").write_text(rules_text(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
