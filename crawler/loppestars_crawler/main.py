@@ -2,20 +2,86 @@
 
 import argparse
 import sys
+import uuid
 from datetime import date
 
+from loppestars_core.database.models import CrawlTrigger
+from loppestars_core.exit_codes import ExitCode
+from loppestars_core.logging import configure_logging
+from loppestars_core.settings import describe, load_settings
 from loppestars_crawler.sample_site.server import serve
+from loppestars_crawler.settings import CrawlerSettings
+
+_EXIT_CODES = """exit codes:
+  0    finished, also when some items failed; they are counted
+  1    a source failed, or the database; the others are kept
+  2    wrong usage or settings
+  3    another crawl is running
+  130  interrupted (Ctrl-C); what is done is kept
+  143  ended by SIGTERM or cancelled; what is done is kept
+"""
 
 
 def main() -> None:
     """Run the command that the command line names, and exit with its code."""
     arguments = _parser().parse_args()
-    sys.exit(serve(arguments.port, arguments.today))
+    if arguments.command == "sample-site":
+        sys.exit(serve(arguments.port, arguments.today))
+    sys.exit(_crawl(arguments))
+
+
+def _crawl(arguments: argparse.Namespace) -> int:
+    settings = load_settings(CrawlerSettings)
+    sources = list(dict.fromkeys(arguments.source or settings.default_sources))
+    unknown = [name for name in sources if name not in settings.sites]
+    if unknown:
+        known = ", ".join(settings.sites)
+        sys.stderr.write(f"unknown source {', '.join(unknown)}: known are {known}\n")
+        return ExitCode.USAGE
+    configure_logging("crawler", settings.log_level)
+    # Scrapy takes half a second to import, which no other command needs.
+    from loppestars_crawler.running.crawl import CrawlOrder  # noqa: PLC0415
+    from loppestars_crawler.running.process import run_crawl  # noqa: PLC0415
+
+    order = CrawlOrder(
+        sources=sources,
+        run_id=arguments.run_id or uuid.uuid4(),
+        trigger=arguments.trigger,
+        limit=arguments.limit,
+        dry_run=arguments.dry_run,
+        believe=arguments.believe,
+    )
+    return run_crawl(settings, order)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="loppestars-crawler", description="Crawls the Danish market sites.")
     commands = parser.add_subparsers(dest="command", required=True)
+    _add_crawl(commands)
+    _add_sample_site(commands)
+    return parser
+
+
+def _add_crawl(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    crawl = commands.add_parser(
+        "crawl",
+        help="crawl the market sites once and end",
+        description="Crawl the market sites once, store what they list, and say by the exit code how it went.",
+        epilog=_EXIT_CODES + "\n" + describe(CrawlerSettings),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    crawl.add_argument("--source", action="append", metavar="NAME", help="crawl this source; may be repeated")
+    crawl.add_argument("--limit", type=_count, metavar="N", help="take at most N markets of each source")
+    crawl.add_argument("--dry-run", action="store_true", help="fetch and count, but store no market")
+    crawl.add_argument("--run-id", type=_uuid, metavar="UUID", help="continue the pending run of this id, or make it")
+    triggers = [str(trigger) for trigger in CrawlTrigger]
+    crawl.add_argument("--trigger", choices=triggers, default="cli", help="who asked, for the record (default cli)")
+    crawl.add_argument(
+        "--believe", action="store_true", help="accept a source that lists less than half of what it did last time"
+    )
+
+
+def _add_sample_site(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     sample = commands.add_parser(
         "sample-site",
         help="serve a made-up copy of the market sites on this machine",
@@ -26,7 +92,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     sample.add_argument("--port", type=_port, default=8081, metavar="N", help="port, 0 for a free one (default 8081)")
     sample.add_argument("--today", type=_day, metavar="YYYY-MM-DD", help="the day to pretend (default: today)")
-    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of markets: 1 or more")
+    return int(text)
+
+
+def _uuid(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no UUID") from None
 
 
 def _port(text: str) -> int:

@@ -178,7 +178,7 @@ def _agree(
         return only, town
     if town is None or table.belongs(code.code, town):
         return code, code.town
-    municipality = re.sub(r"\s+kommune$", "", words.municipality or "", flags=re.IGNORECASE)
+    municipality = municipality_name(words.municipality) or ""
     rows = table.codes_of(town)
     in_municipality = {fold(row.municipality) for row in rows}
     if municipality and fold(municipality) != fold(code.municipality) and fold(municipality) in in_municipality:
@@ -198,3 +198,9 @@ def _without_repetition(segments: list[str], town: str | None) -> list[str]:
             kept.append(segment)
             seen.add(folded)
     return kept
+
+
+def municipality_name(text: str | None) -> str | None:
+    """Short form of a municipality: `Lolland Kommune` → `Lolland`."""
+    name = clean(text)
+    return re.sub(r"\s+kommune$", "", name, flags=re.IGNORECASE) if name else None

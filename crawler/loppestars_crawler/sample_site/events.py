@@ -40,7 +40,7 @@ def _event(market: SampleMarket, start: date, end: date) -> dict[str, Any]:
     title = market.name.replace("&amp;", "&#038;")
     about = f"<p>Velkommen til {title} &#8211; over {20 + number} stader.</p>\n<p>Vi ses!<br />Udvalget</p>"
     return {
-        "id": _FIRST_ID if number == 0 else _LATER_IDS + number * _DAYS_IN_IDS + start.toordinal() % _DAYS_IN_IDS,
+        "id": (_LATER_IDS if number else _FIRST_ID) + number * _DAYS_IN_IDS + start.toordinal() % _DAYS_IN_IDS,
         "global_id": f"loppemarkeder.nu?id={number}",
         "author": "1",
         "status": "publish",

@@ -1,0 +1,1 @@
+"""How pages are fetched: on which host, how politely, and not again when they have not changed."""

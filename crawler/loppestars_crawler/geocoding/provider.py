@@ -1,0 +1,44 @@
+"""The interface of geocoding providers. A provider only finds; whether a point is believed is decided in `locating`."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from loppestars_crawler.addresses.normalising import Address
+    from loppestars_crawler.addresses.points import Point
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A provider's answer; `confidence` is 0 to 1 in the provider's own terms."""
+
+    point: "Point"
+    confidence: float | None = None
+
+
+class GeocodingProvider(Protocol):
+    """A service that knows where addresses are. It may raise anything: a failing provider never fails a crawl."""
+
+    name: str
+
+    async def find(self, address: "Address") -> Found | None:
+        """The point of an address, or None when it knows no such place."""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedGeocode:
+    """What was found before for an address: a point, or why there is none."""
+
+    point: "Point | None"
+    confidence: float | None
+    rejected_reason: str | None
+
+
+class GeocodeCache(Protocol):
+    """Answers kept between crawls, by normalised address and provider."""
+
+    async def find(self, key: str, provider: str) -> CachedGeocode | None:
+        """The kept answer, also when it was "rejected"."""
+
+    async def keep(self, key: str, provider: str, answer: CachedGeocode) -> None:
+        """Keep an answer; keeping the same one again changes nothing."""

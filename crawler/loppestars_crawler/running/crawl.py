@@ -1,0 +1,195 @@
+"""A crawl: take the lock, write the record, crawl the sources one after another, tell how it went."""
+
+import asyncio
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from loppestars_core.crawls import (
+    CrawlLock,
+    begin_run,
+    cancel_requested,
+    finish_run,
+    record_superseded,
+    update_progress,
+)
+from loppestars_core.database.engine import create_engine, sessions
+from loppestars_core.database.models import COUNT_NAMES, CrawlState, CrawlTrigger
+from loppestars_core.exit_codes import ExitCode
+from loppestars_crawler.geocoding.locating import Locator
+from loppestars_crawler.running.report import Report
+from loppestars_crawler.running.sources import SourceCrawl
+from loppestars_crawler.running.store import CrawlStore, DatabaseGeocodes, DatabasePages
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from loppestars_core.database.models import CrawlRun
+    from loppestars_crawler.running.interruption import Interruption
+    from loppestars_crawler.settings import CrawlerSettings
+
+log = structlog.get_logger()
+WATCH_SECONDS = 1.0
+"""How often a crawl looks whether it was cancelled and still holds the lock, and writes how far it is."""
+_FINISH_TRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlOrder:
+    """What was asked for."""
+
+    sources: list[str]
+    run_id: uuid.UUID
+    trigger: CrawlTrigger = CrawlTrigger.CLI
+    limit: int | None = None
+    dry_run: bool = False
+    believe: bool = False
+
+
+class RunAlreadyFinishedError(ValueError):
+    """The run of that id has ended; a new crawl needs a new id."""
+
+
+class Crawl:
+    """One run. `interruption` may end it at any moment."""
+
+    def __init__(self, settings: "CrawlerSettings", order: CrawlOrder, interruption: "Interruption") -> None:
+        self._settings, self._order, self._interruption = settings, order, interruption
+        self._engine = create_engine(settings, application="loppestars-crawler")
+        self._sessions = sessions(self._engine)
+        self._store = CrawlStore(self._sessions, order.run_id, dry_run=order.dry_run)
+        self._sources: list[SourceCrawl] = []
+
+    async def run(self) -> Report:
+        """Crawl, and report how it ended.
+
+        Raises:
+            RunAlreadyFinishedError: the order names a run that has ended.
+        """
+        try:
+            async with CrawlLock(self._settings) as lock:
+                if not lock.acquired:
+                    return await self._superseded()
+                try:
+                    run = await self._begin()
+                except IntegrityError:
+                    # A run that waits for its own process goes first: it was asked for before.
+                    return await self._superseded()
+                if run.state == CrawlState.CANCELLED:
+                    return self._report(CrawlState.CANCELLED, "cancelled before it started")
+                if run.state != CrawlState.RUNNING:
+                    raise RunAlreadyFinishedError(
+                        f"run {run.id} has {run.state} already: leave out --run-id for a new one"
+                    )
+                return await self._crawl(lock)
+        finally:
+            await self._engine.dispose()
+
+    async def _begin(self) -> "CrawlRun":
+        async with self._sessions.begin() as session:
+            return await begin_run(
+                session,
+                self._order.run_id,
+                trigger=self._order.trigger,
+                sources=self._order.sources,
+                item_limit=self._order.limit,
+                dry_run=self._order.dry_run,
+            )
+
+    async def _superseded(self) -> Report:
+        async with self._sessions.begin() as session:
+            await record_superseded(
+                session, self._order.run_id, trigger=self._order.trigger, sources=self._order.sources
+            )
+        log.warning("another crawl is running; this one gives way")
+        return self._report(CrawlState.SUPERSEDED, "another crawl was running")
+
+    async def _crawl(self, lock: CrawlLock) -> Report:
+        log.info("crawl started", sources=self._order.sources, limit=self._order.limit, dry_run=self._order.dry_run)
+        watcher = asyncio.create_task(self._watch(lock))
+        pages = DatabasePages(self._store)
+        locator = Locator(DatabaseGeocodes(self._store))
+        try:
+            for name in self._order.sources:
+                if self._interruption.reason is not None:
+                    break
+                source = SourceCrawl(name, self._settings, self._store, locator, pages)
+                self._sources.append(source)
+                await source.run(self._interruption, limit=self._order.limit, believe=self._order.believe)
+            await pages.forget_old()
+        except (DBAPIError, OSError) as error:
+            self._interruption.interrupt(f"the database failed: {type(error).__name__}", ExitCode.FAILED)
+            log.exception("the database failed")
+        finally:
+            watcher.cancel()
+            await asyncio.gather(watcher, return_exceptions=True)
+        return await self._finish()
+
+    async def _watch(self, lock: CrawlLock) -> None:
+        """Look once a second for a wish to cancel and a lost lock, and write how far the crawl is."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if not await lock.still_held():
+                self._interruption.interrupt("the lock was lost: the database went away", ExitCode.FAILED)
+                return
+            try:
+                async with self._sessions.begin() as session:
+                    await self._write_progress(session)
+                    if await cancel_requested(session, self._order.run_id):
+                        self._interruption.interrupt("cancelled on request", ExitCode.TERMINATED)
+            except DBAPIError as error:
+                log.warning("progress could not be written", error=type(error).__name__)
+
+    async def _write_progress(self, session: "AsyncSession") -> None:
+        await update_progress(
+            session, self._order.run_id, expected=self._expected(), done=self._done(), counts=self._counts()
+        )
+
+    def _counts(self) -> Counter[str]:
+        total: Counter[str] = Counter(dict.fromkeys(COUNT_NAMES, 0))
+        for source in self._sources:
+            total.update(source.counts)
+        return total
+
+    def _done(self) -> int:
+        return sum(source.counts["seen"] for source in self._sources)
+
+    def _expected(self) -> int | None:
+        known = [source.expected for source in self._sources if source.expected is not None]
+        return sum(known) if known else None
+
+    async def _finish(self) -> Report:
+        errors = [f"{source.name}: {source.error}" for source in self._sources if source.error]
+        interrupted = self._interruption.reason
+        if interrupted is not None and self._interruption.exit_code is not ExitCode.FAILED:
+            report = self._report(CrawlState.CANCELLED, interrupted, self._interruption.exit_code)
+        elif interrupted is not None or errors:
+            report = self._report(CrawlState.FAILED, "; ".join([*filter(None, [interrupted]), *errors]))
+        else:
+            report = self._report(CrawlState.SUCCEEDED, None)
+        for attempt in range(_FINISH_TRIES):
+            try:
+                async with self._sessions.begin() as session:
+                    await self._write_progress(session)
+                    await finish_run(
+                        session, self._order.run_id, report.state, counts=report.counts, error=report.error
+                    )
+                break
+            except DBAPIError as error:
+                log.warning("the end of the run could not be written", attempt=attempt, error=type(error).__name__)
+                await asyncio.sleep(1)
+        return report
+
+    def _report(self, state: CrawlState, error: str | None, exit_code: ExitCode | None = None) -> Report:
+        codes = {
+            CrawlState.SUCCEEDED: ExitCode.DONE,
+            CrawlState.FAILED: ExitCode.FAILED,
+            CrawlState.SUPERSEDED: ExitCode.LOCKED,
+            CrawlState.CANCELLED: ExitCode.TERMINATED,
+        }
+        counts = {source.name: source.counts for source in self._sources}
+        return Report(self._order.run_id, state, exit_code or codes[state], self._counts(), counts, error)

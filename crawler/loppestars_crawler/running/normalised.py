@@ -1,0 +1,72 @@
+"""A listed market with its address put in order and its place found: what core stores."""
+
+from dataclasses import asdict
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from loppestars_core.markets.sighting import SourceMarket
+from loppestars_crawler.addresses.normalising import PlaceWords, municipality_name, normalise_address
+from loppestars_crawler.addresses.points import Point
+from loppestars_crawler.metrics import DOUBTS
+from loppestars_crawler.pages import loppemarkeder_nu, markedskalenderen_dk
+
+if TYPE_CHECKING:
+    from loppestars_crawler.geocoding.locating import Locator
+    from loppestars_crawler.items import ListedMarket
+    from loppestars_crawler.sites import Site
+
+# Structured words count for more than those read from a table.
+RANKS = {loppemarkeder_nu.SOURCE: 10, markedskalenderen_dk.SOURCE: 20}
+_ELSEWHERE = frozenset(
+    {"venue", "address", "city", "postal_code", "municipality", "latitude", "longitude", "entry_fee"}
+)
+
+
+async def normalise(market: "ListedMarket", site: "Site", locator: "Locator") -> SourceMarket:
+    """Address by the rules of `addresses`, point by those of `geocoding`, links to the site as people know it."""
+    details = market.details
+    words = PlaceWords(
+        details.address, details.city, details.postal_code, details.municipality, details.venue, market.name
+    )
+    address = normalise_address(words)
+    municipality = municipality_name(details.municipality)
+    given = None
+    if details.latitude is not None and details.longitude is not None:
+        given = Point(details.latitude, details.longitude)
+    location = await locator.locate(address, given, source=market.source, municipality=municipality)
+    if address.doubts:
+        DOUBTS.labels(market.source).inc(len(address.doubts))
+    said = {name: value for name, value in asdict(details).items() if name not in _ELSEWHERE}
+    return SourceMarket(
+        source=market.source,
+        external_id=market.external_id,
+        rank=RANKS.get(market.source, 100),
+        name=market.name,
+        category=market.category,
+        start_date=market.start_date,
+        end_date=market.end_date,
+        cancelled=market.cancelled,
+        url=site.as_published(market.url),
+        municipality=municipality,
+        # A venue is how people find a place whose street nobody wrote down.
+        address=address.street or details.venue,
+        city=address.city,
+        postal_code=address.postal_code,
+        latitude=location.point.latitude if location else None,
+        longitude=location.point.longitude if location else None,
+        position_approximate=location.approximate if location else False,
+        entry_fee=Decimal(str(details.entry_fee)) if details.entry_fee is not None else None,
+        loppemarkeder_nu=_extra(market) if market.source == loppemarkeder_nu.SOURCE else None,
+        document={"said": market.document, "doubts": list(address.doubts)},
+        **said,
+    )
+
+
+def _extra(market: "ListedMarket") -> dict[str, Any]:
+    """What clients of the lists get to know of the event beside the columns."""
+    return {
+        "id": market.external_id,
+        "url": market.url,
+        "venue": market.details.venue,
+        "all_day": market.details.opening_hours is None,
+    }

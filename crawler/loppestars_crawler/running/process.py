@@ -1,0 +1,76 @@
+"""The crawl as a process: an event loop that Twisted shares, and an exit code at its end."""
+
+import asyncio
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from psycopg import OperationalError as ConnectionFailed
+from sqlalchemy.exc import OperationalError
+from twisted.internet import asyncioreactor
+
+from loppestars_core.exit_codes import ExitCode
+from loppestars_core.logging import redact_text
+from loppestars_core.metrics import start_metrics_server
+from loppestars_crawler.running.crawl import Crawl, CrawlOrder, RunAlreadyFinishedError
+from loppestars_crawler.running.interruption import Interruption
+from loppestars_crawler.running.report import write_termination_message
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from loppestars_crawler.settings import CrawlerSettings
+
+log = structlog.get_logger()
+
+
+def run_crawl(settings: "CrawlerSettings", order: CrawlOrder) -> int:
+    """Crawl to the end and return the exit code."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    asyncioreactor.install(loop)  # type: ignore[no-untyped-call]  # Twisted has no types here
+    return _until_done(loop, _crawl(settings, order, loop))
+
+
+def _until_done(loop: asyncio.AbstractEventLoop, work: "Coroutine[Any, Any, int]") -> int:
+    """Run the reactor, which runs the loop, until `work` is done."""
+    # The module is the reactor, once one is installed; importing it earlier would install another.
+    reactor: Any = import_module("twisted.internet.reactor")
+    task = loop.create_task(work)
+    task.add_done_callback(lambda _: reactor.stop())
+    # Signals are the crawl's own business: Twisted would stop before anything is written.
+    reactor.run(installSignalHandlers=False)
+    return task.result()
+
+
+async def _crawl(settings: "CrawlerSettings", order: CrawlOrder, loop: asyncio.AbstractEventLoop) -> int:
+    structlog.contextvars.bind_contextvars(run_id=str(order.run_id))
+    interruption = Interruption()
+    interruption.listen_to_signals(loop)
+    if settings.deadline_seconds is not None:
+        interruption.end_after(loop, settings.deadline_seconds)
+    metrics = _serve_metrics(settings)
+    try:
+        report = await Crawl(settings, order, interruption).run()
+    except RunAlreadyFinishedError as error:
+        log.error("nothing to crawl", reason=str(error))  # noqa: TRY400 - the sentence is the whole story
+        return ExitCode.USAGE
+    except (OperationalError, ConnectionFailed) as error:
+        cause = redact_text(str(getattr(error, "orig", error)))
+        log.error("the database cannot be reached: check DATABASE_URL", cause=cause)  # noqa: TRY400 - as above
+        return ExitCode.FAILED
+    finally:
+        if metrics is not None:
+            metrics.stop()
+    write_termination_message(settings.termination_message_path, report)
+    log.info("crawl finished", state=report.state, exit_code=int(report.exit_code), error=report.error, **report.counts)
+    return report.exit_code
+
+
+def _serve_metrics(settings: "CrawlerSettings") -> Any:  # noqa: ANN401 - a server or nothing
+    """Serve metrics while the crawl runs; a port in use is no reason not to crawl."""
+    try:
+        return start_metrics_server("crawler", settings.metrics_host, settings.metrics_port)
+    except OSError as error:
+        log.warning("metrics are not served", port=settings.metrics_port, error=error.strerror)
+        return None

@@ -1,0 +1,51 @@
+"""Scrapy's settings: the manners of the crawl in one place."""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from loppestars_crawler.settings import CrawlerSettings
+
+_MIDDLEWARES = "loppestars_crawler.fetching"
+
+
+def user_agent(contact: str) -> str:
+    """Who asks, and where to complain."""
+    return f"LoppestarsCrawler/{version('loppestars')} (+{contact})"
+
+
+def scrapy_settings(settings: "CrawlerSettings") -> dict[str, Any]:
+    """One request at a time, by the site's robots.txt, as fast as the site answers and no faster."""
+    delay = settings.crawl_delay_seconds
+    return {
+        "ADDONS": {"scrapy_poet.Addon": 300},
+        "USER_AGENT": user_agent(settings.crawler_contact),
+        "ROBOTSTXT_OBEY": True,
+        "CONCURRENT_REQUESTS": 1,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
+        "CONCURRENT_ITEMS": 1,
+        "DOWNLOAD_DELAY": delay,
+        # With no delay asked for, as on a copy on this machine, there is nothing to adapt to.
+        "AUTOTHROTTLE_ENABLED": delay > 0,
+        "AUTOTHROTTLE_START_DELAY": delay,
+        "AUTOTHROTTLE_TARGET_CONCURRENCY": 1.0,
+        "DOWNLOAD_TIMEOUT": settings.download_timeout,
+        "DOWNLOAD_MAXSIZE": settings.largest_page,
+        "DOWNLOAD_VERIFY_CERTIFICATES": True,
+        "COOKIES_ENABLED": False,
+        "REFERRER_POLICY": "no-referrer",
+        "RETRY_TIMES": settings.retry_times,
+        "RETRY_DELAY": settings.retry_delay,
+        "LONGEST_RETRY_AFTER": settings.longest_retry_after,
+        "DOWNLOADER_MIDDLEWARES": {
+            f"{_MIDDLEWARES}.site_bounds.SiteBoundsMiddleware": 50,
+            "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,
+            "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,
+            f"{_MIDDLEWARES}.retrying.PatientRetryMiddleware": 550,
+            # Inside of decompression (590): what is stored is what pages are read from.
+            f"{_MIDDLEWARES}.revalidating.RevalidatingMiddleware": 585,
+        },
+        "TELNETCONSOLE_ENABLED": False,
+        "LOG_ENABLED": False,
+        "LOGSTATS_INTERVAL": 0,
+    }

@@ -1,0 +1,200 @@
+"""The database as a crawl uses it: one short transaction a step, so whatever ends the crawl, what is done is kept."""
+
+import uuid
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from loppestars_core.clock import now_utc, today_in_denmark
+from loppestars_core.crawls import add_failed_item
+from loppestars_core.database.models import CrawledPage, CrawlRun, CrawlSource, CrawlState, Geocode
+from loppestars_core.markets.recording import Recorded, record_sighting
+from loppestars_core.markets.vanishing import mark_vanished
+from loppestars_crawler.addresses.points import Point
+from loppestars_crawler.fetching.revalidating import StoredPage, pack, unpack
+from loppestars_crawler.geocoding.provider import CachedGeocode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+    from loppestars_core.markets.sighting import SourceMarket
+    from loppestars_crawler.items import Problem
+
+PAGES_KEPT_FOR = timedelta(days=30)
+_LARGEST_KEPT_PAGE = 5_000_000
+
+
+class CrawlStore:
+    """What one run writes. A dry run reads and decides like any other, and rolls each step back."""
+
+    def __init__(self, sessions: "async_sessionmaker[AsyncSession]", run_id: uuid.UUID, *, dry_run: bool) -> None:
+        self.sessions = sessions
+        self.run_id = run_id
+        self.dry_run = dry_run
+
+    async def _end(self, session: "AsyncSession") -> None:
+        await (session.rollback() if self.dry_run else session.commit())
+
+    async def record(self, market: "SourceMarket", *, complete: bool) -> Recorded:
+        """Store a sighting and its market."""
+        async with self.sessions() as session:
+            outcome = await record_sighting(session, market, run_id=self.run_id, complete=complete)
+            await self._end(session)
+        return outcome
+
+    async def record_failed(self, source: str, problem: "Problem") -> None:
+        """Keep an item that was not understood with the run; also of a dry run, which is made to see them."""
+        async with self.sessions.begin() as session:
+            await add_failed_item(
+                session,
+                self.run_id,
+                source=source,
+                reason=problem.reason,
+                url=problem.url,
+                snippet=problem.snippet,
+            )
+
+    async def begin_source(self, source: str, expected: int | None) -> datetime:
+        """Start a source's record; returns the database's time, before which nothing of this crawl was seen."""
+        values: dict[str, Any] = {"state": CrawlState.RUNNING, "expected": expected, "started_at": func.now()}
+        async with self.sessions.begin() as session:
+            statement = upsert(CrawlSource).values(run_id=self.run_id, source=source, **values)
+            await session.execute(
+                statement.on_conflict_do_update(index_elements=["run_id", "source"], set_=values),
+            )
+            return (await session.execute(select(func.now()))).scalar_one()
+
+    async def finish_source(  # noqa: PLR0913 - one argument a column
+        self,
+        source: str,
+        state: CrawlState,
+        *,
+        counts: "Mapping[str, int]",
+        expected: int | None,
+        done: int,
+        error: str | None,
+    ) -> None:
+        """End a source's record."""
+        async with self.sessions.begin() as session:
+            await session.execute(
+                update(CrawlSource)
+                .where(CrawlSource.run_id == self.run_id, CrawlSource.source == source)
+                .values(
+                    state=state,
+                    finished_at=func.now(),
+                    expected=expected,
+                    done=done,
+                    error=error and error[:2000],
+                    **counts,
+                ),
+            )
+
+    async def listed_last_time(self, source: str) -> int | None:
+        """How many markets the last successful, whole crawl of a source found."""
+        listed = CrawlSource.new + CrawlSource.changed + CrawlSource.unchanged
+        statement = (
+            select(listed)
+            .join(CrawlRun, CrawlRun.id == CrawlSource.run_id)
+            .where(
+                CrawlSource.source == source,
+                CrawlSource.state == CrawlState.SUCCEEDED,
+                CrawlRun.item_limit.is_(None),
+                CrawlRun.dry_run.is_(False),
+            )
+            .order_by(CrawlSource.finished_at.desc())
+            .limit(1)
+        )
+        async with self.sessions() as session:
+            return (await session.execute(statement)).scalar_one_or_none()
+
+    async def mark_vanished(self, source: str, crawl_started: datetime) -> int:
+        """Count misses of what a whole crawl did not list; returns how many markets vanished."""
+        async with self.sessions() as session:
+            today = today_in_denmark()
+            vanished = await mark_vanished(session, source, crawl_started=crawl_started, today=today)
+            await self._end(session)
+        return vanished
+
+
+class DatabasePages:
+    """Fetched pages in the database."""
+
+    def __init__(self, store: CrawlStore) -> None:
+        self._store = store
+
+    async def find(self, url: str) -> StoredPage | None:
+        """The kept page of an address; one older than a month is fetched anew."""
+        statement = select(CrawledPage).where(
+            CrawledPage.url == url,
+            CrawledPage.fetched_at > now_utc() - PAGES_KEPT_FOR,
+        )
+        async with self._store.sessions() as session:
+            page = (await session.execute(statement)).scalar_one_or_none()
+        if page is None:
+            return None
+        return StoredPage(page.etag, page.last_modified, page.content_type, unpack(page.body))
+
+    async def keep(self, url: str, page: StoredPage) -> None:
+        """Keep a page; a very large one is rather fetched again."""
+        if self._store.dry_run or len(page.body) > _LARGEST_KEPT_PAGE:
+            return
+        values: dict[str, Any] = {
+            "etag": page.etag,
+            "last_modified": page.last_modified,
+            "content_type": page.content_type,
+            "body": pack(page.body),
+            "fetched_at": func.now(),
+        }
+        async with self._store.sessions.begin() as session:
+            statement = upsert(CrawledPage).values(url=url, **values)
+            await session.execute(statement.on_conflict_do_update(index_elements=["url"], set_=values))
+
+    async def forget_old(self) -> None:
+        """Delete pages that nobody asked for since they became too old."""
+        async with self._store.sessions.begin() as session:
+            await session.execute(
+                delete(CrawledPage).where(CrawledPage.fetched_at <= now_utc() - PAGES_KEPT_FOR),
+            )
+
+
+class DatabaseGeocodes:
+    """The cache of geocodes in the database."""
+
+    def __init__(self, store: CrawlStore) -> None:
+        self._store = store
+
+    async def find(self, key: str, provider: str) -> CachedGeocode | None:
+        statement = select(Geocode).where(Geocode.address_key == key, Geocode.provider == provider)
+        async with self._store.sessions() as session:
+            row = (await session.execute(statement)).scalar_one_or_none()
+        if row is None:
+            return None
+        placed = row.latitude is not None and row.longitude is not None
+        point = Point(row.latitude, row.longitude) if placed else None  # type: ignore[arg-type]  # both are there
+        return CachedGeocode(point, row.confidence, row.rejected_reason)
+
+    async def keep(self, key: str, provider: str, answer: CachedGeocode) -> None:
+        """Keep an answer; an equal one is left untouched."""
+        if self._store.dry_run:
+            return
+        values: dict[str, Any] = {
+            "latitude": answer.point.latitude if answer.point else None,
+            "longitude": answer.point.longitude if answer.point else None,
+            "confidence": answer.confidence,
+            "rejected_reason": answer.rejected_reason,
+            "found_at": func.now(),
+        }
+        differs = or_(
+            Geocode.latitude.is_distinct_from(values["latitude"]),
+            Geocode.longitude.is_distinct_from(values["longitude"]),
+            Geocode.rejected_reason.is_distinct_from(answer.rejected_reason),
+        )
+        async with self._store.sessions.begin() as session:
+            statement = upsert(Geocode).values(address_key=key, provider=provider, **values)
+            await session.execute(
+                statement.on_conflict_do_update(index_elements=["address_key", "provider"], set_=values, where=differs),
+            )

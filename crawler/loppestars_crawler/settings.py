@@ -1,0 +1,73 @@
+"""Settings of the crawler: environment variables only, every one with its purpose."""
+
+from typing import Annotated, Literal, Self, cast
+
+from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
+
+from loppestars_core.settings import ComponentSettings, DatabaseSettings
+from loppestars_crawler.pages import loppemarkeder_nu, markedskalenderen_dk
+from loppestars_crawler.sites import Site
+
+_Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
+
+
+def _url(text: str) -> AnyHttpUrl:
+    return cast("AnyHttpUrl", text)
+
+
+class CrawlerSettings(ComponentSettings, DatabaseSettings):
+    """What a crawl reads."""
+
+    markedskalenderen_url: AnyHttpUrl = Field(
+        _url(markedskalenderen_dk.SITE), validate_default=True, description="where markedskalenderen.dk or its copy is"
+    )
+    loppemarkeder_url: AnyHttpUrl = Field(
+        _url(loppemarkeder_nu.SITE), validate_default=True, description="where loppemarkeder.nu or its copy is"
+    )
+    crawl_sources: str = Field(
+        f"{markedskalenderen_dk.SOURCE},{loppemarkeder_nu.SOURCE}",
+        description="sources of a crawl that names none, with commas",
+    )
+    crawler_contact: Annotated[str, Field(min_length=5, max_length=200, pattern=r"^[\x21-\x7e]+$")] = Field(
+        "https://loppestars.dev", description="address in the user agent where sites reach us; an URL or e-mail"
+    )
+    crawl_delay_seconds: _Seconds = Field(1.0, description="least seconds between two requests; slow sites get more")
+    download_timeout: Annotated[float, Field(gt=0, le=600)] = Field(30.0, description="seconds to wait for an answer")
+    retry_times: Annotated[int, Field(ge=0, le=10)] = Field(3, description="retries of 5xx, 429 and time-outs")
+    retry_delay: _Seconds = Field(2.0, description="seconds before the first retry; doubles each time")
+    longest_retry_after: _Seconds = Field(120.0, description="longest Retry-After that a crawl waits for")
+    largest_page: Annotated[int, Field(ge=10_000, le=1_000_000_000)] = Field(
+        20_000_000, description="bytes of a page, unpacked; larger ones fail"
+    )
+    most_pages: Annotated[int, Field(ge=1, le=100_000)] = Field(5_000, description="pages of one source in one crawl")
+    geocoding_provider: Literal["none"] = Field(
+        "none", description="none: places without coordinates get the middle of their postal code, marked approximate"
+    )
+    geocoding_api_key: SecretStr | None = Field(None, description="for a provider that asks for one")
+    deadline_seconds: Annotated[int, Field(ge=10, le=86_400)] | None = Field(
+        None, description="the crawl ends itself after so many seconds and keeps what it has; by default never"
+    )
+    termination_message_path: str | None = Field(
+        None, description="file that gets the counts as JSON at the end, for who watches the process"
+    )
+
+    @model_validator(mode="after")
+    def _check_sources(self) -> Self:
+        unknown = [name for name in self.default_sources if name not in self.sites]
+        if unknown or not self.default_sources:
+            known = ", ".join(self.sites)
+            raise ValueError(f"CRAWL_SOURCES names {', '.join(unknown) or 'no source'}; known are {known}")
+        return self
+
+    @property
+    def default_sources(self) -> list[str]:
+        """Sources of `CRAWL_SOURCES`, each once, in order."""
+        return list(dict.fromkeys(name.strip() for name in self.crawl_sources.split(",") if name.strip()))
+
+    @property
+    def sites(self) -> dict[str, Site]:
+        """The known sources, by name."""
+        return {
+            markedskalenderen_dk.SOURCE: Site(markedskalenderen_dk.SITE, str(self.markedskalenderen_url)),
+            loppemarkeder_nu.SOURCE: Site(loppemarkeder_nu.SITE, str(self.loppemarkeder_url)),
+        }

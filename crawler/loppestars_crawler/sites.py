@@ -1,0 +1,63 @@
+"""A site and where it is crawled: the real one, or a copy that stands in for it. Pure."""
+
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """`real` is the site's own address, `base` is where this crawl fetches it; both without a final slash."""
+
+    real: str
+    base: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "real", self.real.rstrip("/"))
+        object.__setattr__(self, "base", self.base.rstrip("/"))
+
+    def on_base(self, url: str) -> str | None:
+        """The address at which to fetch a page that a link names; None when it is on some other site."""
+        parts = _split(url)
+        if parts is None:
+            return None
+        if _host(parts) == _host(urlsplit(self.base)):
+            return url
+        if _host_name(parts) == _host_name(urlsplit(self.real)):
+            return self.base + _tail(parts)
+        return None
+
+    def as_published(self, url: str | None) -> str | None:
+        """The page's address on the real site, under which people know it; addresses of other sites stay."""
+        parts = _split(url or "")
+        if parts is None:
+            return None
+        base = urlsplit(self.base)
+        if _host(parts) == _host(base) and parts.path.startswith(base.path):
+            return self.real + _tail(parts).removeprefix(base.path)
+        return url
+
+    def page(self, path: str) -> str:
+        """Address of a path of the site."""
+        return self.base + path
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        return parts if parts.scheme in {"http", "https"} and parts.hostname and _host(parts) else None
+    except ValueError:
+        return None
+
+
+def _host(parts: SplitResult) -> tuple[str, int | None]:
+    """Host and port, the port left out where it is the scheme's own."""
+    port = parts.port
+    return parts.hostname or "", None if port in {80, 443} else port
+
+
+def _host_name(parts: SplitResult) -> str:
+    return (parts.hostname or "").removeprefix("www.")
+
+
+def _tail(parts: SplitResult) -> str:
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -1,0 +1,26 @@
+"""Crawls as real processes against a site on loopback and a real database."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from loppestars_crawler.sample_site.server import SampleServer
+from loppestars_crawler.sample_site.site import SampleSite
+from tests.factories.crawls import Crawler, FaultySite
+
+DAY = date(2026, 11, 21)
+
+
+@pytest.fixture
+def site() -> FaultySite:
+    """The sample site of one day; a test may add faults."""
+    return FaultySite(SampleSite(lambda: DAY))
+
+
+@pytest.fixture
+def crawler(site: FaultySite, database_url: str, tmp_path: Path) -> Iterator[Crawler]:
+    """Crawls of the site into a fresh database."""
+    with SampleServer(site) as server:
+        yield Crawler(server.url, database_url, tmp_path)
