@@ -31,6 +31,7 @@ SERVICE_ADDRESSES = "10.96.0.0/16"
 FIRST_SERVICE_ADDRESS = "10.96.0.1"
 # On, so that a controller without `finalizers: update` on an owner is refused here as in a hardened cluster.
 ADMISSION_PLUGINS = "OwnerReferencesPermissionEnforcement"
+UNUSED_CONTROLLERS = ("node-ipam", "cloud-node-lifecycle", "node-route", "service-lb")
 START_ATTEMPTS = 3
 
 
@@ -148,7 +149,7 @@ class ControlPlane:
                     "--bind-address=127.0.0.1",
                     f"--secure-port={controllers_port}",
                     # Controllers that need nodes or a cloud only fill the log here.
-                    "--controllers=*,-nodeipam,-cloud-node-lifecycle,-node-route,-service-lb-controller",
+                    "--controllers=*," + ",".join(f"-{name}-controller" for name in UNUSED_CONTROLLERS),
                 ],
             )
             wait_until(self._has_default_service_account, "kube-controller-manager", timeout=60)
