@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from loppestars_api import documentation, errors
+from loppestars_api.crawls.endpoints import router as crawls
 from loppestars_api.files.endpoints import router as files
 from loppestars_api.health.endpoints import router as health
 from loppestars_api.markets.endpoints import router as markets
@@ -46,7 +47,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     )
     _add_layers(app, settings)
     errors.install_error_handlers(app)
-    for router in (health, markets, photos, files):
+    for router in (health, markets, photos, crawls, files):
         app.include_router(router)
     documentation.install_documentation(app)
     return app

@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_api.auth.accounts import Accounts
 from loppestars_api.auth.tokens import TokenVerifier
+from loppestars_api.crawls.opening import open_launcher
+from loppestars_api.crawls.service import Crawls
 from loppestars_api.health.readiness import Readiness
 from loppestars_api.limits.approximate import ApproximateLimiter, keep_exchanging
 from loppestars_api.limits.client_address import ClientAddresses
@@ -53,6 +55,7 @@ class Services:
     uploaded_photos: UploadedPhotos
     sent_photos: SentPhotos
     uploads: Uploads
+    crawls: Crawls
 
 
 def services_of(request: Request) -> Services:
@@ -76,6 +79,8 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
         list_limiter = ApproximateLimiter(rates.lists)
         storage = open_storage(settings)
         waiter = await stack.enter_async_context(PhotoWaiter(settings))
+        launcher = open_launcher(settings, engine)
+        stack.push_async_callback(launcher.close)
         await _in_background(stack, keep_exchanging(list_limiter, engine))
         await _in_background(stack, _keep_sweeping(limiter.sweep, lambda: list_limiter.sweep(engine)))
         yield Services(
@@ -106,6 +111,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 Limits(settings.max_photo_bytes, timedelta(minutes=settings.tokenless_process_minutes)),
             ),
             sent_photos=SentPhotos(engine, storage, settings.originals_bucket, MAX_RESULT_BYTES),
+            crawls=Crawls(engine, launcher, settings.crawl_sources),
             uploads=Uploads(at_once=settings.max_uploads, max_bytes=settings.max_photo_bytes),
         )
 

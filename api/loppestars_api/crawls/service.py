@@ -1,0 +1,103 @@
+"""Crawls by hand: a run's record first, then the crawl itself."""
+
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from loppestars_api.auth.principal import Principal
+from loppestars_api.crawls.launching import CrawlLauncher, CrawlOrder, LaunchFailed
+from loppestars_api.crawls.schemas import RunDetails, RunRecord, TriggerRequest
+from loppestars_api.errors import Conflict, NotFound, Unavailable
+from loppestars_api.metrics import CRAWL_TRIGGERS
+from loppestars_core.crawls import (
+    CrawlAlreadyFinished,
+    CrawlNotFound,
+    find_run,
+    finish_run,
+    list_runs,
+    request_cancel,
+    request_run,
+)
+from loppestars_core.crawls.runs import failed_items
+from loppestars_core.database.engine import sessions
+from loppestars_core.database.models import CrawlState, CrawlTrigger
+from loppestars_core.ledger import record_audit
+
+log = structlog.get_logger(__name__)
+
+LAUNCH_RETRY_SECONDS = 30
+_NO_SUCH_RUN = "There is no crawl run with this id."
+
+
+class Crawls:
+    """`default_sources` are crawled when nobody names any; empty leaves the choice to the crawler."""
+
+    def __init__(self, engine: AsyncEngine, launcher: CrawlLauncher, default_sources: tuple[str, ...]) -> None:
+        self._sessions = sessions(engine)
+        self._launcher = launcher
+        self._default_sources = default_sources
+
+    async def trigger(self, caller: Principal, wanted: TriggerRequest) -> tuple[UUID, bool]:
+        """The id of the run that this starts and True; or that of the one that is active already, and False."""
+        sources = wanted.sources or list(self._default_sources)
+        async with self._sessions.begin() as session:
+            run, created = await request_run(
+                session,
+                trigger=CrawlTrigger.API,
+                sources=sources,
+                item_limit=wanted.limit,
+                requested_by=caller.id,
+            )
+            if created:
+                await _audit(session, caller, "crawl.trigger", run.id, {"sources": sources, "limit": wanted.limit})
+        CRAWL_TRIGGERS.labels("started" if created else "already_running").inc()
+        if created:
+            await self._launch(CrawlOrder(run.id, tuple(sources), wanted.limit))
+        return run.id, created
+
+    async def _launch(self, order: CrawlOrder) -> None:
+        try:
+            await self._launcher.launch(order)
+        except LaunchFailed as failure:
+            log.warning("crawl_not_started", run_id=str(order.run_id), reason=str(failure))
+            CRAWL_TRIGGERS.labels("failed").inc()
+            async with self._sessions.begin() as session:
+                await finish_run(session, order.run_id, CrawlState.FAILED, error=f"it could not be started: {failure}")
+            raise Unavailable("The crawl could not be started; its record says why.", LAUNCH_RETRY_SECONDS) from None
+
+    async def cancel(self, caller: Principal, run_id: UUID) -> RunRecord:
+        try:
+            async with self._sessions.begin() as session:
+                run = await request_cancel(session, run_id)
+                await _audit(session, caller, "crawl.cancel", run_id, {"state": run.state})
+        except CrawlNotFound:
+            raise NotFound(_NO_SUCH_RUN) from None
+        except CrawlAlreadyFinished as finished:
+            raise Conflict(f"There is nothing to cancel: {finished}.") from None
+        await self._launcher.cancel(run_id)
+        return RunRecord.of(run)
+
+    async def newest(self, limit: int, offset: int) -> list[RunRecord]:
+        async with self._sessions() as session:
+            return [RunRecord.of(run) for run in await list_runs(session, limit=limit, offset=offset)]
+
+    async def details(self, run_id: UUID) -> RunDetails:
+        async with self._sessions() as session:
+            try:
+                run = await find_run(session, run_id)
+            except CrawlNotFound:
+                raise NotFound(_NO_SUCH_RUN) from None
+            return RunDetails.with_items(run, await failed_items(session, run_id))
+
+
+async def _audit(session: AsyncSession, caller: Principal, action: str, run_id: UUID, after: dict[str, object]) -> None:
+    await record_audit(
+        session,
+        actor_kind=caller.kind,
+        actor_id=caller.id,
+        action=action,
+        subject_type="crawl",
+        subject_id=run_id,
+        after=after,
+    )
