@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 KUBERNETES_NAMESPACE = "k8s.io"
 NETWORK_NAME = "loppestars"
+REGISTRY_PORT = 5000
+PUBLIC_REGISTRY = "ghcr.io"
+# Samples and charts name the public registry; here their images come from the one on this node.
+MIRROR = f"""\
+[host."http://localhost:{REGISTRY_PORT}"]
+  capabilities = ["pull", "resolve"]
+"""
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -43,6 +50,9 @@ class Containerd:
         networks = self._directory / "cni"
         networks.mkdir(parents=True, exist_ok=True)
         (networks / "10-bridge.conflist").write_text(bridge_network(networks / "addresses"))
+        mirror = self._directory / "registries" / PUBLIC_REGISTRY
+        mirror.mkdir(parents=True, exist_ok=True)
+        (mirror / "hosts.toml").write_text(MIRROR)
         configuration = self._directory / "containerd.toml"
         configuration.write_text(
             CONFIGURATION.replace("DIRECTORY", str(self._directory)).replace("PAUSE", image_of("pause")),
@@ -119,6 +129,8 @@ state = "DIRECTORY/containerd-run"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "PAUSE"
   restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "DIRECTORY/registries"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
   [plugins."io.containerd.grpc.v1.cri".cni]

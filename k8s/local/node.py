@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from k8s.local import addons, cgroups, debian, leftovers, network, tools
 from k8s.local.certificates import CertificateAuthority
-from k8s.local.containers import NETWORK_NAME, Containerd
+from k8s.local.containers import NETWORK_NAME, PUBLIC_REGISTRY, REGISTRY_PORT, Containerd
 from k8s.local.control_plane import ADMIN, apiserver_options, audit_options, controller_options, etcd_options
 from k8s.local.errors import CommandFailed, UnsupportedMachine
 from k8s.local.paths import node_directory
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 NODE_NAME = "loppestars"
 API_PORT = 6443
-REGISTRY_PORT = 5000
 DNS_ADDRESS = "10.96.0.10"
 # In the order in which they are ended.
 DAEMONS = ("kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd", "registry")
@@ -39,8 +38,8 @@ class Node:
 
     registry_for_pushes = f"{network.NODE_ADDRESS}:{REGISTRY_PORT}"
     """How this machine reaches the registry (plain HTTP)."""
-    registry_for_pulls = f"localhost:{REGISTRY_PORT}"
-    """How image names in manifests call it; container runtimes speak plain HTTP to localhost."""
+    registry_for_pulls = PUBLIC_REGISTRY
+    """How image names in manifests call it: the node asks its own registry first."""
     http_url = f"http://{network.NODE_ADDRESS}:30080"
     https_url = f"https://{network.NODE_ADDRESS}:30443"
 
