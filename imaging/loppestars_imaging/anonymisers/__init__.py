@@ -1,0 +1,1 @@
+"""Covers faces in pixels; jpeg/edit.py does the same in DCT blocks."""

@@ -1,0 +1,73 @@
+"""The grid of cells over a treated area, on samples that may each stand for a block of pixels."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loppestars_imaging.treatment import Shape, Treatment
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rectangle of samples, each `step_x` by `step_y` pixels of the photo."""
+
+    left: int
+    top: int
+    columns: int
+    rows: int
+    step_x: float = 1.0
+    step_y: float = 1.0
+
+    @property
+    def xs(self) -> npt.NDArray[np.float64]:
+        """Left edges of the samples, in pixels."""
+        return np.asarray((self.left + np.arange(self.columns)) * self.step_x, dtype=np.float64)
+
+    @property
+    def ys(self) -> npt.NDArray[np.float64]:
+        """Top edges of the samples, in pixels."""
+        return np.asarray((self.top + np.arange(self.rows)) * self.step_y, dtype=np.float64)
+
+
+def touched(window: Window, treatment: Treatment, shrink: float = 0.0) -> Mask:
+    """Return which samples the area touches; `shrink` makes it smaller by so many pixels on each side."""
+    (cx, cy), (rx, ry) = treatment.center, treatment.radii
+    rx, ry = max(rx - shrink, 0.5), max(ry - shrink, 0.5)
+    # Distance from the centre to the nearest point of each sample, per axis.
+    dx = np.maximum(np.abs(window.xs + window.step_x / 2 - cx) - window.step_x / 2, 0.0) / rx
+    dy = np.maximum(np.abs(window.ys + window.step_y / 2 - cy) - window.step_y / 2, 0.0) / ry
+    if treatment.shape is Shape.BOX:
+        return np.asarray((dy[:, None] < 1) & (dx[None, :] < 1))
+    return np.asarray(dy[:, None] ** 2 + dx[None, :] ** 2 < 1)
+
+
+def cell_indices(window: Window, treatment: Treatment) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the cell column of each sample column, and the cell row of each sample row."""
+    (cx, cy), size, count = treatment.center, treatment.cell_size, treatment.cells
+    origin_x, origin_y = cx - size * count / 2, cy - size * count / 2
+    columns = np.floor((window.xs + window.step_x / 2 - origin_x) / size)
+    rows = np.floor((window.ys + window.step_y / 2 - origin_y) / size)
+    return columns.clip(0, count - 1).astype(np.intp), rows.clip(0, count - 1).astype(np.intp)
+
+
+def cell_means(
+    values: npt.NDArray[Any], mask: Mask, window: Window, treatment: Treatment, gray: float
+) -> npt.NDArray[np.float64]:
+    """Average `values` (rows, columns) over the masked samples of each cell, faded towards `gray`.
+
+    Returns (cells, cells); a cell without samples gets the average of all.
+    """
+    columns, rows = cell_indices(window, treatment)
+    count = treatment.cells
+    cells = rows[:, None] * count + columns[None, :]
+    chosen = cells[mask]
+    sums = np.bincount(chosen, weights=values[mask].astype(np.float64), minlength=count * count)
+    counts = np.bincount(chosen, minlength=count * count)
+    overall = sums.sum() / max(counts.sum(), 1)
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), overall).reshape(count, count)
+    fade = treatment.strength.fade
+    return np.asarray(means * (1 - fade) + gray * fade)

@@ -1,0 +1,57 @@
+"""Covers faces in decoded pixels."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from loppestars_imaging.anonymisers.cells import Window, cell_indices, cell_means, touched
+from loppestars_imaging.faces import Pixels
+from loppestars_imaging.treatment import Style, Treatment
+
+
+def cover(pixels: Pixels, treatments: list[Treatment]) -> None:
+    """Cover each area in place. All cells are averaged first, so overlapping areas reveal nothing of each other."""
+    prepared = [patch for treatment in treatments if (patch := _patch(pixels, treatment)) is not None]
+    for window, mask, values in prepared:
+        area = pixels[window.top : window.top + window.rows, window.left : window.left + window.columns]
+        area[mask] = values[mask]
+
+
+def _patch(pixels: Pixels, treatment: Treatment) -> tuple[Window, npt.NDArray[np.bool_], Pixels] | None:
+    window = window_over(treatment, pixels.shape[1], pixels.shape[0])
+    if window is None:
+        return None
+    area = pixels[window.top : window.top + window.rows, window.left : window.left + window.columns]
+    mask = touched(window, treatment)
+    gray = (int(np.iinfo(area.dtype).max) + 1) // 2
+    if treatment.strength.style is Style.SOLID:
+        return window, mask, np.full_like(area, gray)
+    values = np.empty_like(area)
+    for channel in range(area.shape[2]):
+        means = cell_means(area[:, :, channel], mask, window, treatment, gray)
+        values[:, :, channel] = np.rint(spread(means, window, treatment))
+    return window, mask, values
+
+
+def window_over(treatment: Treatment, width: int, height: int) -> Window | None:
+    """Return the pixels that the area can touch, or None when it lies outside."""
+    (cx, cy), (rx, ry) = treatment.center, treatment.radii
+    left, right = max(0, int(np.floor(cx - rx))), min(width, int(np.ceil(cx + rx)))
+    top, bottom = max(0, int(np.floor(cy - ry))), min(height, int(np.ceil(cy + ry)))
+    if left >= right or top >= bottom:
+        return None
+    return Window(left, top, right - left, bottom - top)
+
+
+def spread(means: npt.NDArray[np.float64], window: Window, treatment: Treatment) -> npt.NDArray[np.float64]:
+    """Return the value of each sample of the window: its cell's, or between the cells' for the smooth style."""
+    if treatment.strength.style is not Style.SMOOTH or treatment.cells == 1:
+        columns, rows = cell_indices(window, treatment)
+        return means[rows[:, None], columns[None, :]]
+    (cx, cy), size, count = treatment.center, treatment.cell_size, treatment.cells
+    # Position of each sample's centre in units of cells, measured from the centre of the first cell.
+    x = (window.xs + window.step_x / 2 - cx) / size + count / 2 - 0.5
+    y = (window.ys + window.step_y / 2 - cy) / size + count / 2 - 0.5
+    grid_x, grid_y = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
+    soft = cv2.remap(means.astype(np.float32), grid_x, grid_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(soft, dtype=np.float64)

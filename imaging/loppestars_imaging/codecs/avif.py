@@ -1,0 +1,24 @@
+"""AVIF: read, and written as JPEG. Sequences are refused."""
+
+from loppestars_imaging.codecs import pillow
+from loppestars_imaging.codecs.picture import Picture
+from loppestars_imaging.errors import UnsupportedFormat
+from loppestars_imaging.header import Format, Header
+
+
+def inspect(data: bytes) -> Header:
+    """Read the size from the container; nothing is decoded."""
+    with pillow.readable():
+        image = pillow.open_image(data, "AVIF")
+        if getattr(image, "n_frames", 1) > 1:
+            raise UnsupportedFormat("A moving AVIF")
+        return Header(Format.AVIF, *image.size, pillow.exif_turn(image))
+
+
+def decode(data: bytes, header: Header) -> Picture:
+    """Decode upright; Pillow reports the container's own rotation as EXIF orientation."""
+    with pillow.readable():
+        image = pillow.open_image(data, "AVIF")
+        icc = pillow.icc_of(image)
+        pixels = pillow.decode(image)
+    return Picture(pixels, icc).turned(header.turn)

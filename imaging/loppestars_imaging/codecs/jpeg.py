@@ -1,0 +1,82 @@
+"""JPEG, decoded whole: the way for other formats' output, and the fall-back where blocks cannot be edited.
+
+Written again at the original's own quantisation tables and chroma subsampling, so the quality stays, although pixels
+outside the treated areas change by the rounding of one more generation. Only the first frame of a file is ever read:
+second frames (MPO), thumbnails and trailers are gone.
+"""
+
+import simplejpeg
+
+from loppestars_imaging.codecs import pillow
+from loppestars_imaging.codecs.picture import Picture
+from loppestars_imaging.errors import UnreadablePhoto
+from loppestars_imaging.header import Format, Header
+from loppestars_imaging.jpeg.damage import Severity, judge
+from loppestars_imaging.jpeg.structure import JpegStructure, read_structure
+
+_DEFAULT_QUALITY = 92
+_SAMPLINGS = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0"}
+_BASELINE_MAX = 255
+
+
+def inspect(data: bytes) -> Header:
+    """Read size and orientation from the markers."""
+    structure = read_structure(data)
+    return Header(Format.JPEG, structure.width, structure.height, structure.turn)
+
+
+def decode(data: bytes, header: Header) -> Picture:
+    """Decode the first frame upright; raise UnreadablePhoto for truncated data."""
+    structure = read_structure(data)
+    _refuse_damage(data)
+    with pillow.readable():
+        image = pillow.open_image(data, "JPEG")
+        tables = {key: list(values) for key, values in getattr(image, "quantization", {}).items()}
+        cmyk = image.mode == "CMYK"
+        pixels = pillow.decode(image)
+    if (pixels.shape[1], pixels.shape[0]) != (header.width, header.height):
+        raise UnreadablePhoto("its headers contradict each other")
+    if header.turn.transpose:
+        tables = {key: _transposed(values) for key, values in tables.items()}
+    picture = Picture(
+        pixels,
+        structure.icc,
+        cmyk=cmyk,
+        jpeg_tables=tables,
+        jpeg_sampling=_sampling(structure, transposed=header.turn.transpose),
+    )
+    return picture.turned(header.turn)
+
+
+def encode(picture: Picture) -> bytes:
+    """Write at the original's tables and subsampling where there were any, else at high quality."""
+    picture = picture.opaque()
+    options: dict[str, object] = {"quality": _DEFAULT_QUALITY}
+    tables = picture.jpeg_tables
+    if tables and all(1 <= value <= _BASELINE_MAX for values in tables.values() for value in values):
+        options = {"qtables": tables}
+    if picture.jpeg_sampling and picture.pixels.shape[2] == 3:  # noqa: PLR2004 - colour
+        options["subsampling"] = picture.jpeg_sampling
+    return pillow.encode(picture, "JPEG", **options)
+
+
+def _refuse_damage(data: bytes) -> None:
+    """Pillow does not pass on libjpeg's warnings, simplejpeg does: decode at an eighth, only to hear them."""
+    try:
+        simplejpeg.decode_jpeg(data, colorspace="GRAY", min_factor=8, min_width=1, min_height=1, strict=True)
+    except ValueError as error:
+        if judge(str(error)) is Severity.DAMAGED and "Unsupported color" not in str(error):
+            raise UnreadablePhoto("it is truncated or damaged") from error
+
+
+def _sampling(structure: JpegStructure, *, transposed: bool) -> str | None:
+    if len(structure.sampling) != 3:  # noqa: PLR2004
+        return None
+    widest = max(s.horizontal for s in structure.sampling)
+    tallest = max(s.vertical for s in structure.sampling)
+    factors = (tallest, widest) if transposed else (widest, tallest)
+    return _SAMPLINGS.get(factors, "4:4:4")  # what Pillow cannot write is written finer, never coarser
+
+
+def _transposed(values: list[int]) -> list[int]:
+    return [values[column * 8 + row] for row in range(8) for column in range(8)]

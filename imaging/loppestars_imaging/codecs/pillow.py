@@ -1,0 +1,73 @@
+"""Reading and writing through Pillow, with its many exceptions made one."""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+
+from loppestars_imaging.codecs.picture import Picture
+from loppestars_imaging.errors import ImagingError, UnreadablePhoto
+from loppestars_imaging.faces import Pixels
+from loppestars_imaging.orientation import Turn, turn_of
+
+Image.MAX_IMAGE_PIXELS = None  # our own limit is checked from the header, and names both numbers
+_ORIENTATION_TAG = 0x0112
+MAX_ICC_BYTES = 4 * 1024 * 1024
+
+
+@contextlib.contextmanager
+def readable() -> Iterator[None]:
+    """Turn whatever a decoder raises into UnreadablePhoto; warnings of decoders are not shown."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (ImagingError, MemoryError):
+        raise
+    except Exception as error:
+        raise UnreadablePhoto("it is truncated or damaged") from error
+
+
+def open_image(data: bytes, pillow_format: str) -> Image.Image:
+    """Open without decoding; only the named format is tried."""
+    return Image.open(io.BytesIO(data), formats=[pillow_format])
+
+
+def exif_turn(image: Image.Image) -> Turn:
+    """Return the turn an image's EXIF (or XMP) asks for; unreadable metadata asks for none."""
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return turn_of(image.getexif().get(_ORIENTATION_TAG, 1))
+    return turn_of(1)
+
+
+def icc_of(image: Image.Image) -> bytes | None:
+    """Return the image's colour profile, when it has a sane one."""
+    icc = image.info.get("icc_profile")
+    return icc if isinstance(icc, bytes) and 0 < len(icc) <= MAX_ICC_BYTES else None
+
+
+def decode(image: Image.Image) -> Pixels:
+    """Decode to 8-bit gray, RGB or RGBA (CMYK stays), the least that holds what the image shows."""
+    image.load()
+    transparent = "transparency" in image.info
+    if image.mode == "CMYK" or (image.mode in {"L", "LA", "RGB", "RGBA"} and not transparent):
+        pass
+    elif image.mode in {"1", "L"} and not transparent:
+        image = image.convert("L")
+    elif transparent or image.mode in {"PA", "RGBa", "La"}:
+        image = image.convert("RGBA")
+    else:
+        image = image.convert("RGB")
+    array = np.asarray(image)
+    return np.array(array.reshape(array.shape[0], array.shape[1], -1))
+
+
+def encode(picture: Picture, pillow_format: str, **options: object) -> bytes:
+    """Write without any metadata but the colour profile."""
+    target = io.BytesIO()
+    picture.image().save(target, format=pillow_format, icc_profile=picture.icc, exif=b"", **options)
+    return target.getvalue()

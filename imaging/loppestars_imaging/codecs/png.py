@@ -1,0 +1,83 @@
+"""PNG: 1 to 16 bits, palette, alpha. 16-bit photos stay 16-bit; animated ones (APNG) are refused."""
+
+import struct
+import zlib
+
+import cv2
+import numpy as np
+
+from loppestars_imaging.codecs import pillow
+from loppestars_imaging.codecs.picture import Picture
+from loppestars_imaging.errors import UnreadablePhoto, UnsupportedFormat
+from loppestars_imaging.faces import Pixels
+from loppestars_imaging.header import MAX_SIDE, Format, Header
+
+_SIGNATURE = 8
+_IHDR_END = 33
+_DEEP = 16
+
+
+def inspect(data: bytes) -> Header:
+    """Read the size from IHDR, and refuse an animation (acTL before the first IDAT)."""
+    width, height, _ = _ihdr(data)
+    if width > MAX_SIDE or height > MAX_SIDE:
+        return Header(Format.PNG, width, height)
+    position = _SIGNATURE
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if kind == b"acTL":
+            raise UnsupportedFormat("An animated PNG")
+        if kind in {b"IDAT", b"IEND"}:
+            break
+        position += 12 + length
+    return Header(Format.PNG, width, height)
+
+
+def decode(data: bytes, header: Header) -> Picture:
+    """Decode upright: EXIF and XMP orientation count, as in browsers."""
+    with pillow.readable():
+        image = pillow.open_image(data, "PNG")
+        icc = pillow.icc_of(image)
+        if image.size != (header.width, header.height):
+            raise UnreadablePhoto("its headers contradict each other")
+        pixels = _deep(data) if _ihdr(data)[2] == _DEEP else pillow.decode(image)
+        turn = pillow.exif_turn(image)
+    return Picture(pixels, icc, lossless=True).turned(turn)
+
+
+def encode(picture: Picture) -> bytes:
+    """Write a PNG of the picture's own depth."""
+    if picture.pixels.dtype == np.uint8:
+        return pillow.encode(picture, "PNG", compress_level=4)
+    pixels = picture.pixels
+    swapped = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[pixels.shape[2]]
+    done, buffer = cv2.imencode(".png", pixels if swapped is None else cv2.cvtColor(pixels, swapped))
+    if not done:
+        raise UnreadablePhoto("it cannot be written as a PNG")
+    return _with_icc(buffer.tobytes(), picture.icc)
+
+
+def _ihdr(data: bytes) -> tuple[int, int, int]:
+    if len(data) < _IHDR_END or data[12:16] != b"IHDR":
+        raise UnreadablePhoto("the PNG has no header")
+    width, height, depth = struct.unpack_from(">IIB", data, 16)
+    return width, height, depth
+
+
+def _deep(data: bytes) -> Pixels:
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None:
+        raise UnreadablePhoto("it is truncated or damaged")
+    if decoded.ndim == 2:  # noqa: PLR2004 - gray
+        return decoded[:, :, None]
+    order = cv2.COLOR_BGR2RGB if decoded.shape[2] == 3 else cv2.COLOR_BGRA2RGBA  # noqa: PLR2004
+    return np.asarray(cv2.cvtColor(decoded, order))
+
+
+def _with_icc(png: bytes, icc: bytes | None) -> bytes:
+    """Insert an iCCP chunk after IHDR."""
+    if icc is None:
+        return png
+    body = b"ICC profile\0\0" + zlib.compress(icc)
+    chunk = struct.pack(">I", len(body)) + b"iCCP" + body + struct.pack(">I", zlib.crc32(b"iCCP" + body))
+    return png[:_IHDR_END] + chunk + png[_IHDR_END:]

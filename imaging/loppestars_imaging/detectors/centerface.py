@@ -1,0 +1,40 @@
+"""CenterFace: Xu et al., "CenterFace: Joint Face Detection and Alignment Using Face as Point", 2019.
+
+A detector of another family (a heat map of face centres), used by the evaluation to judge whether a treated face is
+still seen by a detector it was not treated against. Slower and no better here than YuNet.
+"""
+
+import numpy as np
+
+from loppestars_imaging.detectors.onnx_graph import free_size
+from loppestars_imaging.detectors.session import Session
+from loppestars_imaging.detectors.weights import CENTERFACE
+from loppestars_imaging.faces import Bgr, Boxes
+
+_STRIDE = 4
+_HEATMAP, _SCALE, _OFFSET = "537", "538", "539"
+
+
+class CenterFace:
+    """An independent detector, for the evaluation."""
+
+    name = "CenterFace (onnxruntime)"
+    stride = 32
+    threshold = 0.35
+
+    def __init__(self) -> None:
+        """Load the pinned weights; raise DetectorUnavailable."""
+        self._session = Session(free_size(CENTERFACE.read(), (_HEATMAP, _SCALE, _OFFSET)))
+
+    def detect(self, picture: Bgr, threshold: float) -> Boxes:
+        """Return candidates in a picture whose sides are multiples of 32."""
+        rgb = picture[:, :, ::-1]
+        outputs = self._session.run(np.ascontiguousarray(rgb.transpose(2, 0, 1)[None], dtype=np.float32))
+        heat = outputs[_HEATMAP][0, 0]
+        rows, columns = np.nonzero(heat >= threshold)
+        scale, offset = outputs[_SCALE][0][:, rows, columns], outputs[_OFFSET][0][:, rows, columns]
+        height, width = np.exp(scale.clip(-8, 8)) * _STRIDE
+        center_y = (rows + offset[0] + 0.5) * _STRIDE
+        center_x = (columns + offset[1] + 0.5) * _STRIDE
+        edges = (center_x - width / 2, center_y - height / 2, center_x + width / 2, center_y + height / 2)
+        return np.stack([*edges, heat[rows, columns]], axis=1).astype(np.float32)

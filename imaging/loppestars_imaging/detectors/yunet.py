@@ -1,0 +1,48 @@
+"""YuNet "s" (2023mar): Wu, Peng & Yu, "YuNet: A Tiny Millisecond-level Face Detector", MIR 2023.
+
+Anchor-free: each cell of three grids (stride 8, 16, 32) gives a class score, an objectness and a box. The score is
+their geometric mean, the box is centre offset and log size in units of the stride.
+"""
+
+import numpy as np
+
+from loppestars_imaging.detectors.onnx_graph import free_size
+from loppestars_imaging.detectors.session import Session, Tensor
+from loppestars_imaging.detectors.weights import YUNET_S
+from loppestars_imaging.faces import Bgr, Boxes
+
+_STRIDES = (8, 16, 32)
+_OUTPUTS = tuple(f"{kind}_{stride}" for kind in ("cls", "obj", "bbox") for stride in _STRIDES)
+
+
+class YuNet:
+    """The product's detector."""
+
+    name = "YuNet-s 2023mar (onnxruntime)"
+    stride = 32
+    threshold = 0.6
+
+    def __init__(self) -> None:
+        """Load the pinned weights; raise DetectorUnavailable. The landmark heads are left out: nobody reads them."""
+        self._session = Session(free_size(YUNET_S.read(), _OUTPUTS))
+
+    def detect(self, picture: Bgr, threshold: float) -> Boxes:
+        """Return candidates in a picture whose sides are multiples of 32."""
+        columns = picture.shape[1]
+        tensor = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype=np.float32)
+        outputs = self._session.run(tensor)
+        return np.concatenate([_decode(outputs, stride, columns, threshold) for stride in _STRIDES])
+
+
+def _decode(outputs: dict[str, Tensor], stride: int, columns: int, threshold: float) -> Boxes:
+    classes = outputs[f"cls_{stride}"].ravel()
+    objects = outputs[f"obj_{stride}"].ravel()
+    product = classes.clip(0, 1) * objects.clip(0, 1)
+    (chosen,) = np.nonzero(product >= threshold * threshold)
+    box = outputs[f"bbox_{stride}"].reshape(-1, 4)[chosen]
+    grid_columns = columns // stride
+    center_x = (chosen % grid_columns + box[:, 0]) * stride
+    center_y = (chosen // grid_columns + box[:, 1]) * stride
+    width, height = np.exp(box[:, 2].clip(-8, 8)) * stride, np.exp(box[:, 3].clip(-8, 8)) * stride
+    edges = (center_x - width / 2, center_y - height / 2, center_x + width / 2, center_y + height / 2)
+    return np.stack([*edges, np.sqrt(product[chosen])], axis=1).astype(np.float32)

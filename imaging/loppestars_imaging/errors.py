@@ -1,0 +1,150 @@
+"""What can go wrong with a photo, and what the caller is told.
+
+```
+ImagingError                 status, code, permanent
+├── PhotoRefused             the photo itself: trying again changes nothing
+│   ├── EmptyPhoto           422
+│   ├── TooManyBytes         413
+│   ├── TooManyPixels        422, names both numbers
+│   ├── UnsupportedFormat    415
+│   └── UnreadablePhoto      422, truncated or damaged
+└── NotProcessed             the photo may be fine: nothing was published
+    ├── DetectorUnavailable  503, no model or a wrong one
+    ├── DetectionFailed      503, the detector gave no usable answer
+    ├── PhotoTimedOut        504
+    └── EngineCrashed        503, the process that held the photo died
+```
+
+A message is safe to show to whoever sent the photo: it never holds a path, a URL or a stack.
+"""
+
+from typing import ClassVar
+
+
+class ImagingError(Exception):
+    """Base of everything imaging raises on purpose."""
+
+    status: ClassVar[int] = 500
+    """HTTP status the API answers with."""
+    code: ClassVar[str] = "imaging_error"
+    """Stable name for records, metrics and reports."""
+    permanent: ClassVar[bool] = False
+    """True when another attempt cannot succeed."""
+
+
+class PhotoRefused(ImagingError):
+    """The photo cannot be processed, now or later."""
+
+    status = 422
+    code = "photo_refused"
+    permanent = True
+
+
+class EmptyPhoto(PhotoRefused):
+    """No bytes at all."""
+
+    code = "empty"
+
+    def __init__(self) -> None:
+        super().__init__("The photo is empty. Send the bytes of an image.")
+
+
+class TooManyBytes(PhotoRefused):
+    """Larger than the byte limit."""
+
+    status = 413
+    code = "too_many_bytes"
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"The photo has {size} bytes; at most {limit} are allowed.")
+
+
+class TooManyPixels(PhotoRefused):
+    """Larger than the pixel limit, read from the header before a pixel was decoded."""
+
+    code = "too_many_pixels"
+
+    def __init__(self, width: int, height: int, limit: int) -> None:
+        super().__init__(f"The photo has {width} x {height} = {width * height} pixels; at most {limit} are allowed.")
+
+
+class UnsupportedFormat(PhotoRefused):
+    """Not one of the formats that are read."""
+
+    status = 415
+    code = "unsupported_format"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} cannot be processed. Send a JPEG, PNG, WebP, AVIF or HEIC/HEIF photo that does not move."
+        )
+
+
+class UnreadablePhoto(PhotoRefused):
+    """Truncated, damaged, or not what its first bytes promise."""
+
+    code = "unreadable"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The photo cannot be read: {why}.")
+
+
+class NotProcessed(ImagingError):
+    """Nothing was published; the photo may be fine."""
+
+    status = 503
+    code = "not_processed"
+
+
+class DetectorUnavailable(NotProcessed):
+    """The face detector's weights are missing, or are not the pinned ones."""
+
+    code = "detector_unavailable"
+
+
+class DetectionFailed(NotProcessed):
+    """The detector raised, or answered with values that are no boxes."""
+
+    code = "detection_failed"
+
+
+class PhotoTimedOut(NotProcessed):
+    """The photo took longer than its budget."""
+
+    status = 504
+    code = "timed_out"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The photo was not finished within {seconds:g} seconds.")
+
+
+class EngineCrashed(NotProcessed):
+    """The process that held the photo died; the photo counts one attempt."""
+
+    code = "engine_crashed"
+
+
+BY_CODE: dict[str, type[ImagingError]] = {
+    kind.code: kind
+    for kind in (
+        PhotoRefused,
+        EmptyPhoto,
+        TooManyBytes,
+        TooManyPixels,
+        UnsupportedFormat,
+        UnreadablePhoto,
+        NotProcessed,
+        DetectorUnavailable,
+        DetectionFailed,
+        PhotoTimedOut,
+        EngineCrashed,
+    )
+}
+
+
+def error_from(code: str, message: str) -> ImagingError:
+    """Rebuild an error that crossed a process border as its code and message."""
+    kind = BY_CODE.get(code, NotProcessed)
+    error = kind.__new__(kind)
+    Exception.__init__(error, message)
+    return error

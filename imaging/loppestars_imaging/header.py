@@ -1,0 +1,122 @@
+"""Looks at a photo's first bytes: what it is and how large, before a pixel is decoded.
+
+The bytes decide, never the file's name or the declared content type. One function per format family lives with its
+codec; this module picks it and checks the limits.
+"""
+
+import enum
+from dataclasses import dataclass
+
+from loppestars_imaging.errors import EmptyPhoto, TooManyBytes, TooManyPixels, UnreadablePhoto, UnsupportedFormat
+from loppestars_imaging.orientation import UPRIGHT, Turn
+
+MEGA = 1_000_000
+MIB = 1024 * 1024
+MAX_SIDE = 65_535
+
+
+class Format(enum.StrEnum):
+    """The formats that are read."""
+
+    JPEG = "jpeg"
+    PNG = "png"
+    WEBP = "webp"
+    AVIF = "avif"
+    HEIF = "heif"
+
+
+CONTENT_TYPES = {
+    Format.JPEG: "image/jpeg",
+    Format.PNG: "image/png",
+    Format.WEBP: "image/webp",
+    Format.AVIF: "image/avif",
+    Format.HEIF: "image/heif",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is accepted at all."""
+
+    max_pixels: int = 50 * MEGA
+    max_bytes: int = 50 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A photo's format and its size as stored (before it is turned upright)."""
+
+    format: Format
+    width: int
+    height: int
+    turn: Turn = UPRIGHT
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height as a viewer shows it."""
+        return self.turn.size(self.width, self.height)
+
+
+_ISO_STILLS = {b"avif": Format.AVIF} | dict.fromkeys(
+    (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"miaf"), Format.HEIF
+)
+_ISO_SEQUENCES = {b"avis", b"hevc", b"hevx", b"msf1"}
+_REFUSED = (
+    (b"GIF8", "A GIF"),
+    (b"II*\0", "A TIFF"),
+    (b"MM\0*", "A TIFF"),
+    (b"II+\0", "A TIFF"),
+    (b"MM\0+", "A TIFF"),
+    (b"%PDF", "A PDF"),
+    (b"BM", "A BMP"),
+    (b"\0\0\x01\0", "An icon"),
+)
+
+
+def sniff(data: bytes) -> Format:
+    """Return the format by the first bytes; raise UnsupportedFormat with a name where it has one."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return Format.JPEG
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return Format.PNG
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return Format.WEBP
+    if data[4:8] == b"ftyp":
+        return _sniff_iso(data)
+    for start, name in _REFUSED:
+        if data.startswith(start):
+            raise UnsupportedFormat(name)
+    text = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<svg", b"<?xml", b"<!doctype svg")):
+        raise UnsupportedFormat("An SVG")
+    raise UnsupportedFormat("A file of unknown format")
+
+
+def _sniff_iso(data: bytes) -> Format:
+    """AVIF and HEIF share a container; its brands tell them apart, the major brand first."""
+    size = min(int.from_bytes(data[:4], "big"), 256)
+    brands = [data[8:12], *(data[at : at + 4] for at in range(16, size - 3, 4))]
+    if brands[0] in _ISO_SEQUENCES:
+        raise UnsupportedFormat("A moving picture")
+    if b"avif" in brands:
+        return Format.AVIF
+    for brand in brands:
+        if brand in _ISO_STILLS:
+            return _ISO_STILLS[brand]
+    raise UnsupportedFormat("A video or other media file")
+
+
+def check_size(data: bytes, limits: Limits) -> None:
+    """Refuse empty and too large files."""
+    if not data:
+        raise EmptyPhoto
+    if len(data) > limits.max_bytes:
+        raise TooManyBytes(len(data), limits.max_bytes)
+
+
+def check_dimensions(header: Header, limits: Limits) -> None:
+    """Refuse photos of no or too many pixels."""
+    if header.width < 1 or header.height < 1:
+        raise UnreadablePhoto("it has no size")
+    if header.width * header.height > limits.max_pixels:
+        raise TooManyPixels(header.width, header.height, limits.max_pixels)

@@ -1,0 +1,30 @@
+"""What libjpeg's warnings say about a file.
+
+libjpeg goes on after damage and fills in what is missing, so that half a photo decodes without an error: a warning is
+all that tells.
+"""
+
+import enum
+import re
+
+_EXTRA_BYTES = re.compile(r"extraneous bytes before marker 0x([0-9a-f]{2})")
+_RESTARTS = range(0xD0, 0xD8)
+
+
+class Severity(enum.Enum):
+    """How bad a warning is."""
+
+    HARMLESS = "harmless"
+    """Bytes that belong to nothing, between complete segments."""
+    ODD = "odd"
+    """Shown whole by every viewer, but not to be edited in place: what it decodes to depends on the decoder."""
+    DAMAGED = "damaged"
+    """Truncated or damaged."""
+
+
+def judge(warning: str) -> Severity:
+    """Return how bad a warning of libjpeg is; an unknown one counts as damage."""
+    match = _EXTRA_BYTES.search(warning)
+    if match is None:
+        return Severity.DAMAGED
+    return Severity.ODD if int(match[1], 16) in _RESTARTS else Severity.HARMLESS

@@ -1,0 +1,206 @@
+"""Covers faces in the DCT blocks of a JPEG, and turns the photo upright there.
+
+A covered block keeps only what its cell's average needs; every other block keeps its coefficients, so its pixels stay
+bit-exact. Decoders interpolate subsampled chroma, so a changed chroma block also shows in the first pixel next to it.
+Chroma is therefore treated in a smaller area than luma: the luma blocks around it take up that pixel, and no pixel
+outside the treated luma blocks differs.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from loppestars_imaging.anonymisers.cells import Mask, Window, cell_means, touched
+from loppestars_imaging.anonymisers.pixels import spread
+from loppestars_imaging.jpeg.photo import CoefficientPhoto, Coefficients, Plane
+from loppestars_imaging.jpeg.structs import DCTSIZE
+from loppestars_imaging.jpeg.structure import JpegStructure
+from loppestars_imaging.orientation import UPRIGHT
+from loppestars_imaging.treatment import Style, Treatment
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A plane of the upright photo, its quantisation table, and how many pixels a block covers."""
+
+    plane: Plane
+    quant: npt.NDArray[np.float64]
+    block_width: int
+    block_height: int
+
+    @property
+    def subsampled(self) -> bool:
+        return self.block_width > DCTSIZE or self.block_height > DCTSIZE
+
+
+def can_turn(structure: JpegStructure) -> bool:
+    """Tell whether the photo can be turned upright without loss: mirrored axes must hold whole blocks only."""
+    turn = structure.turn
+    block_width = DCTSIZE * max(s.horizontal for s in structure.sampling)
+    block_height = DCTSIZE * max(s.vertical for s in structure.sampling)
+    mirrors_width = turn.mirror_y if turn.transpose else turn.mirror_x
+    mirrors_height = turn.mirror_x if turn.transpose else turn.mirror_y
+    return not (mirrors_width and structure.width % block_width) and not (
+        mirrors_height and structure.height % block_height
+    )
+
+
+def turn_upright(photo: CoefficientPhoto) -> None:
+    """Fill the photo's target planes with its turned source planes."""
+    turn = photo.structure.turn
+    if turn == UPRIGHT:
+        return
+    signs = np.ones((DCTSIZE, DCTSIZE), np.int16)
+    # Mirroring negates the basis functions that are odd along that axis.
+    if turn.mirror_x:
+        signs[:, 1::2] *= -1
+    if turn.mirror_y:
+        signs[1::2, :] *= -1
+    for source, target in zip(photo.sources, photo.targets, strict=True):
+        stored = np.stack([source.row(index) for index in range(source.rows)])
+        blocks = stored.reshape(source.rows, source.columns, DCTSIZE, DCTSIZE)
+        if turn.transpose:
+            blocks = blocks.transpose(1, 0, 3, 2)
+        blocks = blocks[:: -1 if turn.mirror_y else 1, :: -1 if turn.mirror_x else 1]
+        for index in range(target.rows):
+            np.multiply(blocks[index], signs, out=target.row(index).reshape(target.columns, DCTSIZE, DCTSIZE))
+
+
+def cover_blocks(photo: CoefficientPhoto, treatments: list[Treatment]) -> None:
+    """Cover each area in the target planes. Averages are taken before anything is written."""
+    layers = _layers(photo)
+    patches = [patch for treatment in treatments for patch in _patches(layers, treatment)]
+    for layer, window, mask, blocks in patches:
+        for row in range(window.rows):
+            chosen = np.flatnonzero(mask[row])
+            layer.plane.row(window.top + row)[window.left + chosen] = blocks[row, chosen]
+
+
+def _layers(photo: CoefficientPhoto) -> list[_Layer]:
+    planes = photo.targets
+    widest, tallest = max(p.h for p in planes), max(p.v for p in planes)
+    layers = []
+    for plane, part in zip(planes, photo.components, strict=True):
+        table = (
+            part.quant_table.contents if part.quant_table else photo.decoder.quant_tbl_ptrs[part.quant_tbl_no].contents
+        )
+        quant = np.array(table.quantval, dtype=np.float64).reshape(DCTSIZE, DCTSIZE)
+        if photo.structure.turn.transpose:
+            quant = quant.T
+        layers.append(_Layer(plane, quant, DCTSIZE * widest // plane.h, DCTSIZE * tallest // plane.v))
+    return layers
+
+
+def _patches(layers: list[_Layer], treatment: Treatment) -> list[tuple[_Layer, Window, Mask, Coefficients]]:
+    windows = [_window(layer, layers, treatment) for layer in layers]
+    if any(window is None for window in windows):
+        return []
+    placed = [(layer, window) for layer, window in zip(layers, windows, strict=True) if window is not None]
+    masks: dict[int, Mask] = {}
+    halo: Mask | None = None
+    for index, (layer, window) in enumerate(placed):
+        if layer.subsampled:
+            mask = touched(window, treatment, shrink=_chroma_shrink(layer, treatment))
+            masks[index] = mask
+            spill = _spill(mask, layer.block_width // DCTSIZE, layer.block_height // DCTSIZE)
+            halo = spill if halo is None else halo | spill
+    for index, (layer, window) in enumerate(placed):
+        if not layer.subsampled:
+            mask = touched(window, treatment)
+            masks[index] = mask | halo if halo is not None else mask
+    return [
+        (layer, window, masks[index], _flat_blocks(layer, window, masks[index], treatment))
+        for index, (layer, window) in enumerate(placed)
+        if masks[index].any()
+    ]
+
+
+def _chroma_shrink(layer: _Layer, treatment: Treatment) -> float:
+    """Return by how many pixels the chroma area is smaller than the luma area.
+
+    Large faces: so far inside that interpolated chroma ends within the luma area. Small faces: down to the detected
+    box, and blocks that it only grazes are left, or a face of 16 pixels would become a patch of 64.
+    """
+    margin = min(
+        r - side / 2 for r, side in zip(treatment.radii, (treatment.face.width, treatment.face.height), strict=True)
+    )
+    grazed = (min(layer.block_width, layer.block_height) - DCTSIZE) / 2
+    return max(0.0, min(margin, layer.block_width + 1.0)) + max(0.0, grazed)
+
+
+def _window(layer: _Layer, layers: list[_Layer], treatment: Treatment) -> Window | None:
+    """Return the blocks of this plane under the area plus one MCU around it; all planes cover the same pixels."""
+    mcu_width = max(other.block_width for other in layers)
+    mcu_height = max(other.block_height for other in layers)
+    across, down = (
+        layer.plane.columns * layer.block_width // mcu_width,
+        layer.plane.rows * layer.block_height // mcu_height,
+    )
+    (cx, cy), (rx, ry) = treatment.center, treatment.radii
+    left, right = int((cx - rx) // mcu_width) - 1, int((cx + rx) // mcu_width) + 2
+    top, bottom = int((cy - ry) // mcu_height) - 1, int((cy + ry) // mcu_height) + 2
+    left, top, right, bottom = max(0, left), max(0, top), min(across, right), min(down, bottom)
+    if left >= right or top >= bottom:
+        return None
+    per_x, per_y = mcu_width // layer.block_width, mcu_height // layer.block_height
+    return Window(
+        left * per_x,
+        top * per_y,
+        (right - left) * per_x,
+        (bottom - top) * per_y,
+        layer.block_width,
+        layer.block_height,
+    )
+
+
+def _spill(mask: Mask, across: int, down: int) -> Mask:
+    """Return the luma blocks under or beside the chroma blocks of `mask`, one block further along subsampled axes."""
+    luma = np.repeat(np.repeat(mask, down, axis=0), across, axis=1).astype(np.uint8)
+    kernel = np.ones((3 if down > 1 else 1, 3 if across > 1 else 1), np.uint8)
+    return np.asarray(cv2.dilate(luma, kernel), dtype=np.bool_)
+
+
+def _flat_blocks(layer: _Layer, window: Window, mask: Mask, treatment: Treatment) -> Coefficients:
+    """Return new coefficients for every block of the window: (rows, columns, 64)."""
+    blocks = np.zeros((window.rows, window.columns, DCTSIZE * DCTSIZE), np.int16)
+    if treatment.strength.style is Style.SOLID:
+        return blocks  # all zero is mid-gray in every colour space
+    dc = np.stack(
+        [layer.plane.row(window.top + row)[window.left : window.left + window.columns, 0] for row in range(window.rows)]
+    )
+    means = cell_means(dc, mask, window, treatment, gray=0.0)
+    if treatment.strength.style is Style.SMOOTH and treatment.cells > 1:
+        blocks[:] = _smooth_blocks(layer, window, means, treatment)
+    else:
+        blocks[:, :, 0] = np.rint(spread(means, window, treatment))
+    return blocks
+
+
+def _smooth_blocks(
+    layer: _Layer, window: Window, means: npt.NDArray[np.float64], treatment: Treatment
+) -> npt.NDArray[np.float64]:
+    """Transform and quantise the softened mosaic, sample by sample of this plane."""
+    samples = Window(
+        window.left * DCTSIZE,
+        window.top * DCTSIZE,
+        window.columns * DCTSIZE,
+        window.rows * DCTSIZE,
+        layer.block_width / DCTSIZE,
+        layer.block_height / DCTSIZE,
+    )
+    # The quantised DC is eight times the block's average sample over its quantiser.
+    values = spread(means * layer.quant[0, 0] / DCTSIZE, samples, treatment)
+    blocks = values.reshape(window.rows, DCTSIZE, window.columns, DCTSIZE).transpose(0, 2, 1, 3)
+    basis = _dct_basis()
+    spectrum = basis @ blocks @ basis.T / layer.quant
+    return np.rint(spectrum).reshape(window.rows, window.columns, DCTSIZE * DCTSIZE)
+
+
+def _dct_basis() -> npt.NDArray[np.float64]:
+    """Return the orthonormal 8-point DCT-II matrix of ITU-T T.81 A.3.3."""
+    k, n = np.mgrid[0:DCTSIZE, 0:DCTSIZE]
+    basis = np.sqrt(2 / DCTSIZE) * np.cos((2 * n + 1) * k * np.pi / (2 * DCTSIZE))
+    basis[0] /= np.sqrt(2)
+    return np.asarray(basis)

@@ -1,0 +1,206 @@
+"""One JPEG photo held as DCT coefficients: looked at small, edited by blocks, written again.
+
+The entropy-coded data is decoded once (libjpeg's buffered-image mode); the small picture for detection and the edited
+file both come from the same coefficients.
+"""
+
+import ctypes as c
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from loppestars_imaging.errors import UnreadablePhoto
+from loppestars_imaging.jpeg import structs
+from loppestars_imaging.jpeg.damage import Severity, judge
+from loppestars_imaging.jpeg.library import Guard, LibjpegError, Library
+from loppestars_imaging.jpeg.structure import JpegStructure
+
+_REACHED_EOI = 2
+_MAX_SCANS = 200  # a progressive photo has about ten; more is a way to burn time
+_IMAGE_POOL = 1
+_ICC_CHUNK = 65519  # bytes of profile that fit one APP2 marker
+
+Coefficients = npt.NDArray[np.int16]
+
+
+class Plane:
+    """The coefficients of one component, as rows of blocks (each 64 values in natural order)."""
+
+    def __init__(self, photo: "CoefficientPhoto", array: int, component: structs.Component) -> None:
+        self._photo = photo
+        self._array = array
+        self.h = component.h_samp_factor
+        self.v = component.v_samp_factor
+        self.columns = _round_up(component.width_in_blocks, self.h)
+        self.rows = _round_up(component.height_in_blocks, self.v)
+
+    def row(self, index: int) -> Coefficients:
+        """Return row `index` as a writable (columns, 64) view of libjpeg's own memory."""
+        handle = self._photo.decoder
+        rows = handle.mem.contents.access_virt_barray(c.addressof(handle), self._array, index, 1, 1)
+        buffer = (c.c_int16 * (self.columns * 64)).from_address(rows[0])
+        return np.ctypeslib.as_array(buffer).reshape(self.columns, 64)
+
+
+class CoefficientPhoto:
+    """A JPEG opened for editing; use as a context manager. Raises UnreadablePhoto and LibjpegError."""
+
+    def __init__(self, library: Library, data: bytes, structure: JpegStructure) -> None:
+        self.structure = structure
+        self._library = library
+        self._data = data
+        self._guard = Guard(library)
+        self.decoder = structs.Decompress()
+        self.decoder.err = c.pointer(self._guard.manager)
+        self._sources: list[int] = []
+        self._targets: list[int] = []
+
+    def __enter__(self) -> Self:
+        self._guard.run(self._open)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if not self._guard.abandoned:
+            self._guard.run(lambda: self._library.destroy_decompress(c.byref(self.decoder)))
+
+    @property
+    def components(self) -> list[structs.Component]:
+        """Component descriptions of the stored (not yet turned) photo."""
+        return [self.decoder.comp_info[i] for i in range(self.decoder.num_components)]
+
+    @property
+    def sources(self) -> list[Plane]:
+        """The planes as stored."""
+        return [Plane(self, array, part) for array, part in zip(self._sources, self.components, strict=True)]
+
+    @property
+    def targets(self) -> list[Plane]:
+        """The planes as written: the stored ones, or room for turned ones."""
+        if not self._targets:
+            return self.sources
+        turned = [_transposed(part) if self.structure.turn.transpose else part for part in self.components]
+        return [Plane(self, array, part) for array, part in zip(self._targets, turned, strict=True)]
+
+    def look(self, eighths: int) -> npt.NDArray[np.uint8]:
+        """Decode everything, and return the photo at `eighths`/8 of its size as stored: (rows, columns, channels).
+
+        Channels are BGR, gray, or CMYK as the file has them. Two eighths is the least: below, libjpeg skips
+        coefficients that are needed for writing.
+        """
+        if not 2 <= eighths <= 8:  # noqa: PLR2004
+            raise ValueError("eighths is 2 to 8")
+        return self._guard.run(lambda: self._read(eighths))
+
+    def write(self) -> bytes:
+        """Return the photo with its blocks as they are now, without metadata but for the ICC profile."""
+        return self._guard.run(self._write)
+
+    def _open(self) -> None:
+        lib, handle = self._library, c.byref(self.decoder)
+        lib.create_decompress(handle, structs.LIB_VERSION, c.sizeof(self.decoder))
+        lib.mem_src(handle, c.cast(c.c_char_p(self._data), c.c_void_p), len(self._data))
+        lib.read_header(handle, 1)
+        found = (self.decoder.image_width, self.decoder.image_height)
+        if found != (self.structure.width, self.structure.height):
+            raise UnreadablePhoto("its headers contradict each other")
+        if self.structure.turn.transpose or self.structure.turn.mirror_x or self.structure.turn.mirror_y:
+            self._targets = [self._request(part) for part in self.components]
+
+    def _request(self, part: structs.Component) -> int:
+        shape = _transposed(part) if self.structure.turn.transpose else part
+        h, v = shape.h_samp_factor, shape.v_samp_factor
+        columns, rows = _round_up(shape.width_in_blocks, h), _round_up(shape.height_in_blocks, v)
+        request = self.decoder.mem.contents.request_virt_barray
+        return int(request(c.addressof(self.decoder), _IMAGE_POOL, 0, columns, rows, v))
+
+    def _read(self, eighths: int) -> npt.NDArray[np.uint8]:
+        lib, decoder, handle = self._library, self.decoder, c.byref(self.decoder)
+        decoder.buffered_image = 1
+        decoder.scale_num, decoder.scale_denom = eighths, 8
+        decoder.dct_method = 1  # JDCT_IFAST: only the detector looks at these pixels
+        decoder.do_fancy_upsampling = 0
+        if decoder.jpeg_color_space in {structs.YCBCR, structs.RGB}:
+            decoder.out_color_space = structs.EXT_BGR
+        lib.start_decompress(handle)
+        while lib.consume_input(handle) != _REACHED_EOI:
+            if decoder.input_scan_number > _MAX_SCANS:
+                raise UnreadablePhoto(f"it has more than {_MAX_SCANS} scans")
+        self._refuse_damage()
+        lib.start_output(handle, decoder.input_scan_number)
+        pixels = np.empty((decoder.output_height, decoder.output_width, decoder.output_components), np.uint8)
+        addresses = pixels.ctypes.data + np.arange(decoder.output_height, dtype=np.uintp) * pixels.strides[0]
+        while decoder.output_scanline < decoder.output_height:
+            at = decoder.output_scanline
+            lib.read_scanlines(handle, addresses.ctypes.data + at * addresses.itemsize, decoder.output_height - at)
+        lib.finish_output(handle)
+        arrays = lib.read_coefficients(handle)
+        self._sources = [arrays[i] for i in range(decoder.num_components)]  # type: ignore[index]  # a C array
+        return pixels
+
+    def _refuse_damage(self) -> None:
+        """Refuse truncated or damaged data, and give up on what is only fit to be decoded."""
+        for warning in self._guard.warnings:
+            severity = judge(warning)
+            if severity is Severity.DAMAGED:
+                raise UnreadablePhoto("it is truncated or damaged")
+            if severity is Severity.ODD:
+                raise LibjpegError(warning)
+
+    def _write(self) -> bytes:
+        lib, encoder = self._library, structs.Compress()
+        handle = c.byref(encoder)
+        encoder.err = c.pointer(self._guard.manager)
+        lib.create_compress(handle, structs.LIB_VERSION, c.sizeof(encoder))
+        buffer, size = c.POINTER(c.c_ubyte)(), c.c_ulong()
+        try:
+            lib.mem_dest(handle, c.byref(buffer), c.byref(size))
+            lib.copy_critical_parameters(c.byref(self.decoder), handle)
+            if self.structure.turn.transpose:
+                _transpose_parameters(encoder)
+            encoder.optimize_coding = 0
+            if self.structure.progressive:
+                lib.simple_progression(handle)
+            planes = self._targets or self._sources
+            arrays = (c.c_void_p * len(planes))(*planes)  # libjpeg reads from it until jpeg_finish_compress
+            lib.write_coefficients(handle, arrays)
+            self._write_icc(handle)
+            lib.finish_compress(handle)
+            return c.string_at(buffer, size.value)
+        finally:
+            lib.destroy_compress(handle)
+            lib.free(buffer)
+
+    def _write_icc(self, handle: object) -> None:
+        icc = self.structure.icc or b""
+        chunks = [icc[at : at + _ICC_CHUNK] for at in range(0, len(icc), _ICC_CHUNK)]
+        for number, chunk in enumerate(chunks, start=1):
+            body = b"ICC_PROFILE\0" + bytes((number, len(chunks))) + chunk
+            self._library.write_marker(handle, 0xE2, body, len(body))
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+def _transposed(part: structs.Component) -> structs.Component:
+    copy = structs.Component()
+    copy.h_samp_factor, copy.v_samp_factor = part.v_samp_factor, part.h_samp_factor
+    copy.width_in_blocks, copy.height_in_blocks = part.height_in_blocks, part.width_in_blocks
+    return copy
+
+
+def _transpose_parameters(encoder: structs.Compress) -> None:
+    """Swap what belongs to the axes: size, sampling factors and quantisation tables."""
+    encoder.image_width, encoder.image_height = encoder.image_height, encoder.image_width
+    for index in range(encoder.num_components):
+        part = encoder.comp_info[index]
+        part.h_samp_factor, part.v_samp_factor = part.v_samp_factor, part.h_samp_factor
+    for table in encoder.quant_tbl_ptrs:
+        if table:
+            values = np.ctypeslib.as_array(table.contents.quantval).reshape(8, 8)
+            values[:] = values.T.copy()
+
+
+__all__ = ["CoefficientPhoto", "Coefficients", "LibjpegError", "Plane"]

@@ -1,0 +1,142 @@
+"""Reads the markers of a JPEG file up to its first scan, without decoding anything."""
+
+import contextlib
+import struct
+import warnings
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from loppestars_imaging.errors import UnreadablePhoto
+from loppestars_imaging.orientation import Turn, turn_of
+
+_ICC_MARK = b"ICC_PROFILE\0"
+_EXIF_MARK = b"Exif\0\0"
+_ORIENTATION_TAG = 0x0112
+_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
+_EDITABLE_FRAMES = {0xC0, 0xC1, 0xC2}
+MAX_ICC_BYTES = 4 * 1024 * 1024
+"""Larger profiles are dropped: colour is a convenience, and 65,519 * 255 bytes of it a way to waste memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Sampling factors of one component."""
+
+    horizontal: int
+    vertical: int
+
+
+@dataclass(frozen=True, slots=True)
+class JpegStructure:
+    """What the markers say."""
+
+    width: int
+    height: int
+    frame: int
+    precision: int
+    sampling: tuple[Sampling, ...]
+    turn: Turn
+    icc: bytes | None
+    adobe: bool
+
+    @property
+    def progressive(self) -> bool:
+        """True for files that come in several passes (SOF2)."""
+        return self.frame == 0xC2  # noqa: PLR2004 - SOF2, see ITU-T T.81 table B.1
+
+    @property
+    def editable(self) -> bool:
+        """True when blocks can be edited in place: Huffman-coded 8-bit DCT with whole sampling ratios."""
+        if self.frame not in _EDITABLE_FRAMES or self.precision != 8 or len(self.sampling) not in {1, 3, 4}:  # noqa: PLR2004
+            return False
+        widest = max(s.horizontal for s in self.sampling)
+        tallest = max(s.vertical for s in self.sampling)
+        return all(widest % s.horizontal == 0 and tallest % s.vertical == 0 for s in self.sampling)
+
+
+@dataclass(slots=True)
+class _Found:
+    exif: bytes | None = None
+    icc: dict[int, bytes] = field(default_factory=dict)
+    icc_total: int = 0
+    adobe: bool = False
+    frame: tuple[int, bytes] | None = None
+
+    def icc_profile(self) -> bytes | None:
+        if not self.icc or set(self.icc) != set(range(1, self.icc_total + 1)):
+            return None
+        profile = b"".join(self.icc[number] for number in sorted(self.icc))
+        return profile if len(profile) <= MAX_ICC_BYTES else None
+
+
+def read_structure(data: bytes) -> JpegStructure:
+    """Parse the markers of `data`, which starts with FF D8; raise UnreadablePhoto."""
+    found = _walk(data)
+    if found.frame is None:
+        raise UnreadablePhoto("the JPEG has no frame header")
+    marker, body = found.frame
+    if len(body) < 6:  # noqa: PLR2004 - precision, height, width, number of components
+        raise UnreadablePhoto("the JPEG frame header is cut short")
+    precision, height, width, count = struct.unpack(">BHHB", body[:6])
+    parts = body[6 : 6 + 3 * count]
+    sampling = tuple(Sampling(parts[i + 1] >> 4, parts[i + 1] & 15) for i in range(0, len(parts) - 2, 3))
+    if width == 0 or height == 0 or count == 0 or len(sampling) != count:
+        raise UnreadablePhoto("the JPEG frame header has no size")
+    if any(not (1 <= s.horizontal <= 4 and 1 <= s.vertical <= 4) for s in sampling):  # noqa: PLR2004 - T.81 B.2.2
+        raise UnreadablePhoto("the JPEG frame header has a sampling factor out of range")
+    return JpegStructure(
+        width, height, marker, precision, sampling, _turn(found.exif), found.icc_profile(), adobe=found.adobe
+    )
+
+
+def _walk(data: bytes) -> _Found:
+    found = _Found()
+    position = 2
+    while True:
+        position = data.find(b"\xff", position)
+        if position < 0 or position + 1 >= len(data):
+            raise UnreadablePhoto("the JPEG ends before its image data")
+        marker = data[position + 1]
+        if marker in {0xFF, 0x00} or marker in _STANDALONE:
+            position += 1 if marker == 0xFF else 2  # noqa: PLR2004 - FF FF is padding
+            continue
+        if marker in {0xD8, 0xD9}:
+            raise UnreadablePhoto("the JPEG ends before its image data")
+        if marker == 0xDA:  # noqa: PLR2004 - start of scan
+            return found
+        if position + 4 > len(data):
+            raise UnreadablePhoto("the JPEG ends within a header")
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        body = data[position + 4 : position + 2 + length]
+        if length < 2 or len(body) != length - 2:  # noqa: PLR2004 - the length counts itself
+            raise UnreadablePhoto("the JPEG ends within a header")
+        _note(found, marker, body)
+        position += 2 + length
+
+
+def _note(found: _Found, marker: int, body: bytes) -> None:
+    if marker in _START_OF_FRAME:
+        if found.frame is not None:
+            raise UnreadablePhoto("the JPEG has two frame headers")
+        found.frame = (marker, body)
+    elif marker == 0xE1 and body.startswith(_EXIF_MARK) and found.exif is None:  # noqa: PLR2004 - APP1
+        found.exif = body
+    elif marker == 0xE2 and body.startswith(_ICC_MARK) and len(body) > len(_ICC_MARK) + 2:  # noqa: PLR2004 - APP2
+        found.icc.setdefault(body[12], body[14:])
+        found.icc_total = body[13]
+    elif marker == 0xEE and body.startswith(b"Adobe"):  # noqa: PLR2004 - APP14
+        found.adobe = True
+
+
+def _turn(exif: bytes | None) -> Turn:
+    """Orientation from an EXIF block; a block that cannot be read says nothing, as in every viewer."""
+    orientation: object = 1
+    if exif is not None:
+        with contextlib.suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            reader = Image.Exif()
+            reader.load(exif)
+            orientation = reader.get(_ORIENTATION_TAG, 1)
+    return turn_of(orientation)

@@ -1,0 +1,129 @@
+"""What happens to a photo, from its bytes to bytes that may be published.
+
+```
+inspect → look (small) → find faces → plan → second pass → cover → write
+```
+
+Two ways through: a JPEG is edited in its DCT blocks where libjpeg-turbo is present and the file allows it; everything
+else is decoded, covered in pixels and encoded. Both raise an ImagingError rather than return anything doubtful.
+"""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from loppestars_imaging.anonymisers.pixels import cover
+from loppestars_imaging.codecs import registry
+from loppestars_imaging.codecs.picture import to_bgr
+from loppestars_imaging.detectors.base import Detector
+from loppestars_imaging.detectors.scales import ScalePlan
+from loppestars_imaging.detectors.search import FaceSearch
+from loppestars_imaging.errors import UnreadablePhoto
+from loppestars_imaging.faces import Bgr, Face
+from loppestars_imaging.header import Format, Header, Limits
+from loppestars_imaging.jpeg.edit import can_turn, cover_blocks, turn_upright
+from loppestars_imaging.jpeg.library import LibjpegError, Library, load_library
+from loppestars_imaging.jpeg.photo import CoefficientPhoto
+from loppestars_imaging.jpeg.structs import DCTSIZE
+from loppestars_imaging.jpeg.structure import read_structure
+from loppestars_imaging.second_pass import strengthen
+from loppestars_imaging.treatment import Options, Treatment, plan
+
+_NEARLY = 0.92
+"""A reduced picture this close to the wanted size is enlarged rather than decoded at the next, slower size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymised:
+    """A photo that may be published."""
+
+    data: bytes
+    format: Format
+    width: int
+    height: int
+    faces: list[Face]
+    treatments: list[Treatment] = field(default_factory=list)
+    in_blocks: bool = False
+    """True when the photo was edited in its DCT blocks, so that everything else is bit-exact."""
+
+
+class Anonymiser:
+    """The pipeline with its detector loaded. One per process; not thread-safe."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        *,
+        limits: Limits | None = None,
+        scales: ScalePlan | None = None,
+        in_blocks: bool = True,
+    ) -> None:
+        cv2.setNumThreads(1)  # photos are worked on side by side by processes
+        self.limits = limits or Limits()
+        self.search = FaceSearch(detector, scales)
+        self.library: Library | None = load_library() if in_blocks else None
+
+    def anonymise(self, data: bytes, options: Options | None = None, *, jpeg_only: bool = True) -> Anonymised:
+        """Return the photo with its faces covered, upright, and without metadata but its colour profile.
+
+        The result is a JPEG, or of the photo's own format where `jpeg_only` is false and that format is written.
+        Raises PhotoRefused for what cannot be processed at all, and NotProcessed where a face could be missed.
+        """
+        options = options or Options()
+        header = registry.inspect(data, self.limits)
+        if header.format is Format.JPEG and self.library is not None:
+            edited = self._edit_blocks(self.library, data, header, options)
+            if edited is not None:
+                return edited
+        return self._edit_pixels(data, header, options, registry.output_format(header.format, jpeg_only=jpeg_only))
+
+    def _edit_blocks(self, library: Library, data: bytes, header: Header, options: Options) -> Anonymised | None:
+        """Return None where the photo has to be decoded and encoded instead."""
+        structure = read_structure(data)
+        if not structure.editable or not can_turn(structure):
+            return None
+        try:
+            with CoefficientPhoto(library, data, structure) as photo:
+                small = photo.look(self._eighths(header, options))
+                picture = np.ascontiguousarray(header.turn.pixels(_as_bgr(small)))
+                faces, treatments = self._decide(picture, header.upright_size, options)
+                turn_upright(photo)
+                cover_blocks(photo, treatments)
+                result = photo.write()
+        except LibjpegError:
+            return None
+        return Anonymised(result, Format.JPEG, *header.upright_size, faces, treatments, in_blocks=True)
+
+    def _edit_pixels(self, data: bytes, header: Header, options: Options, target: Format) -> Anonymised:
+        picture = registry.decode(data, header)
+        if target is Format.JPEG:
+            picture = picture.opaque()
+        side = self.search.needed_side(*picture.size, options.least_side)
+        faces, treatments = self._decide(picture.reduced_bgr(side), picture.size, options)
+        cover(picture.pixels, treatments)
+        return Anonymised(registry.encode(picture, target), target, *picture.size, faces, treatments)
+
+    def _decide(self, picture: Bgr, size: tuple[int, int], options: Options) -> tuple[list[Face], list[Treatment]]:
+        """Find the faces in the small upright picture, and how each is covered in the photo of `size`."""
+        faces = self.search.find(picture, size, threshold=options.min_confidence, least_side=options.least_side)
+        scale = (picture.shape[1] / size[0], picture.shape[0] / size[1])
+        return faces, strengthen(picture, plan(faces, options), self.search.detector, scale)
+
+    def _eighths(self, header: Header, options: Options) -> int:
+        """Return at which size the photo is looked at: 2, 4 or 8 eighths, for which libjpeg-turbo has fast code."""
+        needed = self.search.needed_side(header.width, header.height, options.least_side)
+        longer = max(header.width, header.height)
+        return next((e for e in (2, 4) if longer * e / DCTSIZE >= needed * _NEARLY), 8)
+
+
+def _as_bgr(pixels: Bgr) -> Bgr:
+    """Turn what libjpeg gives (gray, BGR, or CMYK inverted as Adobe writes it) into BGR."""
+    channels = pixels.shape[2]
+    if channels == 3:  # noqa: PLR2004
+        return pixels
+    if channels == 1:
+        return np.repeat(pixels, 3, axis=2)
+    if channels == 4:  # noqa: PLR2004
+        return to_bgr(255 - pixels, cmyk=True)
+    raise UnreadablePhoto("it has an unknown number of colours")

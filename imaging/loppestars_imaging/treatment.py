@@ -1,0 +1,130 @@
+"""Decides how a face is made unrecognisable: which area, how coarse, in which style.
+
+Pure arithmetic on boxes; anonymisers/ apply it to pixels, jpeg/edit.py to DCT blocks. What hides a face and what does
+not was measured (docs/imaging.md): cells sized by the face do, fixed kernels and plain Gaussians do not.
+"""
+
+import enum
+from dataclasses import dataclass, replace
+
+from loppestars_imaging.faces import Face
+
+
+class Style(enum.StrEnum):
+    """What the treated area looks like."""
+
+    MOSAIC = "mosaic"
+    """Flat cells."""
+    SOLID = "solid"
+    """Mid-gray: an average of the face's own colours still looks like a face from afar."""
+    SMOOTH = "smooth"
+    """Flat cells, softened into each other."""
+
+
+class Shape(enum.StrEnum):
+    """Outline of the treated area."""
+
+    ELLIPSE = "ellipse"
+    BOX = "box"
+
+
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """How coarse the treatment is."""
+
+    style: Style
+    cells: int
+    """Cells along the longer side of the treated area, 1-5."""
+    fade: float
+    """Share of mid-gray mixed into the cells, 0-1: skin colour alone makes detectors see a face from afar."""
+    margin: float
+    """How much wider and taller than the detected box the area is: 0.3 means 15 % on each side."""
+
+
+FLOOR = {
+    Style.MOSAIC: Strength(Style.MOSAIC, cells=3, fade=0.4, margin=0.3),
+    Style.SMOOTH: Strength(Style.SMOOTH, cells=3, fade=0.5, margin=0.3),
+    Style.SOLID: Strength(Style.SOLID, cells=1, fade=1.0, margin=0.3),
+}
+"""The weakest treatment of each style. Requests and the second detection pass only ever go beyond it."""
+
+_STEPS = (
+    Strength(Style.MOSAIC, cells=2, fade=0.6, margin=0.45),
+    Strength(Style.SOLID, cells=1, fade=1.0, margin=0.45),
+)
+"""What follows where the second pass still sees a face; the style of the request is kept until the last step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a request may ask for. Values that would be weaker than the floor have no effect."""
+
+    style: Style = Style.MOSAIC
+    shape: Shape = Shape.ELLIPSE
+    cell_pixels: int = 0
+    """Least size of a cell in pixels of the photo."""
+    least_side: int = 0
+    """Least long side, in pixels, at which faces are searched; the API's `downscaleForDetection`."""
+    min_confidence: float | None = None
+    """Score from which a face counts; may only be lower than the detector's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """One area of the upright photo (pixels, may reach over its edges) and how it is covered."""
+
+    face: Face
+    shape: Shape
+    strength: Strength
+    cell_pixels: int = 0
+    step: int = 0
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """Centre of the area."""
+        return self.face.x + self.face.width / 2, self.face.y + self.face.height / 2
+
+    @property
+    def radii(self) -> tuple[float, float]:
+        """Half the width and half the height of the area, margin included."""
+        grow = 1 + self.strength.margin
+        # An ellipse that hides the box's corners would be 1.41 times as large; faces have no corners.
+        return self.face.width / 2 * grow, self.face.height / 2 * grow
+
+    @property
+    def cells(self) -> int:
+        """Cells along the longer side, after the request's own wish for larger ones."""
+        if self.cell_pixels <= 0:
+            return self.strength.cells
+        longer = 2 * max(self.radii)
+        return max(1, min(self.strength.cells, int(longer / self.cell_pixels)))
+
+    @property
+    def cell_size(self) -> float:
+        """Side of a (square) cell in pixels."""
+        return 2 * max(self.radii) / self.cells
+
+    def stronger(self) -> "Treatment | None":
+        """Return the next stronger treatment, or None when the area is already one flat colour."""
+        if self.step >= len(_STEPS):
+            return None
+        following = _STEPS[self.step]
+        style = following.style if following.style is Style.SOLID else self.strength.style
+        cells = min(following.cells, self.strength.cells)
+        fade = max(following.fade, self.strength.fade)
+        margin = max(following.margin, self.strength.margin)
+        return replace(self, strength=Strength(style, cells, fade, margin), step=self.step + 1)
+
+    def scaled(self, horizontal: float, vertical: float) -> "Treatment":
+        """Return the same treatment for a picture that is larger by these factors."""
+        return replace(
+            self,
+            face=self.face.scaled(horizontal, vertical),
+            cell_pixels=round(self.cell_pixels * max(horizontal, vertical)),
+        )
+
+
+def plan(faces: list[Face], options: Options) -> list[Treatment]:
+    """Return how each face is to be covered at least."""
+    floor = FLOOR[options.style]
+    return [Treatment(face, options.shape, floor, options.cell_pixels) for face in faces]

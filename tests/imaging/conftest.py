@@ -1,0 +1,30 @@
+"""Photos and the loaded pipeline, shared by the imaging tests."""
+
+from pathlib import Path
+
+import pytest
+
+from loppestars_imaging.detectors.yunet import YuNet
+from loppestars_imaging.pipeline import Anonymiser
+
+PHOTOS = Path(__file__).parents[2].parent / "shared" / "images"
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """The folder of public photos that lies beside a checkout; without it, these tests say so and are left out."""
+    if not PHOTOS.is_dir():
+        pytest.skip("the folder ../shared/images with the public photos is not here")
+    return PHOTOS
+
+
+@pytest.fixture(scope="session")
+def anonymiser() -> Anonymiser:
+    """The pipeline with the product's detector."""
+    return Anonymiser(YuNet())
+
+
+@pytest.fixture(scope="session")
+def decoding_anonymiser() -> Anonymiser:
+    """The same where libjpeg-turbo cannot be used: every photo is decoded and encoded."""
+    return Anonymiser(YuNet(), in_blocks=False)

@@ -1,0 +1,199 @@
+"""Detectors, the search over scales, and where the weights come from."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from loppestars_imaging.detectors.boxes import NO_BOXES, merge
+from loppestars_imaging.detectors.onnx_graph import free_size
+from loppestars_imaging.detectors.scales import ScalePlan, sides, tiles
+from loppestars_imaging.detectors.search import FaceSearch
+from loppestars_imaging.detectors.session import Session
+from loppestars_imaging.detectors.weights import YUNET_S, Weights
+from loppestars_imaging.detectors.yunet import YuNet
+from loppestars_imaging.errors import DetectionFailed, DetectorUnavailable, ImagingError
+from loppestars_imaging.faces import Bgr, Boxes, Face
+from loppestars_imaging.orientation import TURNS
+from loppestars_imaging.pipeline import Anonymiser
+
+if TYPE_CHECKING:
+    from loppestars_imaging.detectors.base import Detector
+
+
+def boxes(*rows: tuple[float, ...]) -> Boxes:
+    return np.array(rows, np.float32).reshape(-1, 5)
+
+
+class FixedDetector:
+    """A detector that always finds the same boxes: the interface is all the search knows."""
+
+    name = "fixed"
+    stride = 32
+    threshold = 0.5
+
+    def __init__(self, found: Boxes) -> None:
+        self.found = found
+        self.seen: list[tuple[int, ...]] = []
+
+    def detect(self, picture: Bgr, threshold: float) -> Boxes:
+        """Remember the size asked for."""
+        self.seen.append(picture.shape)
+        return self.found[self.found[:, 4] >= threshold]
+
+
+class TestWeights:
+    def test_the_pinned_file_is_found(self) -> None:
+        """The package that carries the weights is part of the environment."""
+        assert len(YUNET_S.read()) > 200_000
+
+    def test_a_missing_package_names_the_remedy(self) -> None:
+        """Not ready, and what to install."""
+        with pytest.raises(DetectorUnavailable, match=r"requirements/models\.txt"):
+            replace(YUNET_S, distribution="no-such-distribution").read()
+
+    def test_other_bytes_are_refused(self) -> None:
+        """A file that is not the pinned one is never loaded."""
+        with pytest.raises(DetectorUnavailable, match="not the pinned ones"):
+            replace(YUNET_S, sha256="0" * 64).read()
+
+    def test_weights_that_are_no_model(self) -> None:
+        """Bytes that onnxruntime cannot open are a missing detector, not a crash."""
+        with pytest.raises(DetectorUnavailable):
+            Session(b"not a model")
+
+
+class TestGraphEdit:
+    def test_the_model_takes_any_size_and_gives_what_is_read(self) -> None:
+        """Fixed sizes and unread outputs are gone."""
+        session = Session(free_size(YUNET_S.read(), ("cls_8", "bbox_8")))
+        assert session.outputs == ["cls_8", "bbox_8"]
+        outputs = session.run(np.zeros((1, 3, 96, 160), np.float32))
+        assert outputs["cls_8"].shape == (1, 12 * 20, 1)
+
+    def test_a_cut_model_is_an_error(self) -> None:
+        """The editor notices a truncated file."""
+        with pytest.raises((ValueError, IndexError)):
+            free_size(YUNET_S.read()[:1000], ("cls_8",))
+
+
+class TestYuNet:
+    def test_known_faces_are_found(self, photos: Path) -> None:
+        """Every labelled face of six group photos, and nearly all of a street scene."""
+        search = FaceSearch(YuNet())
+        labels = json.loads((photos / "faces.json").read_text())
+        found = total = 0
+        for name, truth in labels.items():
+            picture = cv2.imread(str(photos / name))
+            faces = search.find(picture, (picture.shape[1], picture.shape[0]))
+            total += len(truth["faces_xyxy"])
+            found += sum(any(overlap(face, box) > 0.4 for face in faces) for box in truth["faces_xyxy"])
+        assert total == 45
+        assert found >= 43
+
+    def test_no_faces_in_a_photo_without_any(self, photos: Path) -> None:
+        """Leaves and walls are no faces."""
+        picture = cv2.imread(str(photos / "thumbor/no_face.jpg"))
+        assert FaceSearch(YuNet()).find(picture, (640, 480)) == []
+
+    @pytest.mark.parametrize("orientation", [3, 6, 8])
+    def test_turned_photos_are_found_when_asked(self, photos: Path, orientation: int) -> None:
+        """A photo on its side is searched in the other orientations; boxes come back in its own pixels."""
+        upright = cv2.imread(str(photos / "dlib/2008_002506.jpg"))
+        turned = np.ascontiguousarray(TURNS[orientation].pixels(upright))
+        size = (turned.shape[1], turned.shape[0])
+        faces = FaceSearch(YuNet()).find_turned(turned, size, 0.6)
+        assert 3 <= len(faces) <= 4
+        assert all(f.x + f.width <= size[0] and f.y + f.height <= size[1] for f in faces)
+
+
+def overlap(face: Face, box: list[float]) -> float:
+    width = min(face.x + face.width, box[2]) - max(face.x, box[0])
+    height = min(face.y + face.height, box[3]) - max(face.y, box[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    union = face.width * face.height + (box[2] - box[0]) * (box[3] - box[1]) - width * height
+    return width * height / union
+
+
+class TestScales:
+    @pytest.mark.parametrize(("width", "height"), [(4000, 3000), (500, 375), (32, 32), (1, 1), (940, 2), (8000, 600)])
+    def test_tiles_cover_every_pixel(self, width: int, height: int) -> None:
+        """No strip is left out, tiles overlap, and their sides suit the network."""
+        plan = ScalePlan()
+        covered = np.zeros((height, width), np.bool_)
+        for tile in tiles(width, height, plan, 32):
+            assert tile.width % 32 == tile.height % 32 == 0
+            assert tile.width <= plan.tile_side + 32
+            covered[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width] = True
+        assert covered.all()
+
+    def test_small_photos_are_enlarged_within_bounds(self) -> None:
+        """A thumbnail is not blown up to the full side."""
+        plan = ScalePlan()
+        assert sides(100, 80, plan)[0] == round(100 * plan.max_enlargement)
+        assert sides(4000, 3000, plan)[0] == plan.fine_side
+
+    def test_a_request_can_only_ask_for_finer(self) -> None:
+        """`downscaleForDetection` below our own side has no effect."""
+        assert sides(4000, 3000, ScalePlan(), 200) == sides(4000, 3000, ScalePlan())
+        assert sides(4000, 3000, ScalePlan(), 2000)[0] == 2000
+
+
+class TestMerging:
+    def test_one_face_at_two_scales_is_one(self) -> None:
+        """The better score stays."""
+        merged = merge(boxes((0, 0, 100, 100, 0.8), (5, 5, 104, 103, 0.9)))
+        assert merged.tolist() == boxes((5, 5, 104, 103, 0.9)).tolist()
+
+    def test_a_fragment_inside_a_face_is_no_second_face(self) -> None:
+        """What a fine scale sees of a close-up is dropped."""
+        assert len(merge(boxes((0, 0, 400, 400, 0.9), (100, 100, 180, 180, 0.7)))) == 1
+
+    def test_neighbours_stay(self) -> None:
+        """Heads close together are two faces."""
+        assert len(merge(boxes((0, 0, 100, 120, 0.9), (70, 0, 170, 120, 0.8)))) == 2
+
+    def test_nothing_found(self) -> None:
+        """No boxes in, no boxes out."""
+        assert len(merge(NO_BOXES)) == 0
+
+
+class TestExchange:
+    def test_any_detector_fits(self) -> None:
+        """Boxes come back in pixels of the photo, whatever it was scaled to."""
+        detector: Detector = FixedDetector(boxes((16, 16, 48, 48, 0.9)))
+        plan = ScalePlan(fine_side=320, coarse_side=320)
+        faces = FaceSearch(detector, plan).find(np.zeros((120, 160, 3), np.uint8), (640, 480))
+        assert [(f.x, f.y, f.width, f.height) for f in faces] == [(32, 32, 64, 64)]
+
+    def test_boxes_cut_by_an_inner_border_are_left_to_the_next_tile(self) -> None:
+        """Halves of a face at a seam are not faces of their own."""
+        detector = FixedDetector(boxes((10, 10, 40, 40, 0.9), (0, 100, 30, 130, 0.9)))
+        plan = ScalePlan(fine_side=1280, coarse_side=1280, tile_side=640)
+        found = FaceSearch(detector, plan).scan(np.zeros((320, 1280, 3), np.uint8), (1280, 320), 1280, 0.5)
+        assert len(detector.seen) == 3
+        assert sum(1 for box in found if box[1] == 100) == 1
+
+    def test_values_that_are_no_numbers_fail_closed(self, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A detector that answers nonsense publishes nothing."""
+        detector = YuNet()
+
+        class Nonsense:
+            def run(self, names: list[str], _: object) -> list[np.ndarray]:
+                return [np.full((1, 1, 1), np.nan, np.float32) for _ in names]
+
+        monkeypatch.setattr(detector._session, "_session", Nonsense())
+        with pytest.raises(DetectionFailed) as failure:
+            Anonymiser(detector).anonymise((photos / "pillow/hopper.jpg").read_bytes())
+        assert isinstance(failure.value, ImagingError)
+        assert not failure.value.permanent
+
+
+def test_weights_are_plain_values() -> None:
+    """A second detector is one more of these and one module."""
+    assert Weights("a", "b", "c", "d").distribution == "a"

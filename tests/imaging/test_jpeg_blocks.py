@@ -1,0 +1,167 @@
+"""Editing in DCT blocks: everything but the treated blocks stays bit-exact, and the photo comes out upright."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import piexif
+import pytest
+from PIL import Image, ImageOps
+
+from loppestars_imaging.faces import Face
+from loppestars_imaging.jpeg import edit
+from loppestars_imaging.jpeg.library import LibjpegError, load_library
+from loppestars_imaging.jpeg.photo import CoefficientPhoto
+from loppestars_imaging.jpeg.structure import read_structure
+from loppestars_imaging.pipeline import Anonymiser
+from loppestars_imaging.treatment import Options, Style, plan
+
+
+def pixels(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as image:
+        array = np.asarray(ImageOps.exif_transpose(image)).astype(np.int16)
+    return array.reshape(array.shape[0], array.shape[1], -1)
+
+
+def changed(before: bytes, after: bytes) -> np.ndarray:
+    return np.abs(pixels(before) - pixels(after)).max(axis=2) > 0
+
+
+def noise(width: int, height: int, *, mode: str = "RGB", **options: object) -> bytes:
+    values = np.random.default_rng(7).integers(0, 256, (height // 8, width // 8, len(mode)), dtype=np.uint8)
+    target = io.BytesIO()
+    image = Image.fromarray(values.squeeze(), mode=None).resize((width, height), Image.Resampling.BICUBIC)
+    image.save(target, "JPEG", **options)
+    return target.getvalue()
+
+
+def covered(data: bytes, faces: list[Face], style: Style = Style.MOSAIC) -> bytes:
+    library = load_library()
+    assert library is not None
+    with CoefficientPhoto(library, data, read_structure(data)) as photo:
+        photo.look(2)
+        edit.turn_upright(photo)
+        edit.cover_blocks(photo, plan(faces, Options(style=style)))
+        return photo.write()
+
+
+class TestUntouchedBlocks:
+    @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+    @pytest.mark.parametrize("style", list(Style))
+    def test_only_pixels_near_the_face_change(self, subsampling: str, style: Style) -> None:
+        """Beyond the margin and one block around the face, no pixel differs, also through interpolated chroma."""
+        data = noise(320, 240, subsampling=subsampling, quality=90)
+        face = Face(120, 80, 60, 72, 0.9)
+        mask = changed(data, covered(data, [face], style))
+        rows, columns = np.nonzero(mask)
+        assert mask[90:140, 130:170].mean() > 0.95
+        assert columns.min() >= 120 - 9 - 16
+        assert columns.max() <= 180 + 9 + 16
+        assert rows.min() >= 80 - 11 - 16
+        assert rows.max() <= 152 + 11 + 16
+
+    @pytest.mark.parametrize("size", [8, 16, 24, 40])
+    def test_small_faces_do_not_leak_through_subsampled_chroma(self, size: int) -> None:
+        """The whole box is covered in every plane, however small it is."""
+        data = noise(160, 160, subsampling="4:2:0", quality=95)
+        result = covered(data, [Face(70, 66, size, size * 1.2, 0.9)])
+        with Image.open(io.BytesIO(result)) as image:
+            image.draft("YCbCr", None)
+            box = np.asarray(image.convert("YCbCr"))[66 : 66 + size, 70 : 70 + size]
+        assert len(np.unique(box[:, :, 0])) <= 25
+
+    def test_a_photo_without_faces_is_not_changed(self, anonymiser: Anonymiser, photos: Path) -> None:
+        """No generation loss: the pixels are those of the original."""
+        data = (photos / "thumbor/no_face.jpg").read_bytes()
+        done = anonymiser.anonymise(data)
+        assert done.in_blocks
+        assert done.faces == []
+        assert not changed(data, done.data).any()
+
+    def test_every_jpeg_of_the_folder(self, anonymiser: Anonymiser, photos: Path) -> None:
+        """On real files of all flavours, only blocks of treated areas differ."""
+        checked = 0
+        for path in sorted(photos.glob("d*/*.jpg")):
+            data = path.read_bytes()
+            done = anonymiser.anonymise(data)
+            assert done.in_blocks, path.name
+            allowed = np.zeros((done.height, done.width), np.bool_)
+            for treatment in done.treatments:
+                (cx, cy), (rx, ry) = treatment.center, treatment.radii
+                left, top = max(0, int(cx - rx) - 16), max(0, int(cy - ry) - 16)
+                allowed[top : int(cy + ry) + 17, left : int(cx + rx) + 17] = True
+            assert not (changed(data, done.data) & ~allowed).any(), path.name
+            checked += 1
+        assert checked >= 10
+
+
+class TestUpright:
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_all_orientations_without_loss(self, orientation: int) -> None:
+        """Turned in the DCT domain: exactly the pixels a viewer that honours EXIF shows, and no EXIF left."""
+        exif = piexif.dump({"0th": {piexif.ImageIFD.Orientation: orientation}})
+        data = noise(96, 64, subsampling="4:2:0", exif=exif)
+        result = covered(data, [])
+        with Image.open(io.BytesIO(result)) as image:
+            assert image.getexif().get(0x0112) is None
+        # Averages of turned blocks round differently by at most a few levels in the inverse DCT.
+        assert np.abs(pixels(data) - pixels(result)).max() <= 4
+        assert np.abs(pixels(data) - pixels(result)).mean() < 0.2
+
+    def test_sizes_that_hold_no_whole_blocks_are_decoded_instead(self, anonymiser: Anonymiser) -> None:
+        """Mirroring half a block is impossible in place: the fall-back keeps size and orientation right."""
+        exif = piexif.dump({"0th": {piexif.ImageIFD.Orientation: 6}})
+        data = noise(104, 72, subsampling="4:2:0", exif=exif, quality=95)
+        done = anonymiser.anonymise(data)
+        assert not done.in_blocks
+        assert (done.width, done.height) == (72, 104)
+        assert np.abs(pixels(data) - pixels(done.data)).mean() < 3
+
+    def test_orientation_files_agree(self, anonymiser: Anonymiser, photos: Path) -> None:
+        """The same photo stored in eight orientations comes out the same way up, with its face found."""
+        for number in range(2, 9):
+            done = anonymiser.anonymise((photos / f"pillow/hopper_orientation_{number}.jpg").read_bytes())
+            assert len(done.faces) == 1
+            assert 40 < done.faces[0].x + done.faces[0].width / 2 < 88
+            assert done.faces[0].y < 40
+
+
+class TestLibrary:
+    def test_libjpeg_turbo_is_found(self) -> None:
+        """The wheel of Pillow carries it, so the fast path is there."""
+        assert load_library() is not None
+
+    def test_a_fatal_error_is_an_exception(self) -> None:
+        """Libjpeg's error exit does not end the process."""
+        library = load_library()
+        assert library is not None
+        data = noise(64, 64)
+        broken = data.replace(b"\xff\xc4", b"\xff\xc9", 1)
+        structure = read_structure(data)
+        with pytest.raises(LibjpegError), CoefficientPhoto(library, broken, structure) as photo:
+            photo.look(8)
+
+    def test_progressive_stays_progressive(self) -> None:
+        """A file that came in passes is written in passes."""
+        data = noise(64, 64, progressive=True)
+        assert read_structure(covered(data, [])).progressive
+
+
+class TestFallBack:
+    def test_decoding_keeps_quality_and_subsampling(self, decoding_anonymiser: Anonymiser, photos: Path) -> None:
+        """Where blocks cannot be edited, the original's own tables and sampling are used again."""
+        data = (photos / "dlib/2008_002506.jpg").read_bytes()
+        done = decoding_anonymiser.anonymise(data)
+        assert not done.in_blocks
+        before, after = read_structure(data), read_structure(done.data)
+        assert before.sampling == after.sampling
+        with Image.open(io.BytesIO(data)) as old, Image.open(io.BytesIO(done.data)) as new:
+            assert old.quantization == new.quantization
+
+    def test_both_ways_find_and_cover_the_same(
+        self, anonymiser: Anonymiser, decoding_anonymiser: Anonymiser, photos: Path
+    ) -> None:
+        """The fall-back hides what the fast path hides."""
+        data = (photos / "dlib/2008_002470.jpg").read_bytes()
+        fast, slow = anonymiser.anonymise(data), decoding_anonymiser.anonymise(data)
+        assert len(fast.faces) == len(slow.faces) == 6
