@@ -16,7 +16,7 @@ export UV_LINK_MODE ?= hardlink
 
 help: ## Show this help
 	@echo "Loppestars — the platform for Danish flea markets. Targets:"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 	@echo "Settings of 'make run': PORT, DATA_DIR, DATABASE_URL, S3_*, SOURCES=live (see README)."
 
 $(READY): requirements/dev.txt requirements/models.txt requirements/uv.txt pyproject.toml
