@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings
 
 from loppestars_api.settings import ApiSettings
 from loppestars_core.database.migrate import MigrateSettings
+from loppestars_crawler.settings import CrawlerSettings
 from loppestars_local.settings import RunSettings
 
 TARGET = Path(__file__).with_name("configuration.md")
@@ -14,7 +15,8 @@ TARGET = Path(__file__).with_name("configuration.md")
 PROGRAMS: dict[str, type[BaseSettings]] = {
     "loppestars-local (make run)": RunSettings,
     "loppestars-api": ApiSettings,
-    "loppestars-migrate": MigrateSettings,
+    "loppestars-crawler": CrawlerSettings,
+    "loppestars-migrate, loppestars-roles": MigrateSettings,
 }
 
 

@@ -1,6 +1,6 @@
 """User rows and roles."""
 
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -52,3 +52,34 @@ async def grant_role(session: AsyncSession, user_id: str, role: Role, *, granted
         after={"role": role, "notes": notes},
     )
     return True
+
+
+async def revoke_role(session: AsyncSession, user_id: str, role: Role, *, revoked_by: str | None, notes: str) -> bool:
+    """End a role and write the audit entry; False when the user does not hold it. The grant stays as history."""
+    revoked = await session.execute(
+        update(RoleGrant)
+        .where(RoleGrant.user_id == user_id, RoleGrant.role == role, RoleGrant.revoked_at.is_(None))
+        .values(revoked_at=func.now(), revoked_by=revoked_by)
+        .returning(RoleGrant.id)
+    )
+    if revoked.scalar_one_or_none() is None:
+        return False
+    await record_audit(
+        session,
+        actor_kind="user" if revoked_by else "operator",
+        actor_id=revoked_by,
+        action="role.revoked",
+        subject_type="user",
+        subject_id=user_id,
+        before={"role": role},
+        after={"notes": notes},
+    )
+    return True
+
+
+async def list_grants(session: AsyncSession) -> list[RoleGrant]:
+    """The roles that are held now, by user."""
+    found = await session.execute(
+        select(RoleGrant).where(RoleGrant.revoked_at.is_(None)).order_by(RoleGrant.user_id, RoleGrant.role)
+    )
+    return list(found.scalars())
