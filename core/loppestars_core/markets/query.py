@@ -149,7 +149,9 @@ def _distance(position: Position | None) -> Label[Any]:
     half_height = func.sin((latitude - here) / 2)
     half_width = func.sin((func.radians(Market.longitude) - math.radians(position.longitude)) / 2)
     chord = half_height * half_height + math.cos(here) * func.cos(latitude) * half_width * half_width
-    return (2 * EARTH_RADIUS_KM * func.asin(func.sqrt(func.least(1.0, chord)))).label("distance")
+    kilometres = 2 * EARTH_RADIUS_KM * func.asin(func.sqrt(func.least(1.0, chord)))
+    # LEAST passes over nulls: a market without coordinates would be half the world away.
+    return case((Market.latitude.is_not(None), kilometres)).label("distance")
 
 
 def _order(query: MarketQuery, distance: Label[Any], today: date) -> list[Any]:
