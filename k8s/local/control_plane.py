@@ -40,6 +40,8 @@ class ControlPlane:
 
     Args:
         controllers: run kube-controller-manager too.
+        admission_plugins: more than the API server's own; with the default it takes up to 30 s to know a new CRD as
+            an owner.
         audit: write one JSON line a request to `audit_log` (metadata only, no bodies).
         directory: keep state there; by default a temporary directory that is removed at the end.
         apiserver_options: more command line options of kube-apiserver.
@@ -50,6 +52,7 @@ class ControlPlane:
         *,
         controllers: bool = False,
         audit: bool = False,
+        admission_plugins: str = ADMISSION_PLUGINS,
         directory: Path | None = None,
         apiserver_options: Sequence[str] = (),
     ) -> None:
@@ -57,6 +60,7 @@ class ControlPlane:
         self._programs = tools.find(names)
         self._controllers = controllers
         self._audit = audit
+        self._admission_plugins = admission_plugins
         self._apiserver_options = tuple(apiserver_options)
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="loppestars-control-plane-"))
@@ -125,7 +129,7 @@ class ControlPlane:
         self._run(
             "kube-apiserver",
             [
-                *apiserver_options(self.authority, etcd),
+                *apiserver_options(self.authority, etcd, admission_plugins=self._admission_plugins),
                 *(audit_options(self.directory, self.audit_log) if self._audit else []),
                 "--bind-address=127.0.0.1",
                 f"--secure-port={api_port}",
@@ -192,7 +196,12 @@ def etcd_options(data: Path, client_url: str, peer_url: str) -> list[str]:
     ]  # fmt: skip
 
 
-def apiserver_options(authority: CertificateAuthority, etcd: str, addresses: Sequence[str] = ()) -> list[str]:
+def apiserver_options(
+    authority: CertificateAuthority,
+    etcd: str,
+    addresses: Sequence[str] = (),
+    admission_plugins: str = ADMISSION_PLUGINS,
+) -> list[str]:
     """What every kube-apiserver of ours is started with; `addresses` are more IP addresses for its certificate."""
     certificate, key = authority.issue(
         "apiserver",
@@ -201,7 +210,7 @@ def apiserver_options(authority: CertificateAuthority, etcd: str, addresses: Seq
     )
     return [
         f"--etcd-servers={etcd}", f"--service-cluster-ip-range={SERVICE_ADDRESSES}", "--authorization-mode=Node,RBAC",
-        "--allow-privileged", f"--enable-admission-plugins={ADMISSION_PLUGINS}",
+        "--allow-privileged", f"--enable-admission-plugins={admission_plugins}",
         f"--client-ca-file={authority.certificate}", f"--tls-cert-file={certificate}", f"--tls-private-key-file={key}",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={authority.service_account_public_key}",

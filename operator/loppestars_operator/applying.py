@@ -175,6 +175,9 @@ def explain(error: KubeError, key: ObjectKey, component: str | None = None) -> P
     """Turn a refusal into a problem that a stranger understands, in the API server's own words."""
     if "NamespaceTerminating" in error.causes:
         return Problem("NamespaceTerminating", f"namespace {key.namespace} is being deleted", transient=True)
+    if "cannot find RESTMapping" in error.message:
+        # The API server takes up to half a minute to know a CRD that was just installed.
+        return Problem("ApiError", f"{key}: {error.message}", transient=True, component=component)
     if error.status in UNPROCESSABLE:
         return Problem("InvalidSpec", error.message, transient=False, component=component)
     if error.status == FORBIDDEN:

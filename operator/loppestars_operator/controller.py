@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import kopf
@@ -15,7 +16,7 @@ from loppestars_operator.events import Recorder
 from loppestars_operator.kinds import CRAWL, STACK
 from loppestars_operator.kube import Kube, KubeError
 from loppestars_operator.naming import GROUP, VERSION, StackKey
-from loppestars_operator.queueing import WorkQueue
+from loppestars_operator.queueing import LONGEST_RETRY, SOON, WorkQueue
 from loppestars_operator.reconciling import Reconciler, Unfinished
 from loppestars_operator.resources import Resources
 from loppestars_operator.secret_metadata import SecretReader
@@ -34,8 +35,9 @@ CRD_POLL_SECONDS: Final = 3.0
 class Controller:
     """Put together once, run until cancelled."""
 
-    def __init__(self, kube: Kube, settings: OperatorSettings, identity: str) -> None:
+    def __init__(self, kube: Kube, settings: OperatorSettings, identity: str, on_end: Callable[[], None]) -> None:
         self._kube = kube
+        self._on_end = on_end
         self._settings = settings
         self._queue = WorkQueue()
         self._resources = Resources()
@@ -76,10 +78,12 @@ class Controller:
                 look_again = await self._reconciler.reconcile(key)
         except Unfinished as error:
             result = "unfinished"
-            log.info("pass unfinished", stack=str(key), reason=str(error), retry_in=round(self._queue.retry(key), 1))
+            seconds = self._queue.retry(key, SOON if error.transient else LONGEST_RETRY)
+            log.info("pass unfinished", stack=str(key), reason=str(error), retry_in=round(seconds, 1))
         except (KubeError, TimeoutError) as error:
             result = "failed"
-            log.warning("pass failed", stack=str(key), error=str(error), retry_in=round(self._queue.retry(key), 1))
+            seconds = self._queue.retry(key, SOON)
+            log.warning("pass failed", stack=str(key), error=str(error), retry_in=round(seconds, 1))
         except Exception:
             result = "crashed"
             log.exception("pass crashed", stack=str(key), retry_in=round(self._queue.retry(key), 1))
@@ -131,6 +135,8 @@ class Controller:
             clusterwide=not namespaces,
             namespaces=list(namespaces),
         )
+        # It takes the signals of the process for itself and then returns: the rest has to end as well.
+        self._on_end()
 
     def _handlers(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()

@@ -11,9 +11,10 @@ class Wave(IntEnum):
     """Order of applying. The migration gate stands between MIGRATION and SERVING."""
 
     PREREQUISITES = 0
-    MIGRATION = 1
-    SERVING = 2
-    REST = 3
+    BINDINGS = 1  # refused before the Role is there
+    MIGRATION = 2
+    SERVING = 3
+    REST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ _PRE, _MIGRATE, _SERVE, _REST = Wave.PREREQUISITES, Wave.MIGRATION, Wave.SERVING
 OWNED_KINDS: Final = (
     OwnedKind("v1", "ServiceAccount", "serviceaccounts", _PRE),
     OwnedKind("rbac.authorization.k8s.io/v1", "Role", "roles", _PRE),
-    OwnedKind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", _PRE),
+    OwnedKind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", Wave.BINDINGS),
     OwnedKind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", _PRE, optional=True),
     OwnedKind("batch/v1", "Job", "jobs", _MIGRATE, optional=True),
     OwnedKind("v1", "Service", "services", _SERVE),

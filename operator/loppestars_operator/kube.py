@@ -76,17 +76,17 @@ class Kube:
         self._slots = asyncio.Semaphore(IN_FLIGHT)
 
     @classmethod
-    async def connect(cls) -> Self:
-        """Find the API server: the pod's ServiceAccount, else KUBECONFIG or ~/.kube/config.
+    async def connect(cls, kubeconfig: str | None = None) -> Self:
+        """Find the API server: a file that is named, else the pod's ServiceAccount, else KUBECONFIG or ~/.kube/config.
 
         Raises:
             kubernetes.config.ConfigException: neither is there.
         """
         configuration = Configuration()
-        if os.environ.get("KUBERNETES_SERVICE_HOST"):
+        if kubeconfig is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
             load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
-            await load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            await load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
         return cls(configuration)
 
     async def close(self) -> None:

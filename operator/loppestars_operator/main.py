@@ -68,7 +68,7 @@ async def run(settings: OperatorSettings) -> int:
     log.info("metrics", port=server.port)
     async with await Kube.connect() as kube:
         elector = Elector(kube, settings.lease_namespace, settings.lease_name)
-        work = asyncio.create_task(_lead(kube, settings, elector, pulse))
+        work = asyncio.create_task(_lead(kube, settings, elector, pulse, stop))
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -82,13 +82,13 @@ async def run(settings: OperatorSettings) -> int:
             server.stop()
 
 
-async def _lead(kube: Kube, settings: OperatorSettings, elector: Elector, pulse: Pulse) -> None:
+async def _lead(kube: Kube, settings: OperatorSettings, elector: Elector, pulse: Pulse, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(pulse.beat(), name="pulse")
         pulse.state = Readiness(ready=True, reason="standby")
         await elector.acquire()
         group.create_task(elector.hold(), name="lease")
-        pulse.controller = Controller(kube, settings, elector.identity)
+        pulse.controller = Controller(kube, settings, elector.identity, stop.set)
         pulse.state = Readiness(ready=True, reason="leading")
         await pulse.controller.run()
 

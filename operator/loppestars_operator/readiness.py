@@ -23,6 +23,7 @@ CONFIGURATION_REASONS: Final = frozenset(
     }
 )
 MESSAGE_LIMIT: Final = 1000
+UNOBSERVED: Final = "Unobserved"
 
 
 class State(Enum):
@@ -67,7 +68,7 @@ def deployment_readiness(deployment: Manifest, pods: Iterable[Manifest]) -> Read
     counts = replicas_of(deployment)
     progressing, failure = _condition(status, "Progressing"), _condition(status, "ReplicaFailure")
     if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0):
-        return Readiness(State.WAITING, "Progressing", "the change is being taken up")
+        return Readiness(State.WAITING, UNOBSERVED, "the change is being taken up")
     problem = first_problem(pods)
     if progressing.get("reason") == "ProgressDeadlineExceeded":
         return Readiness(State.FAILED, "ProgressDeadlineExceeded", _explain(_so_many(counts), problem))

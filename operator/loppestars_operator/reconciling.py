@@ -1,6 +1,8 @@
 """One level-based pass over a stack: observe, plan, render, apply, report. It asks for no reason to be run."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,18 +18,22 @@ from loppestars_operator.kinds import STACK, Manifest, Wave, key_of, kind_of
 from loppestars_operator.kube import Kube, KubeError
 from loppestars_operator.naming import API_VERSION, STACK_KIND, StackKey
 from loppestars_operator.observing import Sight, look
+from loppestars_operator.problems import Problem
+from loppestars_operator.readiness import UNOBSERVED
 from loppestars_operator.rendering import Blueprint, Facts, render, render_migration, stamped
 from loppestars_operator.rendering.blueprint import IMAGING
 from loppestars_operator.resources import Resources
 from loppestars_operator.rollout import MigrationJob, Plan, plan_rollout, resolve_images
 from loppestars_operator.secret_metadata import SecretReader
 from loppestars_operator.spec import Crawl, Stack, StackSpec, StackStatus
+from loppestars_operator.spec.state import RolloutStatus
 from loppestars_operator.status import View, invalid_status, summarise
 from loppestars_operator.store import Store
 
 log: Any = structlog.get_logger(__name__)
 
 NOT_FOUND: Final = 404
+TAKE_UP_SECONDS: Final = 5.0
 
 
 class Reconciler:
@@ -51,6 +57,7 @@ class Reconciler:
         self._secrets = secrets
         self._clock = clock
         self._applier = Applier(kube, store)
+        self._unobserved: dict[StackKey, float] = {}
         self._crawling = Crawling(kube, self._applier, resources, clock)
 
     async def reconcile(self, key: StackKey) -> float | None:
@@ -75,6 +82,11 @@ class Reconciler:
         sight = look(self._store.of(key))
         job = sight.migration(_render_migration(stack, facts))
         plan = plan_rollout(stack, job, sight.workloads())
+        if plan.rollout != (stack.status.rollout or RolloutStatus()):
+            # A decision is on record before it is acted on, or a pass after a crash might decide otherwise.
+            stack = await self._report(
+                stack, summarise(stack, plan, View(sight.workloads(), crawls=crawls), self._now())
+            )
         changes = await self._carry_out(stack, plan, job, facts, sight)
         look_again = await self._crawling.carry_out(stack, plan, facts, crawls, look(self._store.of(key)))
         view = View(
@@ -83,9 +95,11 @@ class Reconciler:
             crawls=_parse_crawls(self._resources.crawls(key)),
             notes=_notes(stack.spec, facts),
         )
+        if self._is_taken_up(key, view):
+            return TAKE_UP_SECONDS
         await self._report(stack, summarise(stack, plan, view, self._now()))
         if view.problems:
-            raise Unfinished(view.problems[0].message)
+            raise Unfinished(view.problems)
         return min((one for one in (look_again, secrets.look_again) if one is not None), default=None)
 
     async def _carry_out(self, stack: Stack, plan: Plan, job: MigrationJob, facts: Facts, sight: Sight) -> Changes:
@@ -93,23 +107,17 @@ class Reconciler:
         if stack.spec.paused:
             return Changes({})
         manifests = render(Blueprint(stack, plan.images or plan.desired, facts))
-        allowed = [one for one in manifests if plan.images or kind_of(one).wave is Wave.PREREQUISITES]
+        allowed = [one for one in manifests if plan.images or kind_of(one).wave < Wave.MIGRATION]
         if any(key_of(one) not in sight.objects for one in allowed) and not await self._still_there(stack):
             return Changes({})
-        first = [one for one in allowed if kind_of(one).wave is not Wave.REST]
-        changes = await self._applier.apply(
-            [one for one in first if kind_of(one).wave is Wave.PREREQUISITES], sight.objects, facts
-        )
+        before, serving, rest = _by_stage(allowed)
+        changes = await self._applier.apply(before, sight.objects, facts)
         if plan.create_migration:
             changes += await self._applier.create_once(job.manifest, sight.objects)
-        changes += await self._applier.apply(
-            [one for one in first if kind_of(one).wave is Wave.SERVING], sight.objects, facts
-        )
+        changes += await self._applier.apply(serving, sight.objects, facts)
         # Before the rest: KEDA refuses a Deployment that an autoscaler of ours still holds.
         changes += await self._applier.prune(manifests, sight.objects, stack.uid)
-        changes += await self._applier.apply(
-            [one for one in allowed if kind_of(one).wave is Wave.REST], sight.objects, facts
-        )
+        changes += await self._applier.apply(rest, sight.objects, facts)
         await self._clear_migrations(stack, plan, job, sight)
         return changes
 
@@ -118,6 +126,17 @@ class Reconciler:
             await self._applier.delete(outdated)
         if plan.delete_migration and key_of(job.manifest) in sight.objects:
             await self._applier.delete(sight.objects[key_of(job.manifest)])
+
+    def _is_taken_up(self, key: StackKey, view: View) -> bool:
+        """Whether a controller has not looked at a change yet: its status is of yesterday, so none is made of it.
+
+        An autoscaler's every step would show as a stack that is not Ready for some milliseconds. A controller that
+        stays silent is reported after some seconds.
+        """
+        if all(one.readiness.reason != UNOBSERVED for one in view.workloads.values()):
+            self._unobserved.pop(key, None)
+            return False
+        return time.monotonic() - self._unobserved.setdefault(key, time.monotonic()) < TAKE_UP_SECONDS
 
     async def _still_there(self, stack: Stack) -> bool:
         """Whether this incarnation of the stack exists: a missed deletion must not bring its objects back."""
@@ -131,14 +150,16 @@ class Reconciler:
         self._resources.put_stack(live)
         return bool(live["metadata"]["uid"] == stack.uid and "deletionTimestamp" not in live["metadata"])
 
-    async def _report(self, stack: Stack, status: StackStatus) -> None:
+    async def _report(self, stack: Stack, status: StackStatus) -> Stack:
+        """Write a status that differs, and return the stack with it."""
         ready = status.condition("Ready")
         metrics.STACK_READY.labels(stack.key.namespace, stack.key.name).set(bool(ready and ready.status == "True"))
         if status == stack.status:
-            return
+            return stack
         await self._write_status(stack.key, status)
         log.info("status", stack=str(stack.key), phase=status.phase, reason=ready.reason if ready else None)
         await self._recorder.conditions_changed(stack, status)
+        return replace(stack, status=status)
 
     async def _write_status(self, key: StackKey, status: StackStatus) -> None:
         body: Manifest = {
@@ -174,6 +195,10 @@ class Reconciler:
 class Unfinished(Exception):
     """A pass could not do all it wanted; the status says why."""
 
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(problems[0].message)
+        self.transient = any(one.transient for one in problems)
+
 
 _SOMETHING_VALID: Final[Manifest] = {
     "version": "0",
@@ -185,6 +210,16 @@ _SOMETHING_VALID: Final[Manifest] = {
 
 def _render_migration(stack: Stack, facts: Facts) -> Manifest:
     return stamped(render_migration(Blueprint(stack, resolve_images(stack.spec), facts)))
+
+
+def _by_stage(manifests: Sequence[Manifest]) -> tuple[list[Manifest], list[Manifest], list[Manifest]]:
+    """Split into what stands before the migration gate, what serves, and the rest."""
+    waves = [(kind_of(one).wave, one) for one in manifests]
+    return (
+        [one for wave, one in waves if wave < Wave.MIGRATION],
+        [one for wave, one in waves if wave is Wave.SERVING],
+        [one for wave, one in waves if wave is Wave.REST],
+    )
 
 
 def _parse_crawls(bodies: list[Manifest]) -> list[Crawl]:

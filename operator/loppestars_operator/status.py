@@ -105,6 +105,9 @@ def find_verdict(plan: Plan, view: View) -> Verdict | None:
             failed = workload.readiness.state is State.FAILED
             verdict = Verdict(workload.readiness.reason, f"{name}: {workload.readiness.message}", stalled=failed)
             (stalled if failed else waiting).append(verdict)
+    if plan.images == plan.desired != plan.rollout.serving:
+        # Ready since the plan was made: the next pass records that these images serve.
+        waiting.append(Verdict("Progressing", "the version is being taken up", stalled=False))
     return next(iter([*stalled, *waiting]), None)
 
 

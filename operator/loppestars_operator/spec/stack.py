@@ -135,7 +135,7 @@ class Component(Model):
 class Service(Component):
     """A component that runs all the time."""
 
-    progress_deadline_seconds: Annotated[int, Field(ge=30, le=3600)] = Field(
+    progress_deadline_seconds: Annotated[int, Field(ge=10, le=3600)] = Field(
         300, description="A new version that is not available by then is rolled back."
     )
     replicas: Replicas | None = Field(None, description="A fixed number of pods; excludes autoscaling.")

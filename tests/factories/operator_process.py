@@ -1,0 +1,121 @@
+"""The operator as a process of its own, with the rights of its chart and no others."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import yaml
+
+from k8s.local import tools
+
+if TYPE_CHECKING:
+    from k8s.local.control_plane import ControlPlane
+
+CHARTS = Path(__file__).parents[2] / "charts"
+NAMESPACE = "loppestars-system"
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:loppestars-operator"
+GROUPS = ("system:serviceaccounts", f"system:serviceaccounts:{NAMESPACE}", "system:authenticated")
+
+
+def kubectl(plane: ControlPlane, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run kubectl as administrator."""
+    program = tools.find(["kubectl"])["kubectl"]
+    command = [str(program), f"--kubeconfig={plane.kubeconfig}", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=30, check=False)
+
+
+def chart(name: str, *options: str, namespace: str = NAMESPACE) -> list[dict[str, Any]]:
+    """The manifests of a chart as helm renders them."""
+    helm = tools.find(["helm"])["helm"]
+    command = [str(helm), "template", name, str(CHARTS / name), "--namespace", namespace, "--kube-version", "1.34.4"]
+    rendered = subprocess.run([*command, *options], capture_output=True, text=True, timeout=60, check=True).stdout
+    return [document for document in yaml.safe_load_all(rendered) if document]
+
+
+def install_chart(plane: ControlPlane, *options: str) -> None:
+    """Install the operator's chart, its pods aside: the process of the tests stands in for them."""
+    documents = [one for one in chart("loppestars-operator", *options) if one["kind"] not in {"Deployment", "Pod"}]
+    made = kubectl(plane, "create", "namespace", NAMESPACE)
+    assert made.returncode == 0 or "AlreadyExists" in made.stderr, made.stderr
+    applied = kubectl(
+        plane, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=yaml.safe_dump_all(documents)
+    )
+    assert applied.returncode == 0, applied.stderr
+
+
+class OperatorProcess:
+    """One replica. `with OperatorProcess(plane, log) as operator:` ends it gently; `kill()` does not."""
+
+    def __init__(self, plane: ControlPlane, log: Path, **environment: str) -> None:
+        self._log = log
+        kubeconfig = plane.kubeconfig_for(ACCOUNT, GROUPS)
+        settings = {
+            "KUBECONFIG": str(kubeconfig),
+            "LEASE_NAMESPACE": NAMESPACE,
+            "METRICS_HOST": "127.0.0.1",
+            "METRICS_PORT": "0",
+            "PATH": os.environ["PATH"],
+            **environment,
+        }
+        program = Path(sys.executable).parent / "loppestars-operator"
+        self._output = log.open("w")
+        self._process = subprocess.Popen([program], env=settings, stdout=self._output, stderr=subprocess.STDOUT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        self._process.terminate()
+        return self._wait()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._wait()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The log so far."""
+        return [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
+
+    def wait_for_line(self, event: str, timeout: float = 30) -> dict[str, Any]:
+        """Wait for a log line of that event."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if found := next((line for line in self.lines() if line["event"] == event), None):
+                return found
+            assert self._process.poll() is None, self._log.read_text()
+            time.sleep(0.05)
+        raise AssertionError(f"no {event!r} within {timeout} s:\n{self._log.read_text()}")
+
+    def metrics(self) -> str:
+        """The text of /metrics."""
+        return self._get("/metrics")
+
+    def ready(self) -> str:
+        """The text of /ready."""
+        return self._get("/ready")
+
+    def _get(self, path: str) -> str:
+        port = self.wait_for_line("metrics")["port"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def _wait(self) -> int:
+        code = self._process.wait(timeout=20)
+        self._output.close()
+        return code

@@ -1,0 +1,66 @@
+"""A real control plane with the operator running in it as its chart allows, and a played kubelet."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from k8s.local import tools
+from k8s.local.errors import MissingBinaries
+from loppestars_operator.kube import Kube
+from tests.factories.cluster_client import AuditLog, Client
+from tests.factories.control_plane import running_control_plane
+from tests.factories.kubelet import FakeKubelet
+from tests.factories.operator_process import OperatorProcess, install_chart, kubectl
+from tests.factories.required import leave_out
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from k8s.local.control_plane import ControlPlane
+
+
+@pytest.fixture(scope="session")
+def plane() -> Iterator[ControlPlane]:
+    """A control plane with the chart's CRDs and roles."""
+    try:
+        tools.find(["helm", "kubectl"])
+    except MissingBinaries as missing:
+        leave_out(f"needs helm and kubectl: {missing}")
+    with running_control_plane(controllers=True, audit=True, admission_plugins="") as plane:
+        install_chart(plane)
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def kubelet(plane: ControlPlane) -> Iterator[FakeKubelet]:
+    with FakeKubelet(plane.kubeconfig) as kubelet:
+        yield kubelet
+
+
+@pytest.fixture(scope="session")
+def operator(
+    plane: ControlPlane, kubelet: FakeKubelet, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    """One replica for all tests that do not end it; they use namespaces of their own."""
+    log = tmp_path_factory.mktemp("operator") / "operator.log"
+    with OperatorProcess(plane, log) as process:
+        process.wait_for_line("reconciling")
+        yield process
+
+
+@pytest.fixture
+async def client(plane: ControlPlane) -> AsyncIterator[Client]:
+    """An administrator in a fresh namespace."""
+    namespace = f"shop-{uuid.uuid4().hex[:8]}"
+    made = kubectl(plane, "create", "namespace", namespace)
+    assert made.returncode == 0, made.stderr
+    async with await Kube.connect(str(plane.kubeconfig)) as kube:
+        yield Client(kube, namespace)
+
+
+@pytest.fixture
+def audit(plane: ControlPlane) -> AuditLog:
+    return AuditLog(plane.audit_log)

@@ -1,0 +1,89 @@
+"""From nothing to Ready, against a real API server, with exactly the rights of the chart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loppestars_operator.kinds import OWNED_KINDS, STACK
+from tests.factories.cluster_client import Client, condition, eventually
+from tests.factories.operator_process import ACCOUNT, OperatorProcess, kubectl
+
+if TYPE_CHECKING:
+    from k8s.local.control_plane import ControlPlane
+    from tests.factories.cluster_client import AuditLog
+
+pytestmark = pytest.mark.cluster
+
+
+async def test_minimal_stack_becomes_ready(client: Client, operator: OperatorProcess, plane: ControlPlane) -> None:
+    """The migration first, then everything; kubectl shows it in one line."""
+    await client.apply_stack()
+    status = await client.ready()
+    assert status["version"] == "0.1.0"
+    assert status["phase"] == "Ready"
+    assert status["url"] == "http://loppestars.example.com"
+    assert condition(status, "DatabaseMigrated")["status"] == "True"
+    assert condition(status, "CrawlerScheduled")["message"] == "0 2 * * * Europe/Copenhagen"
+    assert [(one["name"], one["ready"]) for one in status["components"]] == [("api", 1), ("imaging", 1)]
+    assert [(one["version"], one["result"]) for one in status["history"]] == [("0.1.0", "Serving")]
+    table = kubectl(plane, "-n", client.namespace, "get", "lstack").stdout.splitlines()
+    assert table[0].split() == ["NAME", "VERSION", "READY", "API", "IMAGING", "LAST", "CRAWL", "AGE"]
+    assert table[1].split()[:3] == ["fair", "0.1.0", "True"]
+
+
+async def test_each_object_is_applied_once_and_then_nothing_is_written(
+    client: Client, operator: OperatorProcess, audit: AuditLog
+) -> None:
+    """One apply an object; once Ready the operator writes nothing but its Lease."""
+    began = audit.mark()
+    await client.apply_stack(api={"replicas": 2}, imaging={"replicas": 1})
+    await client.ready()
+    await asyncio.sleep(1)
+    writes = Counter(audit.writes(ACCOUNT, began, client.namespace))
+    objects = {write: count for write, count in writes.items() if not write.startswith(("create events", "patch lopp"))}
+    assert set(objects.values()) == {1}, objects
+    owned = [len(await client.list(kind)) for kind in OWNED_KINDS if not kind.addon]
+    # The namespace's own ServiceAccount `default` is nobody's of ours.
+    assert sum(owned) - 1 == len(objects)
+    idle = audit.mark()
+    await asyncio.sleep(4)
+    assert audit.writes(ACCOUNT, idle, client.namespace) == []
+
+
+async def test_deleting_a_stack_removes_what_it_owns(client: Client, operator: OperatorProcess) -> None:
+    """Owner references do it; there is no finalizer to wait for."""
+    await client.apply_stack()
+    await client.ready()
+    kinds = [kind for kind in OWNED_KINDS if not kind.addon]
+    await client.delete(STACK, "fair")
+
+    async def gone() -> bool:
+        left = [await client.list(kind) for kind in kinds]
+        return sum(len(one) for one in left) == 1  # the namespace's ServiceAccount
+
+    await eventually(gone, within=30)
+    await asyncio.sleep(1)
+    assert await gone(), "something came back"
+
+
+async def test_two_stacks_in_one_namespace(client: Client, operator: OperatorProcess) -> None:
+    """Names do not clash, and each has its own status."""
+    await client.apply_stack("one")
+    await client.apply_stack("two", version="0.1.1")
+    assert (await client.ready("one"))["version"] == "0.1.0"
+    assert (await client.ready("two"))["version"] == "0.1.1"
+
+
+async def test_metrics_tell_of_the_stack(client: Client, operator: OperatorProcess) -> None:
+    """Readiness, writes and the lead are counted."""
+    await client.apply_stack()
+    await client.ready()
+    text = operator.metrics()
+    assert f'loppestars_operator_stack_ready{{stack="fair",stack_namespace="{client.namespace}"}} 1.0' in text
+    assert 'loppestars_operator_writes_total{kind="Deployment",result="created"}' in text
+    assert "loppestars_operator_leader 1.0" in text
+    assert operator.ready() == "leading\n"
