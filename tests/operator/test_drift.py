@@ -93,7 +93,10 @@ class TestFindDrift:
         [
             (lambda body: body["spec"].update(paused=True), "spec.paused"),
             (lambda body: body["metadata"]["labels"].update(app="b"), "metadata.labels.app"),
-            (lambda body: container(body)["env"][0].update(value="2"), "spec.template.spec.containers[api].env[A].value"),
+            (
+                lambda body: container(body)["env"][0].update(value="2"),
+                "spec.template.spec.containers[api].env[A].value",
+            ),
             (lambda body: container(body)["env"].clear(), "spec.template.spec.containers[api].env[A]"),
             (lambda body: container(body).update(command=["run"]), "spec.template.spec.containers[api].command"),
             (lambda body: container(body)["command"].append("x"), "spec.template.spec.containers[api].command"),
