@@ -44,7 +44,7 @@ class CrawlerSettings(ComponentSettings, DatabaseSettings):
         "none", description="none: places without coordinates get the middle of their postal code, marked approximate"
     )
     geocoding_api_key: SecretStr | None = Field(None, description="for a provider that asks for one")
-    deadline_seconds: Annotated[int, Field(ge=10, le=86_400)] | None = Field(
+    deadline_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = Field(
         None, description="the crawl ends itself after so many seconds and keeps what it has; by default never"
     )
     termination_message_path: str | None = Field(

@@ -8,7 +8,7 @@ import uuid
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import delete, func, insert, literal_column, select, update
+from sqlalchemy import Row, delete, func, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.database.models import Market, MarketOverride, MarketRedirect, MarketSighting, MarketState
@@ -79,7 +79,7 @@ async def _record_first(session: AsyncSession, said: SourceMarket, run_id: uuid.
     return Recorded.NEW
 
 
-async def _see_again(session: AsyncSession, current: MarketSighting) -> Recorded:
+async def _see_again(session: AsyncSession, current: Row[int, uuid.UUID, str]) -> Recorded:
     """The source still says the same: `last_seen_at` moves, and a market that had vanished is back."""
     await session.execute(
         update(MarketSighting).where(MarketSighting.id == current.id).values(last_seen_at=func.now(), missed_crawls=0),
@@ -171,13 +171,14 @@ async def _same_market(session: AsyncSession, said: SourceMarket) -> uuid.UUID |
     return candidates.pop() if len(candidates) == 1 else None
 
 
-async def _current_sighting(session: AsyncSession, source: str, external_id: str) -> MarketSighting | None:
-    statement = select(MarketSighting).where(
+async def _current_sighting(session: AsyncSession, source: str, external_id: str) -> Row[int, uuid.UUID, str] | None:
+    """Id, market and content hash of what a source said last."""
+    statement = select(MarketSighting.id, MarketSighting.market_id, MarketSighting.content_hash).where(
         MarketSighting.source == source,
         MarketSighting.external_id == external_id,
         MarketSighting.superseded_at.is_(None),
     )
-    return (await session.execute(statement.execution_options(populate_existing=True))).scalar_one_or_none()
+    return (await session.execute(statement)).one_or_none()
 
 
 async def _current_sightings(session: AsyncSession, market_id: uuid.UUID) -> list[MarketSighting]:

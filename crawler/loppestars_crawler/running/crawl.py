@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from loppestars_core.crawls import (
     CrawlLock,
@@ -61,7 +61,7 @@ class Crawl:
         self._settings, self._order, self._interruption = settings, order, interruption
         self._engine = create_engine(settings, application="loppestars-crawler")
         self._sessions = sessions(self._engine)
-        self._store = CrawlStore(self._sessions, order.run_id, dry_run=order.dry_run)
+        self._store = CrawlStore(self._engine, order.run_id, dry_run=order.dry_run)
         self._sources: list[SourceCrawl] = []
 
     async def run(self) -> Report:
@@ -74,11 +74,7 @@ class Crawl:
             async with CrawlLock(self._settings) as lock:
                 if not lock.acquired:
                     return await self._superseded()
-                try:
-                    run = await self._begin()
-                except IntegrityError:
-                    # A run that waits for its own process goes first: it was asked for before.
-                    return await self._superseded()
+                run = await self._begin()
                 if run.state == CrawlState.CANCELLED:
                     return self._report(CrawlState.CANCELLED, "cancelled before it started")
                 if run.state != CrawlState.RUNNING:

@@ -1,6 +1,7 @@
 """The crawl as a process: an event loop that Twisted shares, and an exit code at its end."""
 
 import asyncio
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ log = structlog.get_logger()
 
 def run_crawl(settings: "CrawlerSettings", order: CrawlOrder) -> int:
     """Crawl to the end and return the exit code."""
+    logging.getLogger("scrapy_poet").setLevel(logging.WARNING)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     asyncioreactor.install(loop)  # type: ignore[no-untyped-call]  # Twisted has no types here

@@ -1,5 +1,6 @@
 """One source within a run: takes what its spider found, counts it, and judges the whole at the end."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -47,6 +48,8 @@ class SourceRun:
         self._ask_to_stop = ask_to_stop
         self._first_of_id: dict[str, str | None] = {}
         self._taken: set[str] = set()
+        # Pages are parsed as they come; two that list one market must not both find it new.
+        self._one_at_a_time = asyncio.Lock()
 
     @property
     def listed(self) -> int:
@@ -73,7 +76,11 @@ class SourceRun:
         self.expected = total
 
     async def take(self, item: ListedMarket | Problem, *, complete: bool = True) -> None:
-        """Store a market or count a problem; after the end nothing is taken."""
+        """Store a market or count a problem, one at a time; after the end nothing is taken."""
+        async with self._one_at_a_time:
+            await self._take(item, complete=complete)
+
+    async def _take(self, item: ListedMarket | Problem, *, complete: bool) -> None:
         if self.stopped:
             return
         if isinstance(item, Problem):

@@ -83,7 +83,8 @@ class SourceCrawl:
             self.name, self._settings.sites[self.name], self._store, self._locator, limit=limit, ask_to_stop=ask_to_stop
         )
         interruption.on_interrupt(self._sink.stop)
-        await self._fetch(crawler, interruption)
+        async with self._store.recording():
+            await self._fetch(crawler, interruption)
         if self._database_error is not None:
             raise self._database_error
         await self._judge(started, last_time, interruption, whole=limit is None, believe=believe)

@@ -1,14 +1,18 @@
 """The database as a crawl uses it: one short transaction a step, so whatever ends the crawl, what is done is kept."""
 
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.clock import now_utc, today_in_denmark
 from loppestars_core.crawls import add_failed_item
+from loppestars_core.database.engine import sessions
 from loppestars_core.database.models import CrawledPage, CrawlRun, CrawlSource, CrawlState, Geocode
 from loppestars_core.markets.recording import Recorded, record_sighting
 from loppestars_core.markets.vanishing import mark_vanished
@@ -19,7 +23,7 @@ from loppestars_crawler.geocoding.provider import CachedGeocode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from loppestars_core.markets.sighting import SourceMarket
     from loppestars_crawler.items import Problem
@@ -31,19 +35,37 @@ _LARGEST_KEPT_PAGE = 5_000_000
 class CrawlStore:
     """What one run writes. A dry run reads and decides like any other, and rolls each step back."""
 
-    def __init__(self, sessions: "async_sessionmaker[AsyncSession]", run_id: uuid.UUID, *, dry_run: bool) -> None:
-        self.sessions = sessions
+    def __init__(self, engine: "AsyncEngine", run_id: uuid.UUID, *, dry_run: bool) -> None:
+        self._engine = engine
+        self._session: AsyncSession | None = None
+        self.sessions = sessions(engine)
         self.run_id = run_id
         self.dry_run = dry_run
 
-    async def _end(self, session: "AsyncSession") -> None:
+    async def _end(self, session: AsyncSession) -> None:
         await (session.rollback() if self.dry_run else session.commit())
 
+    @asynccontextmanager
+    async def recording(self) -> AsyncIterator[None]:
+        """Hold one connection for all that is recorded meanwhile: hundreds of small transactions, one after another."""
+        async with self._engine.connect() as connection, AsyncSession(connection, expire_on_commit=False) as session:
+            self._session = session
+            try:
+                yield
+            finally:
+                self._session = None
+
     async def record(self, market: "SourceMarket", *, complete: bool) -> Recorded:
-        """Store a sighting and its market."""
-        async with self.sessions() as session:
+        """Store a sighting and its market; within `recording`."""
+        session = self._session
+        if session is None:
+            raise RuntimeError("markets are recorded within `async with store.recording()`")
+        try:
             outcome = await record_sighting(session, market, run_id=self.run_id, complete=complete)
             await self._end(session)
+        except BaseException:
+            await session.rollback()
+            raise
         return outcome
 
     async def record_failed(self, source: str, problem: "Problem") -> None:

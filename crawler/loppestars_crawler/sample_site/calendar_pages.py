@@ -21,9 +21,9 @@ _FRAME = """<!DOCTYPE html>
 """
 
 
-def list_page(page: int, today: date) -> str | None:
+def list_page(page: int, today: date, markets: tuple[SampleMarket, ...] | None = None) -> str | None:
     """A page of the table, counted from 1; None beyond the last."""
-    rows = [*_market_rows(today), _dateless_row()]
+    rows = [*(_row(*entry) for entry in listed_on("m", today, markets)), _dateless_row()]
     last = -(-len(rows) // ROWS_A_PAGE)
     if not 1 <= page <= last:
         return None
@@ -37,10 +37,6 @@ def list_page(page: int, today: date) -> str | None:
         links.append(f'<a href="{SITE}{LIST_PATH}?page={page + 1}">N&aelig;ste &raquo;</a>')
     body = f'<h1>Loppemarkeder</h1><table class="table">\n{shown}\n</table>\n<p class="pager">{" ".join(links)}</p>'
     return _FRAME.format(title="Loppemarked", body=body)
-
-
-def _market_rows(today: date) -> list[str]:
-    return [_row(market, start, end) for market, start, end in listed_on("m", today)]
 
 
 def _row(market: SampleMarket, start: date, end: date) -> str:

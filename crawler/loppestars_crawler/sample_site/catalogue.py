@@ -85,11 +85,15 @@ def sample_markets() -> tuple[SampleMarket, ...]:
     return tuple(markets)
 
 
-def listed_on(site: str, today: date) -> list[tuple[SampleMarket, date, date]]:
-    """Occurrences that one site (`m` or `l`) lists on a day, by their start."""
+def listed_on(
+    site: str,
+    today: date,
+    markets: tuple[SampleMarket, ...] | None = None,
+) -> list[tuple[SampleMarket, date, date]]:
+    """Occurrences that one site (`m` or `l`) lists on a day, by their start; of all markets or of some."""
     entries = [
         (market, start, end)
-        for market in sample_markets()
+        for market in (sample_markets() if markets is None else markets)
         if market.sites in {site, "b"}
         for start, end in market.occurrences(today)
     ]

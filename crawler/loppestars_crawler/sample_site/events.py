@@ -13,9 +13,14 @@ _LATER_IDS = 10_000_000
 _DAYS_IN_IDS = 4096
 
 
-def events_page(page: int, per_page: int, today: date) -> dict[str, Any] | None:
+def events_page(
+    page: int,
+    per_page: int,
+    today: date,
+    markets: tuple[SampleMarket, ...] | None = None,
+) -> dict[str, Any] | None:
     """A page of events, counted from 1; None beyond the last."""
-    events = [_event(market, start, end) for market, start, end in listed_on("l", today)]
+    events = [_event(*entry) for entry in listed_on("l", today, markets)]
     events.append(_hidden_event(today))
     size = max(1, min(per_page, LARGEST_PAGE))
     pages = -(-len(events) // size)

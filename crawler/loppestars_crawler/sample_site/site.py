@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from loppestars_core.clock import DENMARK, today_in_denmark
 from loppestars_crawler.sample_site import calendar_pages, events
-from loppestars_crawler.sample_site.catalogue import sample_markets
+from loppestars_crawler.sample_site.catalogue import SampleMarket, sample_markets
 
 ROBOTS = """User-agent: *
 Disallow: /wp-admin/
@@ -34,6 +34,7 @@ class SampleSite:
     """Both sites under one address: their paths do not meet."""
 
     today: Callable[[], date] = today_in_denmark
+    markets: tuple[SampleMarket, ...] = field(default_factory=sample_markets)
 
     def respond(self, target: str, headers: Mapping[str, str]) -> Answer:
         """Answer a GET for `target` (path and query); `headers` by lower-case name."""
@@ -56,13 +57,13 @@ class SampleSite:
         if path == "/":
             return _front_page(today).encode(), _HTML
         if path == calendar_pages.LIST_PATH:
-            page = calendar_pages.list_page(_number(query, "page", 1), today)
+            page = calendar_pages.list_page(_number(query, "page", 1), today, self.markets)
             return (page.encode(), _HTML) if page else None
         if path.rstrip("/") == events.API_PATH:
-            answer = events.events_page(_number(query, "page", 1), _number(query, "per_page", 10), today)
+            answer = events.events_page(_number(query, "page", 1), _number(query, "per_page", 10), today, self.markets)
             return (json.dumps(answer).encode(), _JSON) if answer else None
         slug = path.rstrip("/").split("/")
-        for market in sample_markets():
+        for market in self.markets:
             if path.startswith(("/marked/", "/loppemarked/")) and len(slug) > 2 and slug[2] == market.slug:  # noqa: PLR2004 - /marked/<slug>
                 return calendar_pages.market_page(market).encode(), _HTML
         return None
