@@ -26,7 +26,7 @@ def main() -> None:
     """Run the command that the command line names, and exit with its code."""
     arguments = _parser().parse_args()
     if arguments.command == "sample-site":
-        sys.exit(serve(arguments.port, arguments.today))
+        sys.exit(serve(arguments.port, arguments.today, arguments.host))
     sys.exit(_crawl(arguments))
 
 
@@ -86,11 +86,17 @@ def _add_sample_site(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         "sample-site",
         help="serve a made-up copy of the market sites on this machine",
         description=(
-            "Serve made-up markets as the real sites would list them, on 127.0.0.1 only. The first line printed says "
-            "where; the next ones are the settings that point a crawl at it."
+            "Serve made-up markets as the real sites would list them, on 127.0.0.1 unless --host says otherwise. The "
+            "first line printed says where; the next ones are the settings that point a crawl at it."
         ),
     )
     sample.add_argument("--port", type=_port, default=8081, metavar="N", help="port, 0 for a free one (default 8081)")
+    sample.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on; 0.0.0.0 in a pod (default 127.0.0.1)",
+    )
     sample.add_argument("--today", type=_day, metavar="YYYY-MM-DD", help="the day to pretend (default: today)")
 
 

@@ -1,4 +1,4 @@
-"""The sample site on a port of this machine. It listens on loopback only: its markets are made up."""
+"""The sample site on a port. It listens on loopback unless told otherwise: its markets are made up."""
 
 import signal
 import sys
@@ -34,15 +34,15 @@ class _QuietServer(ThreadingHTTPServer):
 class SampleServer:
     """A site served in threads of its own; `url` is where it really listens."""
 
-    def __init__(self, site: Site, port: int = 0) -> None:
-        """Bind `port` of 127.0.0.1; 0 takes a free one.
+    def __init__(self, site: Site, port: int = 0, host: str = LOOPBACK) -> None:
+        """Bind `port` of the address `host`; 0 takes a free one.
 
         Raises:
-            OSError: the port is in use.
+            OSError: the port is in use, or the address is not this machine's.
         """
         handler = type("Handler", (_Handler,), {"site": site})
-        self._server = _QuietServer((LOOPBACK, port), handler)
-        self.url = f"http://{LOOPBACK}:{self._server.server_address[1]}"
+        self._server = _QuietServer((host, port), handler)
+        self.url = f"http://{host}:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -78,14 +78,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Silent: who watches the site reads the crawler's log."""
 
 
-def serve(port: int, day: date | None) -> int:
+def serve(port: int, day: date | None, host: str = LOOPBACK) -> int:
     """Serve until interrupted; the first line on stdout says where. Returns the exit code."""
     today: Callable[[], date] = today_in_denmark if day is None else lambda: day
     try:
-        server = SampleServer(SampleSite(today), port)
+        server = SampleServer(SampleSite(today), port, host)
     except OSError as error:
         sys.stderr.write(
-            f"port {port} of {LOOPBACK} cannot be used ({error.strerror}): take another, or 0 for a free one\n"
+            f"port {port} of {host} cannot be used ({error.strerror}): take another, or 0 for a free one\n"
         )
         return ExitCode.USAGE
     stop = threading.Event()
