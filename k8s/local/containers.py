@@ -74,6 +74,11 @@ class Containerd:
         """Import a docker-archive; `ctr` names the images as the archive does."""
         self._ctr("images", "import", str(archive))
 
+    def forget(self, image: str) -> None:
+        """Remove an image's name, so that it is pulled again; containers that run from it go on."""
+        if self.answers():
+            self._ctr("images", "remove", image)
+
     def load_programs(self, names: tuple[str, ...], say: Callable[[str], None]) -> None:
         """Make and import the images of our own programs that are not there yet."""
         present = set(self._ctr("images", "list", "-q").split())

@@ -169,6 +169,8 @@ def make(
             build.push(local, f"{target}/{name}:{version}")
         elif isinstance(target, Node):
             build.push(local, local.replace(target.registry_for_pulls, target.registry_for_pushes))
+            # The same tag means something else now: the next pod is to pull it again.
+            target.containerd.forget(local)
         elif target is not None:
             with tempfile.TemporaryDirectory() as scratch:
                 archive = Path(scratch) / f"{name}.tar"
