@@ -35,16 +35,24 @@ class FaultySite:
     faults: list[Fault] = field(default_factory=list)
     delay: float = 0.0
     log: list[tuple[str, dict[str, str], int]] = field(default_factory=list)
+    moments: list[tuple[str, float]] = field(default_factory=list)
+    most_at_once: int = 0
+    _at_once: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def respond(self, target: str, headers: dict[str, str]) -> Answer:
         """Answer as the first fault wants, else as the site does; a fault is told how often it was asked."""
+        with self._lock:
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+            self.moments.append((target, time.monotonic()))
         time.sleep(self.delay)
         with self._lock:
             asked = sum(one[0] == target for one in self.log)
             found = next((answer for fault in self.faults if (answer := fault(target, asked)) is not None), None)
             answer = found or self.site.respond(target, headers)
             self.log.append((target, headers, answer.status))
+            self._at_once -= 1
         return answer
 
     def asked_for(self, part: str) -> list[tuple[str, dict[str, str], int]]:
@@ -58,7 +66,13 @@ class CrawlProcess:
     def __init__(self, output: Path, arguments: list[str], environment: dict[str, str]) -> None:
         self._output = output
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["loppestars_crawler.running.process"])
+        context.set_forkserver_preload(
+            [
+                "loppestars_crawler.running.process",
+                "scrapy.core.downloader.handlers.http11",
+                "scrapy_poet.downloadermiddlewares",
+            ]
+        )
         self._process = context.Process(target=_run_command, args=(output, arguments, environment))
         self._process.start()
 

@@ -51,7 +51,7 @@ async def _crawl(settings: "CrawlerSettings", order: CrawlOrder, loop: asyncio.A
     interruption.listen_to_signals(loop)
     if settings.deadline_seconds is not None:
         interruption.end_after(loop, settings.deadline_seconds)
-    metrics = _serve_metrics(settings)
+    _serve_metrics(settings)
     try:
         report = await Crawl(settings, order, interruption).run()
     except RunAlreadyFinishedError as error:
@@ -61,18 +61,14 @@ async def _crawl(settings: "CrawlerSettings", order: CrawlOrder, loop: asyncio.A
         cause = redact_text(str(getattr(error, "orig", error)))
         log.error("the database cannot be reached: check DATABASE_URL", cause=cause)  # noqa: TRY400 - as above
         return ExitCode.FAILED
-    finally:
-        if metrics is not None:
-            metrics.stop()
     write_termination_message(settings.termination_message_path, report)
     log.info("crawl finished", state=report.state, exit_code=int(report.exit_code), error=report.error, **report.counts)
     return report.exit_code
 
 
-def _serve_metrics(settings: "CrawlerSettings") -> Any:  # noqa: ANN401 - a server or nothing
-    """Serve metrics while the crawl runs; a port in use is no reason not to crawl."""
+def _serve_metrics(settings: "CrawlerSettings") -> None:
+    """Serve metrics as long as the process lives; a port in use is no reason not to crawl."""
     try:
-        return start_metrics_server("crawler", settings.metrics_host, settings.metrics_port)
+        start_metrics_server("crawler", settings.metrics_host, settings.metrics_port)
     except OSError as error:
         log.warning("metrics are not served", port=settings.metrics_port, error=error.strerror)
-        return None

@@ -7,6 +7,17 @@ if TYPE_CHECKING:
     from loppestars_crawler.settings import CrawlerSettings
 
 _MIDDLEWARES = "loppestars_crawler.fetching"
+_UNUSED_EXTENSIONS = (
+    "closespider.CloseSpider",
+    "feedexport.FeedExporter",
+    "logcount.LogCount",
+    "logstats.LogStats",
+    "memdebug.MemoryDebugger",
+    "memusage.MemoryUsage",
+    "remote_control.RemoteControl",
+    "spiderstate.SpiderState",
+    "telnet.TelnetConsole",
+)
 
 
 def user_agent(contact: str) -> str:
@@ -45,7 +56,9 @@ def scrapy_settings(settings: "CrawlerSettings") -> dict[str, Any]:
             # Inside of decompression (590): what is stored is what pages are read from.
             f"{_MIDDLEWARES}.revalidating.RevalidatingMiddleware": 585,
         },
-        "TELNETCONSOLE_ENABLED": False,
+        # Web pages only: a link to a file, a bucket or an FTP server is none of a crawl's business.
+        "DOWNLOAD_HANDLERS": dict.fromkeys(("data", "file", "ftp", "s3")),
+        # What is left is the throttle: no console and no remote control, no feeds, no second opinion on when to stop.
+        "EXTENSIONS": dict.fromkeys(f"scrapy.extensions.{name}" for name in _UNUSED_EXTENSIONS),
         "LOG_ENABLED": False,
-        "LOGSTATS_INTERVAL": 0,
     }

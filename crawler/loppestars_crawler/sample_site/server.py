@@ -41,16 +41,16 @@ class SampleServer:
             OSError: the port is in use, or the address is not this machine's.
         """
         handler = type("Handler", (_Handler,), {"site": site})
-        self._server = _QuietServer((host, port), handler)
-        self.url = f"http://{host}:{self._server.server_address[1]}"
+        self.server = _QuietServer((host, port), handler)
+        self.url = f"http://{host}:{self.server.server_address[1]}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
