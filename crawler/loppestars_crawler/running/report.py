@@ -5,11 +5,13 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from loppestars_core.database.models import COUNT_NAMES, CrawlState
 from loppestars_core.exit_codes import ExitCode
+from loppestars_core.logging import redact_text
 
 log = structlog.get_logger()
 LARGEST_MESSAGE = 4096
@@ -30,14 +32,23 @@ class Report:
 
     def message(self) -> str:
         """JSON of at most 4,096 bytes: run id, state, counts, and the reason where there is one."""
-        told = {
+        told: dict[str, Any] = {
             "runId": str(self.run_id),
             "state": str(self.state),
             "counts": {name: self.counts.get(name, 0) for name in COUNT_NAMES},
-            "message": (self.error or "")[:_LONGEST_REASON],
+            "message": redact_text(self.error or "")[:_LONGEST_REASON],
         }
-        whole = json.dumps({**told, "sources": {name: dict(counts) for name, counts in self.sources.items()}})
-        return whole if len(whole) <= LARGEST_MESSAGE else json.dumps(told)[:LARGEST_MESSAGE]
+        whole = _json({**told, "sources": {name: dict(counts) for name, counts in self.sources.items()}})
+        # The sources go first, then the end of the reason: the counts of the run are what is waited for.
+        if len(whole.encode()) <= LARGEST_MESSAGE:
+            return whole
+        while len(_json(told).encode()) > LARGEST_MESSAGE:
+            told["message"] = told["message"][: len(told["message"]) // 2]
+        return _json(told)
+
+
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False)
 
 
 def write_termination_message(path: str | None, report: Report) -> None:
