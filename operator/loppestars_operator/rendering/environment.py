@@ -1,6 +1,5 @@
 """Environment variables of the components, from the spec: names as in `loppestars_core.settings` and its children."""
 
-import json
 from typing import Any
 
 from loppestars_operator.rendering.blueprint import HTTP_PORT, METRICS_PORT, Blueprint, serving_url
@@ -90,15 +89,11 @@ def imaging(blueprint: Blueprint) -> list[Variable]:
 def crawler(blueprint: Blueprint) -> list[Variable]:
     """Return everything the crawler reads."""
     settings = blueprint.spec.crawler
-    key = settings.geocoding.api_key_secret_ref
-    jsonld = {one.name: one.start_urls for one in settings.sources if one.type == "jsonld"}
     return [
         *common(blueprint),
         *database(blueprint),
         *value("CRAWL_SOURCES", ",".join(one.name for one in settings.sources)),
-        *value("JSONLD_SOURCES", json.dumps(jsonld, sort_keys=True) if jsonld else None),
         *value("GEOCODING_PROVIDER", settings.geocoding.provider),
-        *(secret("GEOCODING_API_KEY", key.name, key.key) if key else []),
         *value("DEADLINE_SECONDS", settings.active_deadline_seconds - 30),
         *value("TERMINATION_MESSAGE_PATH", "/dev/termination-log"),
     ]

@@ -111,9 +111,7 @@ def _api_server(blueprint: Blueprint) -> Rule:
 
 
 def _outside(blueprint: Blueprint) -> Rule:
-    urls = [url for source in blueprint.spec.crawler.sources for url in source.start_urls or ()]
-    ports = sorted({*OUTSIDE_PORTS, *(port_of(url) for url in urls)})
-    return _towards(blueprint.spec.network_policy.outside, ports)
+    return _towards(blueprint.spec.network_policy.outside, OUTSIDE_PORTS)
 
 
 def _token_keys(blueprint: Blueprint) -> list[Rule]:

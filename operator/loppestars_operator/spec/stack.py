@@ -21,7 +21,7 @@ from loppestars_operator.spec.base import (
     Url,
     rules,
 )
-from loppestars_operator.spec.pods import PodOverrides, Resources, SecretKey, ServiceAccountOverrides
+from loppestars_operator.spec.pods import PodOverrides, Resources, ServiceAccountOverrides
 from loppestars_operator.spec.scaling import (
     EITHER_REPLICAS_OR_AUTOSCALING,
     Autoscaling,
@@ -169,37 +169,16 @@ class Imaging(Service):
 
 
 class Source(Model):
-    """A site to crawl: one that the crawler knows by name, or any with JSON-LD events."""
+    """A site that the crawler knows by name."""
 
     name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
-    type: Literal["builtin", "jsonld"] = "builtin"
-    start_urls: Annotated[list[Url], Field(max_length=16)] | None = None
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            (
-                "self.type != 'jsonld' || (has(self.startUrls) && size(self.startUrls) > 0)",
-                "a source of type jsonld needs startUrls: the pages to begin with",
-            )
-        )
-    )
 
 
 class Geocoding(Model):
     """Who turns addresses into points."""
 
-    provider: Literal["none", "dawa", "geoapify", "nominatim"] = Field(
+    provider: Literal["none"] = Field(
         "none", description="none takes the centre of the postal code and says that it is approximate."
-    )
-    api_key_secret_ref: SecretKey | None = Field(None, description="Key for a provider that asks for one.")
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            (
-                "self.provider != 'geoapify' || has(self.apiKeySecretRef)",
-                "geoapify needs apiKeySecretRef: the Secret and key that hold its API key",
-            )
-        )
     )
 
 

@@ -1,0 +1,77 @@
+"""The API server refuses what is wrong with a sentence that says what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from loppestars_operator.kinds import CRAWL, STACK
+from loppestars_operator.kube import KubeError
+from tests.factories.stacks import SAMPLES, sample
+
+if TYPE_CHECKING:
+    from tests.factories.cluster_client import Client
+
+pytestmark = pytest.mark.cluster
+RUN_ID = "0b9e3f1c-1a2b-4c3d-8e4f-5a6b7c8d9e0f"
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"api": {"replicas": 2, "autoscaling": {}}}, "set replicas for a fixed number of pods or autoscaling for a range"),
+    ({"api": {"autoscaling": {"minReplicas": 5, "maxReplicas": 3}}}, "minReplicas is above maxReplicas; lower the one"),
+    ({"auth": {}}, "set jwtSecretRef for tokens with a shared secret or jwksUrl"),
+    ({"auth": {"jwtSecretRef": {"name": "a"}, "jwksUrl": "https://a.example"}}, "and only one"),
+    ({"ingress": {}}, "an enabled ingress needs host"),
+    ({"ingress": {"host": "Not A Host"}}, "spec.ingress.host"),
+    ({"storage": {"s3": {"originalsBucket": "one", "processedBucket": "one"}}}, "must differ: originals are private"),
+    ({"crawler": {"sources": [{"name": "a"}, {"name": "a"}]}}, "two sources have the same name"),
+    ({"gateway": {"parentRefs": [{"name": "g"}]}, "ingress": None}, "a gateway needs gateway.hostnames"),
+    ({"imaging": {"blur": {"style": "gaussian"}}}, 'supported values: "mosaic"'),
+    ({"imaging": {"blur": {"minConfidence": "2"}}}, "minConfidence"),
+    ({"api": {"resources": {"limits": {"gpu": 1}}}}, "limits knows cpu, memory and ephemeral-storage"),
+    ({"api": {"resources": {"limits": {"memory": "many"}}}}, "memory"),
+    ({"api": {"image": "no-tag"}}, "spec.api.image"),
+    ({"monitoring": {"mode": True}}, "mode"),
+    ({"version": None}, "spec.version"),
+    ({"nonsense": 1}, "spec.nonsense: field not declared in schema"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), WRONG, ids=lambda value: value if isinstance(value, str) else "")
+async def test_wrong_stack_is_refused(client: Client, change: dict[str, Any], words: str) -> None:
+    """By the schema or by a CEL rule."""
+    body = sample("01-minimal")
+    body["metadata"] = {"name": "wrong", "namespace": client.namespace}
+    body["spec"] = {key: value for key, value in (body["spec"] | change).items() if value is not None}
+    with pytest.raises(KubeError) as refused:
+        await client.kube.apply(STACK.path(client.namespace, "wrong"), body, manager="tests")
+    assert words in refused.value.message
+
+
+@pytest.mark.parametrize("name", ["UPPER", "1st", "x" * 41, "with.dot"])
+async def test_name_of_a_stack(client: Client, name: str) -> None:
+    """Names become parts of Service and CronJob names."""
+    with pytest.raises(KubeError, match=r"at most 40 characters|Invalid value"):
+        await client.apply_stack(name)
+
+
+async def test_crawl_is_immutable_but_for_cancel(client: Client) -> None:
+    """What runs cannot be changed under way; a cancelled crawl stays cancelled."""
+    body = sample("06-crawl")
+    body["metadata"] = {"name": "fixed", "namespace": client.namespace}
+    await client.kube.create(CRAWL.path(client.namespace), body)
+    for change in ({"limit": 7}, {"sources": None}, {"runId": RUN_ID}, {"stackRef": {"name": "x"}}, {"dryRun": True}):
+        with pytest.raises(KubeError, match="only cancel can be changed; create another Crawl instead"):
+            await client.patch(CRAWL, "fixed", {"spec": change})
+    await client.patch(CRAWL, "fixed", {"spec": {"cancel": True}})
+    with pytest.raises(KubeError, match="a cancelled crawl cannot be resumed"):
+        await client.patch(CRAWL, "fixed", {"spec": {"cancel": False}})
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("0[1-7]*.yaml")), ids=lambda path: path.stem)
+async def test_samples_are_admitted(client: Client, path: Any) -> None:
+    """Each numbered sample, as it is."""
+    body = sample(path.stem)
+    kind = CRAWL if body["kind"] == "Crawl" else STACK
+    body["metadata"]["namespace"] = client.namespace
+    assert (await client.kube.create(kind.path(client.namespace), body))["metadata"]["uid"]

@@ -1,0 +1,130 @@
+"""Two replicas: one leads, the other takes over; a restart writes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loppestars_operator.kinds import LEASE, kind_named
+from loppestars_operator.leading import Elector
+from tests.factories.cluster_client import Client, condition, eventually
+from tests.factories.kubelet import Outcome, healthy
+from tests.factories.operator_process import OperatorProcess
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from k8s.local.control_plane import ControlPlane
+    from loppestars_operator.kinds import Manifest
+    from tests.factories.kubelet import FakeKubelet
+
+pytestmark = pytest.mark.cluster
+TAKES_OVER_WITHIN = 20.0
+
+
+async def test_standby_finishes_an_install_whose_leader_was_killed(
+    client: Client, plane: ControlPlane, kubelet: FakeKubelet, tmp_path: Path
+) -> None:
+    """Kill -9 between the migration and the Deployments; then a gentle end, and a restart that writes nothing."""
+    own = {"LEASE_NAME": "loppestars-operator", "WATCH_NAMESPACES": client.namespace}
+    held: dict[str, Outcome] = {}
+
+    def rule(pod: Manifest) -> Outcome:
+        return held.get(pod["metadata"]["labels"]["app.kubernetes.io/component"], healthy(pod))
+
+    held["migrate"] = None
+    kubelet.rules[client.namespace] = rule
+    leader = OperatorProcess(plane, tmp_path / "leader.log", **own)
+    leader.wait_for_line("reconciling")
+    standby = OperatorProcess(plane, tmp_path / "standby.log", **own)
+    standby.wait_for_line("metrics")
+    await client.apply_stack(api={"replicas": 1}, imaging={"replicas": 1})
+    await client.stack_when(lambda status: status["phase"] == "Migrating")
+    assert standby.ready() == "standby\n"
+    leader.kill()
+    held.clear()
+    began = time.monotonic()
+    await client.ready(within=TAKES_OVER_WITHIN)
+    assert time.monotonic() - began < TAKES_OVER_WITHIN
+    await asyncio.sleep(1)
+    assert standby.stop() == 0
+    deployments = await client.list(kind_named("Deployment"))
+    with OperatorProcess(plane, tmp_path / "again.log", **own) as again:
+        # Released by the one that ended gently: nobody waits for the Lease to run out.
+        began = time.monotonic()
+        again.wait_for_line("leading", timeout=6)
+        again.wait_for_line("reconciling")
+        again.wait_for_line("reconciling")
+        await asyncio.sleep(3)
+        assert 'reconciles_total{result="succeeded"} 0' not in again.metrics()
+        writes = [line for line in again.lines() if line["event"] in {"created", "configured", "deleted", "status"}]
+        assert writes == []
+    after = await client.list(kind_named("Deployment"))
+    assert [one["metadata"]["resourceVersion"] for one in after] == [
+        one["metadata"]["resourceVersion"] for one in deployments
+    ]
+
+
+class TestElector:
+    async def test_one_holder_at_a_time(self, client: Client) -> None:
+        """The second gets it when the first releases it, at once."""
+        one = Elector(client.kube, client.namespace, "lead", "one")
+        two = Elector(client.kube, client.namespace, "lead", "two")
+        await one.acquire()
+        waiting = asyncio.create_task(two.acquire())
+        await asyncio.sleep(3)
+        assert not waiting.done()
+        await one.release()
+        await asyncio.wait_for(waiting, 4)
+        lease = await client.get(LEASE, "lead")
+        assert lease
+        assert (lease["spec"]["holderIdentity"], lease["spec"]["leaseTransitions"]) == ("two", 1)
+
+    async def test_lost_lease_is_noticed(self, client: Client) -> None:
+        """Somebody else's name in it ends the holder."""
+        elector = Elector(client.kube, client.namespace, "lead", "one")
+        await elector.acquire()
+        await client.patch(LEASE, "lead", {"spec": {"holderIdentity": "thief"}})
+        with pytest.raises(Exception, match="another process holds the lease"):
+            await asyncio.wait_for(elector.hold(), 8)
+
+
+async def test_addons_are_taken_up_when_their_definitions_appear(client: Client, operator: OperatorProcess) -> None:
+    """A Gateway is asked for before its CRD is there: the status says what to install, and then heals."""
+    await client.apply_stack(gateway={"parentRefs": [{"name": "public"}]}, api={"replicas": 1}, imaging={"replicas": 1})
+    status = await client.stack_when(lambda status: condition(status, "Stalled")["reason"] == "AddOnMissing")
+    assert "install Gateway API or remove" in condition(status, "Stalled")["message"]
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": "httproutes.gateway.networking.k8s.io",
+            "annotations": {"api-approved.kubernetes.io": "unapproved, a stand-in for tests"},
+        },
+        "spec": {
+            "group": "gateway.networking.k8s.io",
+            "scope": "Namespaced",
+            "names": {"kind": "HTTPRoute", "plural": "httproutes"},
+            "versions": [
+                {
+                    "name": "v1",
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+                }
+            ],
+        },
+    }
+    await client.kube.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+    await client.ready(within=60)
+    route = kind_named("HTTPRoute")
+    assert len(await client.list(route)) == 1
+    await client.delete(route, "fair-api")
+
+    async def back() -> bool:
+        return bool(await client.list(route))
+
+    await eventually(back)
