@@ -91,6 +91,7 @@ def test_kill_9_half_way(crawler: Crawler, site: FaultySite) -> None:
     again = crawler.crawl()
     assert again.exit_code == 0
     assert again.counts["unchanged"] >= kept - 1
+    assert crawler.rows("SELECT DISTINCT state FROM crawl_sources ORDER BY 1") == [("failed",), ("succeeded",)]
     doubles = "SELECT count(*) - count(DISTINCT (name, start_date, end_date, postal_code)) FROM markets"
     assert crawler.value(doubles) == 0
     ids = "SELECT count(*) - count(DISTINCT (source, external_id)) FROM market_sightings WHERE superseded_at IS NULL"
@@ -234,3 +235,20 @@ def test_no_database(crawler: Crawler) -> None:
     assert away.exit_code == 1
     assert "check DATABASE_URL" in away.output
     assert "secret" not in away.output
+
+
+def test_the_database_goes_away_for_a_moment(crawler: Crawler, site: FaultySite) -> None:
+    """All connections die, and the lock with them: the crawl fails with a record, and the next one completes it."""
+    site.delay = 0.05
+    with crawler.start() as process:
+        crawler.when(process, lambda: crawler.value("SELECT count(*) FROM markets") > 5)
+        crawler.change(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        ended = crawler.finish(process)
+    assert ended.exit_code == 1
+    assert ended.message["state"] == "failed"
+    assert crawler.rows("SELECT state FROM crawl_runs") == [("failed",)]
+    site.delay = 0.0
+    assert crawler.crawl().exit_code == 0

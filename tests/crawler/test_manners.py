@@ -4,6 +4,7 @@ import json
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,13 @@ def test_who_asks_and_how(crawler: Crawler, site: FaultySite) -> None:
     assert agent.startswith("LoppestarsCrawler/")
     assert agent.endswith("(+https://example.org/crawler)")
     assert site.most_at_once == 1
+
+
+def test_requests_keep_their_distance(crawler: Crawler, site: FaultySite) -> None:
+    """The delay is the least time between two requests, and a slow site gets more of it."""
+    assert crawler.crawl("--source", "loppemarkeder", CRAWL_DELAY_SECONDS="0.3").exit_code == 0
+    moments = [moment for _, moment in site.moments]
+    assert min(later - earlier for earlier, later in pairwise(moments)) > 0.28
 
 
 def test_robots_txt_is_obeyed(crawler: Crawler, site: FaultySite) -> None:

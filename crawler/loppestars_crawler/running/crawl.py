@@ -105,6 +105,7 @@ class Crawl:
         return self._report(CrawlState.SUPERSEDED, "another crawl was running")
 
     async def _crawl(self, lock: CrawlLock) -> Report:
+        await self._store.close_dead_sources()
         log.info("crawl started", sources=self._order.sources, limit=self._order.limit, dry_run=self._order.dry_run)
         watcher = asyncio.create_task(self._watch(lock))
         pages = DatabasePages(self._store)

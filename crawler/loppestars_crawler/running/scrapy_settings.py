@@ -36,6 +36,8 @@ def scrapy_settings(settings: "CrawlerSettings") -> dict[str, Any]:
         "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
         "CONCURRENT_ITEMS": 1,
         "DOWNLOAD_DELAY": delay,
+        # A delay that varies would look less like a machine; this one does not hide, and the least is the least.
+        "DOWNLOAD_DELAY_JITTER": 0.0,
         # With no delay asked for, as on a copy on this machine, there is nothing to adapt to.
         "AUTOTHROTTLE_ENABLED": delay > 0,
         "AUTOTHROTTLE_START_DELAY": delay,

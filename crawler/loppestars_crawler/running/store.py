@@ -80,6 +80,16 @@ class CrawlStore:
                 snippet=problem.snippet,
             )
 
+    async def close_dead_sources(self) -> None:
+        """End the records of sources whose run died without a word; only the holder of the lock may."""
+        dead = CrawlSource.state.in_([CrawlState.PENDING, CrawlState.RUNNING])
+        async with self.sessions.begin() as session:
+            await session.execute(
+                update(CrawlSource)
+                .where(dead, CrawlSource.run_id != self.run_id)
+                .values(state=CrawlState.FAILED, finished_at=func.now(), error="its run ended without a word"),
+            )
+
     async def begin_source(self, source: str, expected: int | None) -> datetime:
         """Start a source's record; returns the database's time, before which nothing of this crawl was seen."""
         values: dict[str, Any] = {"state": CrawlState.RUNNING, "expected": expected, "started_at": func.now()}
