@@ -53,9 +53,9 @@ def install_chart(plane: ControlPlane, *options: str) -> None:
 class OperatorProcess:
     """One replica. `with OperatorProcess(plane, log) as operator:` ends it gently; `kill()` does not."""
 
-    def __init__(self, plane: ControlPlane, log: Path, **environment: str) -> None:
+    def __init__(self, plane: ControlPlane, log: Path, *, user: str = ACCOUNT, **environment: str) -> None:
         self._log = log
-        kubeconfig = plane.kubeconfig_for(ACCOUNT, GROUPS)
+        kubeconfig = plane.kubeconfig_for(user, GROUPS if user == ACCOUNT else ())
         settings = {
             "KUBECONFIG": str(kubeconfig),
             "LEASE_NAMESPACE": NAMESPACE,
@@ -86,6 +86,10 @@ class OperatorProcess:
     def kill(self) -> None:
         self._process.kill()
         self._wait()
+
+    def text(self) -> str:
+        """The log so far, as it is."""
+        return self._log.read_text()
 
     def lines(self) -> list[dict[str, Any]]:
         """The log so far."""

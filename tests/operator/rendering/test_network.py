@@ -1,0 +1,133 @@
+"""NetworkPolicies read as a policy engine would: a table of flows that are allowed and denied."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from loppestars_operator.naming import selector_labels
+from loppestars_operator.rendering import render
+from tests.factories.stacks import make_blueprint, make_stack
+
+if TYPE_CHECKING:
+    from loppestars_operator.spec import Stack
+
+MINIMAL = make_stack()
+NARROW = make_stack(
+    networkPolicy={
+        "clientCidrs": ["10.1.0.0/16"],
+        "database": {"ports": [6543], "cidrs": ["10.20.0.0/24"]},
+        "apiServer": {"ports": [443], "cidrs": ["10.96.0.1/32"]},
+    },
+    monitoring={"namespaceSelector": {"team": "observability"}},
+    auth={"jwksUrl": "https://auth.example.com:8443/keys"},
+)
+ANYWHERE, CLUSTER_POD = "203.0.113.9", "10.244.0.7"
+
+
+def policies(stack: Stack) -> list[dict[str, Any]]:
+    return [one["spec"] for one in render(make_blueprint(stack)) if one["kind"] == "NetworkPolicy"]
+
+
+def allows(  # noqa: PLR0913  the parts of a flow
+    stack: Stack, component: str, direction: str, peer: str, port: int, *, namespace: dict[str, str] | None = None
+) -> bool:
+    """Whether any policy that selects the pod lets the flow through; a pod that none selects is open."""
+    labels = selector_labels("fair", component)
+    selecting = [
+        one
+        for one in policies(stack)
+        if one["podSelector"]["matchLabels"].items() <= labels.items() and direction.title() in one["policyTypes"]
+    ]
+    if not selecting:
+        return True
+    rules = [rule for one in selecting for rule in one.get(direction, ())]
+    return any(matches(rule, direction, peer, port, namespace or {}) for rule in rules)
+
+
+def matches(rule: dict[str, Any], direction: str, peer: str, port: int, namespace: dict[str, str]) -> bool:
+    if "ports" in rule and port not in [one["port"] for one in rule["ports"]]:
+        return False
+    peers = rule.get("from" if direction == "ingress" else "to")
+    if peers is None:
+        return True
+    return any(
+        ipaddress.ip_address(peer) in ipaddress.ip_network(one["ipBlock"]["cidr"])
+        if "ipBlock" in one
+        else bool(namespace) and one["namespaceSelector"].get("matchLabels", {}).items() <= namespace.items()
+        for one in peers
+    )
+
+
+@pytest.mark.parametrize(
+    ("component", "direction", "port", "allowed"),
+    [
+        ("api", "ingress", 8080, True),
+        ("api", "ingress", 22, False),
+        ("api", "egress", 53, True),
+        ("api", "egress", 5432, True),
+        ("api", "egress", 7070, True),  # the S3 endpoint's
+        ("api", "egress", 6443, True),
+        ("api", "egress", 25, False),
+        ("imaging", "ingress", 8080, False),
+        ("imaging", "egress", 5432, True),
+        ("imaging", "egress", 7070, True),
+        ("imaging", "egress", 443, False),
+        ("imaging", "egress", 6443, False),
+        ("sweep", "egress", 7070, True),
+        ("sweep", "egress", 443, False),
+        ("crawler", "ingress", 8080, False),
+        ("crawler", "egress", 443, True),
+        ("crawler", "egress", 80, True),
+        ("crawler", "egress", 5432, True),
+        ("crawler", "egress", 7070, False),
+        ("crawler", "egress", 6443, False),
+        ("migrate", "ingress", 9090, False),
+        ("migrate", "egress", 5432, True),
+        ("migrate", "egress", 443, False),
+        ("something-new", "ingress", 8080, False),
+        ("something-new", "egress", 53, False),
+    ],
+)
+def test_flows_of_the_minimal_stack(component: str, direction: str, port: int, allowed: bool) -> None:  # noqa: FBT001
+    """Exactly what the platform's diagram draws; a pod of the stack that no policy knows may do nothing."""
+    assert allows(MINIMAL, component, direction, ANYWHERE, port) is allowed
+
+
+@pytest.mark.parametrize("component", ["api", "imaging", "crawler", "sweep"])
+def test_metrics_are_scraped_from_pods_only(component: str) -> None:
+    """Port 9090 is for namespaces, never for addresses from outside."""
+    assert allows(MINIMAL, component, "ingress", CLUSTER_POD, 9090, namespace={"any": "thing"})
+    assert not allows(MINIMAL, component, "ingress", ANYWHERE, 9090)
+
+
+@pytest.mark.parametrize(
+    ("component", "direction", "peer", "port", "allowed"),
+    [
+        ("api", "ingress", "10.1.2.3", 8080, True),
+        ("api", "ingress", ANYWHERE, 8080, False),
+        ("api", "egress", "10.20.0.9", 6543, True),
+        ("api", "egress", "10.21.0.9", 6543, False),
+        ("api", "egress", "10.20.0.9", 5432, False),
+        ("api", "egress", "10.96.0.1", 443, True),
+        ("api", "egress", "10.96.0.2", 443, False),
+        ("api", "egress", ANYWHERE, 8443, True),  # the keys of tokens
+        ("imaging", "egress", ANYWHERE, 8443, False),
+    ],
+)
+def test_flows_of_a_narrowed_stack(component: str, direction: str, peer: str, port: int, allowed: bool) -> None:  # noqa: FBT001
+    """CIDRs and ports of the spec take the place of the defaults."""
+    assert allows(NARROW, component, direction, peer, port) is allowed
+
+
+def test_scraping_of_a_narrowed_stack() -> None:
+    """Only the namespaces that the spec selects."""
+    assert allows(NARROW, "api", "ingress", CLUSTER_POD, 9090, namespace={"team": "observability"})
+    assert not allows(NARROW, "api", "ingress", CLUSTER_POD, 9090, namespace={"team": "other"})
+
+
+def test_policies_can_be_turned_off() -> None:
+    """Where a mesh does it."""
+    assert policies(make_stack(networkPolicy={"enabled": False})) == []

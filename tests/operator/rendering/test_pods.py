@@ -1,0 +1,90 @@
+"""Every pod of every sample keeps the rules of restricted Pod Security, and then some."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from loppestars_operator.naming import SECRETS_ANNOTATION
+from loppestars_operator.rendering import Facts, render
+from tests.factories.stacks import make_blueprint, make_stack
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def templates() -> list[Any]:
+    found = []
+    for path in sorted(GOLDEN.glob("*.yaml")):
+        for manifest in yaml.safe_load_all(path.read_text()):
+            spec = manifest.get("spec", {})
+            template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
+            if template:
+                found.append(pytest.param(manifest["kind"], template, id=f"{path.stem}-{manifest['metadata']['name']}"))
+    return found
+
+
+@pytest.mark.parametrize(("kind", "template"), templates())
+def test_pod_is_restricted(kind: str, template: dict[str, Any]) -> None:
+    """Non-root, read-only, no capabilities, bounded memory, a token only where Crawls are created."""
+    pod, (container,) = template["spec"], template["spec"]["containers"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["runAsUser"] == 65532
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
+    assert "memory" in container["resources"]["limits"]
+    assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
+    assert pod["automountServiceAccountToken"] is (container["name"] == "api")
+    assert all("sizeLimit" in volume["emptyDir"] for volume in pod["volumes"])
+    if kind == "Deployment":
+        assert container["livenessProbe"]["httpGet"]["path"] == "/health"
+        assert container["readinessProbe"]["httpGet"]["path"] == "/ready"
+        assert "startupProbe" in container
+        assert pod["topologySpreadConstraints"]
+    else:
+        assert pod["restartPolicy"] == "Never"
+
+
+def template_of(component: str, facts: Facts | None = None, **spec: Any) -> dict[str, Any]:
+    manifests = render(make_blueprint(make_stack(**spec), facts))
+    name = f"fair-{component}"
+    found = next(one for one in manifests if one["kind"] == "Deployment" and one["metadata"]["name"] == name)
+    template: dict[str, Any] = found["spec"]["template"]
+    return template
+
+
+def test_rotated_secret_changes_only_the_pods_that_use_it() -> None:
+    """The token secret is the API's; the database is everybody's."""
+    versions = {"loppestars-database": "1", "loppestars-s3": "1", "loppestars-jwt": "1"}
+    before, after = Facts(secrets=versions), Facts(secrets=versions | {"loppestars-jwt": "2"})
+    assert template_of("api", before) != template_of("api", after)
+    assert template_of("imaging", before) == template_of("imaging", after)
+    assert SECRETS_ANNOTATION not in template_of("api")["metadata"].get("annotations", {})
+
+
+def test_overrides_do_not_displace_the_operators_own() -> None:
+    """Labels that select and variables that configure win over those of the spec."""
+    pod = {
+        "labels": {"team": "web", "app.kubernetes.io/component": "other"},
+        "env": [{"name": "LOG_LEVEL", "value": "DEBUG"}, {"name": "PORT", "value": "1"}],
+        "nodeSelector": {"disk": "ssd"},
+    }
+    template = template_of("api", pod=None, api={"pod": pod})
+    labels = template["metadata"]["labels"]
+    assert (labels["team"], labels["app.kubernetes.io/component"]) == ("web", "api")
+    variables = {one["name"]: one.get("value") for one in template["spec"]["containers"][0]["env"]}
+    assert (variables["LOG_LEVEL"], variables["PORT"]) == ("DEBUG", "8080")
+    assert template["spec"]["nodeSelector"] == {"disk": "ssd"}
+
+
+def test_grace_period_exceeds_the_drain() -> None:
+    """`/process` waits 30 s; the pod stays until it has answered."""
+    pod = template_of("api")["spec"]
+    assert pod["terminationGracePeriodSeconds"] > 30 + pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
