@@ -7,6 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp
 
 from loppestars_api import documentation, errors
 from loppestars_api.crawls.endpoints import router as crawls
@@ -27,6 +28,11 @@ _GZIP_MINIMUM_BYTES = 1024
 _GZIP_LEVEL = 4
 
 
+class _Application(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        return LivenessMiddleware(super().build_middleware_stack())
+
+
 def create_app(settings: ApiSettings) -> FastAPI:
     """The API as an ASGI application. Nothing is opened before its lifespan starts."""
 
@@ -36,7 +42,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             app.state.services = services
             yield
 
-    app = FastAPI(
+    app = _Application(
         title="Loppestars",
         version=version("loppestars"),
         description=documentation.DESCRIPTION,
@@ -62,7 +68,6 @@ def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
         limits={"/process-face": settings.max_photo_bytes + _FORM_OVERHEAD_BYTES},
         silence_seconds=settings.body_timeout_seconds,
     )
-    app.add_middleware(LivenessMiddleware)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

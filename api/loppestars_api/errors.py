@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import orjson
+import psycopg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -187,6 +188,8 @@ def install_error_handlers(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_on_validation_error)
     app.exception_handler(DBAPIError)(_on_database_error)
     app.exception_handler(PoolTimeout)(_on_database_error)
+    app.exception_handler(psycopg.OperationalError)(_on_database_error)
+    app.exception_handler(psycopg.InterfaceError)(_on_database_error)
     app.exception_handler(StorageUnavailable)(_on_storage_error)
 
 

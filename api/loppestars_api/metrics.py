@@ -30,6 +30,7 @@ class RequestMeter:
     """Counts requests; keeps the label children, because finding them costs more than counting."""
 
     def __init__(self) -> None:
+        self.in_flight = 0
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._timers: dict[tuple[str, str], Histogram] = {}
 

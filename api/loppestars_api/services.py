@@ -22,7 +22,7 @@ from loppestars_api.limits.approximate import ApproximateLimiter, keep_exchangin
 from loppestars_api.limits.client_address import ClientAddresses
 from loppestars_api.limits.exact import ExactLimiter
 from loppestars_api.limits.rates import Rates
-from loppestars_api.markets.repository import MarketRepository
+from loppestars_api.markets.repository import MarketRepository, open_market_pool
 from loppestars_api.metrics import POOL_CONNECTIONS
 from loppestars_api.photos.sent import MAX_RESULT_BYTES, SentPhotos
 from loppestars_api.photos.uploaded import Limits, UploadedPhotos
@@ -58,7 +58,8 @@ class Services:
     crawls: Crawls
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
+    """For routes. Asynchronous, because FastAPI hands other dependencies to a thread at each request."""
     found: Services = request.app.state.services
     return found
 
@@ -78,6 +79,11 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
         limiter = ExactLimiter(engine)
         list_limiter = ApproximateLimiter(rates.lists)
         storage = open_storage(settings)
+        pool = await stack.enter_async_context(
+            open_market_pool(
+                settings, size=settings.database_read_pool_size, statement_seconds=settings.statement_timeout_seconds
+            )
+        )
         waiter = await stack.enter_async_context(PhotoWaiter(settings))
         launcher = open_launcher(settings, engine)
         stack.push_async_callback(launcher.close)
@@ -100,7 +106,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                     "queue": lambda: _check_queue(engine, waiter),
                 }
             ),
-            markets=MarketRepository(engine),
+            markets=MarketRepository(pool),
             photo_desk=PhotoDesk(
                 engine, waiter, capacity=settings.max_waiting_photos, wait_seconds=settings.photo_wait_seconds
             ),

@@ -88,6 +88,9 @@ class LimitSettings(ComponentSettings):
 class ApiSettings(AuthSettings, LimitSettings, StorageSettings, DatabaseSettings):
     """Settings of `loppestars-api`."""
 
+    database_read_pool_size: int = Field(
+        10, ge=1, le=100, description="most connections for reading markets, beside those of DATABASE_POOL_SIZE"
+    )
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: Port = Field(8080, description="port the API listens on; 0 takes a free one")
     cors_origins: Names = Field(

@@ -22,7 +22,7 @@ async def welcome() -> Response:
 @router.get("/health", response_model=Health)
 async def health() -> Response:
     """Tell that the process lives; depends on nothing else."""
-    # Here for the documentation: `LivenessMiddleware` answers before any route is looked for.
+    # Here for the documentation: `LivenessMiddleware` answers first, but for browsers.
     return json_response(BODY, headers=_NO_STORE)
 
 

@@ -24,9 +24,12 @@ class ClientAddresses:
     def __init__(self, trusted_proxies: Sequence[Network]) -> None:
         self._trusted = tuple(trusted_proxies)
         self._is_trusted = lru_cache(maxsize=4096)(self._look_up)
+        self._key_of_peer = lru_cache(maxsize=4096)(_key_of_text)
 
     def key_of(self, scope: Scope) -> str:
         """What limits count by: an IPv4 address, the /64 of an IPv6 one, or `unknown` (a Unix socket)."""
+        if not self._trusted:
+            return self._key_of_peer(scope["client"][0]) if scope.get("client") else UNKNOWN
         address = self._client(scope)
         return UNKNOWN if address is None else limit_key(address)
 
@@ -66,6 +69,11 @@ def parse_address(text: str) -> Address | None:
     except ValueError:
         return None
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+def _key_of_text(text: str) -> str:
+    address = parse_address(text)
+    return UNKNOWN if address is None else limit_key(address)
 
 
 def limit_key(address: Address) -> str:

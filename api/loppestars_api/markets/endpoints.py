@@ -4,11 +4,10 @@ from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from loppestars_api.errors import NotFound, Unprocessable, answers
-from loppestars_api.limits.dependencies import limit_reads
 from loppestars_api.markets.caching import cached_response
 from loppestars_api.markets.schemas import (
     DaysAhead,
@@ -32,7 +31,6 @@ _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "Unchange
 router = APIRouter(
     prefix="/markets",
     tags=["markets"],
-    dependencies=[Depends(limit_reads)],
     responses={**_NOT_MODIFIED, **answers(429, 503)},
 )
 
@@ -90,6 +88,7 @@ async def market(
     market_id: Annotated[str, Path(description="A market's `id`; that of one merged into another still works.")],
 ) -> Response:
     """One market, whether it is over or not."""
+    _count(request, services)
     row = await services.markets.find(_uuid(market_id))
     if row is None:
         raise NotFound("There is no market with this id.")
@@ -97,7 +96,13 @@ async def market(
 
 
 async def _list(request: Request, services: Services, query: MarketQuery) -> Response:
+    _count(request, services)
     return cached_response(markets_bytes(await services.markets.search(query)), request.headers)
+
+
+def _count(request: Request, services: Services) -> None:
+    """The rate limit of reads; a call and no dependency, which would cost more than the counting."""
+    services.list_limiter.take(services.addresses.key_of(request.scope))
 
 
 def _position(latitude: float | None, longitude: float | None) -> Position | None:

@@ -1,32 +1,131 @@
-"""Reads markets. The question and its SQL are core's; here is how it is asked quickly."""
+"""Reads markets. The question and its SQL are core's; here is how it is asked quickly.
 
-from collections.abc import Sequence
-from typing import Any
+These reads are most of what the API does, so they take the shortest way: psycopg without SQLAlchemy's execution, in
+autocommit (a single SELECT needs no transaction around it), on connections of their own that are not tested before
+each use (a broken one is noticed and the read repeated), and with values that JSON needs no Python object for.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, func, literal, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+import orjson
+import psycopg
+from psycopg.abc import AdaptContext, Buffer
+from psycopg.adapt import Loader
+from psycopg.types.numeric import FloatLoader
+from psycopg.types.string import TextLoader
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from loppestars_core.clock import today_in_denmark
+from loppestars_core.database.engine import CONNECT_TIMEOUT_SECONDS, connection_arguments
 from loppestars_core.database.models import Market, MarketRedirect
-from loppestars_core.markets.query import MarketQuery, select_market, select_markets
+from loppestars_core.markets.query import MarketQuery, compile_markets, select_market
+from loppestars_core.settings import DatabaseSettings
+
+Row = tuple[Any, ...]
+IDLE_SECONDS: Final = 300.0
+
+
+class _JsonLoader(Loader):
+    """Hands the text of a JSON column on to the answer, unparsed."""
+
+    def load(self, data: Buffer) -> orjson.Fragment:
+        return orjson.Fragment(bytes(data))
+
+
+class _DateLoader(TextLoader):
+    """Dates come as `YYYY-MM-DD`, which is what clients get."""
 
 
 class MarketRepository:
-    def __init__(self, engine: AsyncEngine) -> None:
-        # A single SELECT needs no transaction around it: two round trips less.
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+    """Reads through `pool`, see `open_market_pool`."""
 
-    async def search(self, query: MarketQuery) -> Sequence[Row[Any]]:
+    def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
+        self._pool = pool
+
+    async def search(self, query: MarketQuery) -> list[Row]:
         """Rows of MarketResponse's columns, in the order of the query."""
-        async with self._engine.connect() as connection:
-            rows: Sequence[Row[Any]] = (await connection.execute(select_markets(query, today_in_denmark()))).all()
+        return await self._read(*compile_markets(query, today_in_denmark()))
+
+    async def find(self, market_id: UUID) -> Row | None:
+        """The market of that id, also when it has been merged into another."""
+        rows = await self._read(_FIND, {"market_id": market_id})
+        return rows[0] if rows else None
+
+    async def _read(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
+        try:
+            return await self._read_once(sql, parameters)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            # The server was restarted while the connection lay idle: the next one is a new one. A statement that
+            # took too long, or a server that is not there, would only fail again.
+            if isinstance(error, psycopg.errors.QueryCanceled) or error.sqlstate == "08000":
+                raise
+            await self._pool.check()
+            return await self._read_once(sql, parameters)
+
+    async def _read_once(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
+        async with self._pool.connection() as connection:
+            rows: list[Row] = await (await connection.execute(sql.encode(), parameters)).fetchall()
         return rows
 
-    async def find(self, market_id: UUID) -> Row[Any] | None:
-        """The market of that id, also when it has been merged into another."""
-        merged_into = select(MarketRedirect.market_id).where(MarketRedirect.id == market_id).scalar_subquery()
-        statement = select_market().where(Market.id == func.coalesce(merged_into, literal(market_id)))
-        async with self._engine.connect() as connection:
-            row: Row[Any] | None = (await connection.execute(statement)).one_or_none()
-        return row
+
+@asynccontextmanager
+async def open_market_pool(
+    settings: DatabaseSettings, *, size: int, statement_seconds: float
+) -> AsyncIterator[AsyncConnectionPool[Any]]:
+    """Connections for reading, `size` at most. A database that is not there yet is connected to when it is."""
+    arguments: dict[str, Any] = {
+        "application_name": "loppestars-api-markets",
+        **connection_arguments(settings.pooled_url),
+        "autocommit": True,
+    }
+    if settings.behind_pooler:
+        # A transaction pooler hands each statement to another server connection, which lacks our prepared ones.
+        arguments["prepare_threshold"] = None
+
+    async def prepare(connection: psycopg.AsyncConnection[Any]) -> None:
+        adapt(connection)
+        if not settings.behind_pooler:
+            await connection.execute(f"SET statement_timeout = {int(statement_seconds * 1000)}".encode())
+
+    pool = AsyncConnectionPool[Any](
+        kwargs=arguments,
+        configure=prepare,
+        min_size=1,
+        max_size=size,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        max_idle=IDLE_SECONDS,
+        name="markets",
+        open=False,
+    )
+    await pool.open(wait=False)
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+def adapt(context: AdaptContext) -> None:
+    """Load what JSON would only turn into text again as text, and numbers as numbers of JSON."""
+    adapters = context.adapters
+    for name, loader in (
+        ("jsonb", _JsonLoader),
+        ("numeric", FloatLoader),
+        ("date", _DateLoader),
+        ("uuid", TextLoader),
+    ):
+        adapters.register_loader(name, loader)
+
+
+def _find_sql() -> str:
+    wanted = bindparam("market_id", type_=Market.id.type)
+    merged_into = select(MarketRedirect.market_id).where(MarketRedirect.id == wanted).scalar_subquery()
+    statement = select_market().where(Market.id == func.coalesce(merged_into, wanted))
+    return str(statement.compile(dialect=PGDialect_psycopg()))  # type: ignore[no-untyped-call]
+
+
+_FIND: Final = _find_sql()

@@ -2,11 +2,29 @@
 
 import math
 from datetime import date
-from typing import Annotated, Any, Self
+from functools import lru_cache
+from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import ColumnElement, Label, Select, case, cast, func, literal, literal_column, null, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Date,
+    Double,
+    Integer,
+    Label,
+    Select,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    null,
+    select,
+)
 from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from loppestars_core.database.models import Market, MarketState
 from loppestars_core.markets.folding import fold, prefix_query
@@ -25,6 +43,8 @@ RESPONSE_COLUMNS = (
 
 # Written out, not bound: the planner must see that the partial indexes apply, also in a prepared statement.
 _LISTED = Market.state == literal_column(f"'{MarketState.SCHEDULED}'")
+
+_ESCAPE = "/"
 
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
@@ -70,16 +90,87 @@ class MarketQuery(BaseModel):
         return self
 
 
+class _Shape(NamedTuple):
+    """What of a query decides its SQL, apart from the values in it."""
+
+    positioned: bool
+    within_radius: bool
+    from_day: bool
+    until_day: bool
+    text: bool
+    words: bool
+    flags: tuple[tuple[str, bool], ...]
+    offset: bool
+
+
 def select_markets(query: MarketQuery, today: date) -> Select[Any]:
     """The SQL of `query`: rows of `RESPONSE_COLUMNS` and `distance` (km, null without a position)."""
-    distance = _distance(query.position)
-    found = select(*_columns(), distance).where(_LISTED, *_conditions(query))
-    if query.radius_km is not None:
+    return _statement(_shape(query)).params(parameters(query, today))
+
+
+def compile_markets(query: MarketQuery, today: date) -> tuple[str, dict[str, Any]]:
+    """The same as psycopg takes it: text with named parameters, and their values.
+
+    Building and compiling an expression of this size takes longer than many of the searches; the text depends on the
+    shape of the query only, so it is kept.
+    """
+    sql, constants = _sql(_shape(query))
+    return sql, constants | parameters(query, today)
+
+
+def parameters(query: MarketQuery, today: date) -> dict[str, Any]:
+    """The values that the SQL of `query` refers to by name."""
+    values: dict[str, Any] = {
+        "limit": query.limit,
+        "offset": query.offset,
+        "from_day": query.from_day,
+        "until_day": query.until_day,
+        "today": today,
+    }
+    if query.position is not None:
+        here = math.radians(query.position.latitude)
+        values |= {"here": here, "here_cosine": math.cos(here), "east_of": math.radians(query.position.longitude)}
+        if query.radius_km is not None:
+            box = bounding_box(query.position, query.radius_km)
+            values |= {"radius_km": query.radius_km, **dict(zip(("west", "south", "east", "north"), box, strict=True))}
+    if query.text is not None:
+        folded = fold(query.text)
+        # PostgreSQL's text holds no NUL; `fold` drops it with everything else that is no letter or digit.
+        values |= {"words": prefix_query(query.text), "folded": folded, "city": query.text.lower().replace("\x00", "")}
+        values |= {"starts": f"{_escape(folded)}%", "has_word": f"% {_escape(folded)}%", "has": f"%{_escape(folded)}%"}
+    return values
+
+
+def _shape(query: MarketQuery) -> _Shape:
+    return _Shape(
+        positioned=query.position is not None,
+        within_radius=query.radius_km is not None,
+        from_day=query.from_day is not None,
+        until_day=query.until_day is not None,
+        text=query.text is not None,
+        words=query.text is not None and prefix_query(query.text) is not None,
+        flags=tuple(sorted(query.flags.items())),
+        offset=query.offset > 0,
+    )
+
+
+@lru_cache(maxsize=256)
+def _sql(shape: _Shape) -> tuple[str, dict[str, Any]]:
+    """Text, and the values of the numbers in it, which SQLAlchemy makes parameters too."""
+    compiled = _statement(shape).compile(dialect=PGDialect_psycopg())  # type: ignore[no-untyped-call]
+    return str(compiled), dict(compiled.params)
+
+
+@lru_cache(maxsize=256)
+def _statement(shape: _Shape) -> Select[Any]:
+    distance = _distance(shape)
+    found = select(*_columns(), distance).where(_LISTED, *_conditions(shape))
+    if shape.within_radius:
         # The box in `_conditions` used the index; the exact distance is computed once, for what is in the box.
         inner = found.subquery("within_box")
-        outer = select(inner).where(inner.c.distance <= query.radius_km)
-        return _page(outer.order_by(inner.c.distance, inner.c.start_date, inner.c.id), query)
-    return _page(found.order_by(*_order(query, distance, today)), query)
+        outer = select(inner).where(inner.c.distance <= _number("radius_km"))
+        return _page(outer.order_by(inner.c.distance, inner.c.start_date, inner.c.id), shape)
+    return _page(found.order_by(*_order(shape, distance)), shape)
 
 
 def select_market() -> Select[Any]:
@@ -91,33 +182,36 @@ def _columns() -> list[Any]:
     return [getattr(Market, name) for name in RESPONSE_COLUMNS]
 
 
-def _page(statement: Select[Any], query: MarketQuery) -> Select[Any]:
-    return statement.limit(query.limit).offset(query.offset) if query.offset else statement.limit(query.limit)
+def _number(name: str) -> BindParameter[float]:
+    return bindparam(name, type_=Double)
 
 
-def _conditions(query: MarketQuery) -> list[ColumnElement[bool]]:
+def _page(statement: Select[Any], shape: _Shape) -> Select[Any]:
+    page = statement.limit(bindparam("limit", type_=Integer))
+    return page.offset(bindparam("offset", type_=Integer)) if shape.offset else page
+
+
+def _conditions(shape: _Shape) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if query.from_day is not None:
-        conditions.append(Market.end_date >= query.from_day)
-    if query.until_day is not None:
-        conditions.append(Market.start_date <= query.until_day)
-    if query.text is not None:
-        words = prefix_query(query.text)
+    if shape.from_day:
+        conditions.append(Market.end_date >= bindparam("from_day", type_=Date))
+    if shape.until_day:
+        conditions.append(Market.start_date <= bindparam("until_day", type_=Date))
+    if shape.text:
         # A text without a single letter or digit matches nothing.
-        conditions.append(
-            literal_column("false") if words is None else Market.search_terms.op("@@")(cast(literal(words), TSQUERY))
-        )
-    conditions.extend(getattr(Market, name).is_(wanted) for name, wanted in sorted(query.flags.items()))
-    if query.position is not None and query.radius_km is not None:
+        words = cast(bindparam("words", type_=Text), TSQUERY)
+        conditions.append(Market.search_terms.op("@@")(words) if shape.words else literal_column("false"))
+    conditions.extend(getattr(Market, name).is_(wanted) for name, wanted in shape.flags)
+    if shape.within_radius:
         conditions.append(Market.latitude.is_not(None))
-        conditions.append(_within_box(query.position, query.radius_km))
+        conditions.append(_within_box())
     return conditions
 
 
-def _within_box(centre: Position, radius_km: float) -> ColumnElement[bool]:
-    west, south, east, north = bounding_box(centre, radius_km)
-    corners = func.box(func.point(west, south), func.point(east, north))
-    return func.point(Market.longitude, Market.latitude).op("<@")(corners)
+def _within_box() -> ColumnElement[bool]:
+    southwest = func.point(_number("west"), _number("south"))
+    northeast = func.point(_number("east"), _number("north"))
+    return func.point(Market.longitude, Market.latitude).op("<@")(func.box(southwest, northeast))
 
 
 def bounding_box(centre: Position, radius_km: float) -> tuple[float, float, float, float]:
@@ -140,37 +234,49 @@ def bounding_box(centre: Position, radius_km: float) -> tuple[float, float, floa
     return (west, south, east, north)
 
 
-def _distance(position: Position | None) -> Label[Any]:
+def _distance(shape: _Shape) -> Label[Any]:
     """Great-circle distance in km by the haversine formula, which stays exact for short distances."""
-    if position is None:
+    if not shape.positioned:
         return null().label("distance")
     latitude = func.radians(Market.latitude)
-    here = math.radians(position.latitude)
-    half_height = func.sin((latitude - here) / 2)
-    half_width = func.sin((func.radians(Market.longitude) - math.radians(position.longitude)) / 2)
-    chord = half_height * half_height + math.cos(here) * func.cos(latitude) * half_width * half_width
-    kilometres = 2 * EARTH_RADIUS_KM * func.asin(func.sqrt(func.least(1.0, chord)))
+    half_height = func.sin((latitude - _number("here")) / 2)
+    half_width = func.sin((func.radians(Market.longitude) - _number("east_of")) / 2)
+    chord = half_height * half_height + _number("here_cosine") * func.cos(latitude) * half_width * half_width
+    kilometres: ColumnElement[float] = literal_column(str(2 * EARTH_RADIUS_KM)) * func.asin(
+        func.sqrt(func.least(literal_column("1.0"), chord))
+    )
     # LEAST passes over nulls: a market without coordinates would be half the world away.
     return case((Market.latitude.is_not(None), kilometres)).label("distance")
 
 
-def _order(query: MarketQuery, distance: Label[Any], today: date) -> list[Any]:
-    if query.text is not None:
-        return [(Market.end_date < today), _rank(query.text), Market.start_date, Market.name, Market.id]
-    if query.position is not None:
+def _order(shape: _Shape, distance: Label[Any]) -> list[Any]:
+    if shape.text:
+        is_over = Market.end_date < bindparam("today", type_=Date)
+        return [is_over, _rank(), Market.start_date, Market.name, Market.id]
+    if shape.positioned:
         return [distance.asc().nulls_last(), Market.start_date, Market.id]
     return [Market.start_date, Market.name, Market.id]
 
 
-def _rank(text: str) -> ColumnElement[int]:
+def _rank() -> ColumnElement[int]:
     """0 for the very name, then names that start with it, hold it as a word, hold it at all; then other columns."""
-    folded = fold(text)
     name = Market.search_name
+
+    def like(pattern: str) -> ColumnElement[bool]:
+        return name.like(bindparam(pattern, type_=Text), escape=_ESCAPE)
+
     return case(
-        (name == folded, 0),
-        (name.startswith(folded, autoescape=True), 1),
-        (name.contains(f" {folded}", autoescape=True), 2),
-        (name.contains(folded, autoescape=True), 3),
-        (func.lower(Market.city) == text.lower().replace("\x00", ""), 4),
+        (name == bindparam("folded", type_=Text), 0),
+        (like("starts"), 1),
+        (like("has_word"), 2),
+        (like("has"), 3),
+        (func.lower(Market.city) == bindparam("city", type_=Text), 4),
         else_=5,
     )
+
+
+def _escape(text: str) -> str:
+    """`text` as LIKE takes it literally."""
+    for character in (_ESCAPE, "%", "_"):
+        text = text.replace(character, _ESCAPE + character)
+    return text
