@@ -1,5 +1,6 @@
 """Write docs/configuration.md from the settings classes: `make docs`. A test fails when it is out of date."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -8,6 +9,7 @@ from pydantic_settings import BaseSettings
 from loppestars_api.settings import ApiSettings
 from loppestars_core.database.migrate import MigrateSettings
 from loppestars_crawler.settings import CrawlerSettings
+from loppestars_imaging.settings import ImagingSettings
 from loppestars_local.settings import RunSettings
 
 TARGET = Path(__file__).with_name("configuration.md")
@@ -15,6 +17,7 @@ TARGET = Path(__file__).with_name("configuration.md")
 PROGRAMS: dict[str, type[BaseSettings]] = {
     "loppestars-local (make run)": RunSettings,
     "loppestars-api": ApiSettings,
+    "loppestars-imaging": ImagingSettings,
     "loppestars-crawler": CrawlerSettings,
     "loppestars-migrate, loppestars-roles": MigrateSettings,
 }
@@ -45,6 +48,8 @@ def _default(required: bool, value: object) -> str:  # noqa: FBT001 - a field's 
         return "required"
     if value is None or value in ("", ()) or isinstance(value, SecretStr):
         return ""
+    if isinstance(value, timedelta):
+        return f"`{int(value.total_seconds())}s`"
     shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
     return f"`{str(shown).lower() if isinstance(shown, bool) else shown}`"
 

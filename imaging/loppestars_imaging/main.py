@@ -1,8 +1,82 @@
 """Entry point of `loppestars-imaging`."""
 
 import argparse
+import asyncio
+import sys
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from loppestars_core.exit_codes import ExitCode
+from loppestars_core.logging import configure_logging, redact_text
+from loppestars_core.settings import describe, load_settings
+from loppestars_core.storage import StorageError
+from loppestars_imaging.settings import ImagingSettings
+
+log = structlog.get_logger(__name__)
 
 
-def main() -> None:
-    """Parse the command line."""
-    argparse.ArgumentParser(prog="loppestars-imaging", description=__doc__).parse_args()
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line, do what it says, exit with its code."""
+    options = _parser().parse_args(arguments)
+    sys.exit(options.run(options))
+
+
+def _work(options: argparse.Namespace) -> int:
+    from loppestars_imaging.work.worker import work  # noqa: PLC0415 - other commands need no queue
+
+    settings = load_settings(ImagingSettings)
+    if options.processes is not None:
+        settings = settings.model_copy(update={"imaging_processes": options.processes})
+    configure_logging("imaging", settings.log_level)
+    try:
+        return asyncio.run(work(settings))
+    except OSError as error:
+        log.error(  # noqa: TRY400 - the reason is the sentence, not the trace
+            "cannot start",
+            reason=error.strerror or str(error),
+            next_step="free the port, or set METRICS_PORT to another (0 takes a free one)",
+        )
+        return ExitCode.FAILED
+
+
+def _sweep(_options: argparse.Namespace) -> int:
+    from loppestars_imaging.sweep import sweep  # noqa: PLC0415 - other commands need no sweep
+
+    settings = load_settings(ImagingSettings)
+    configure_logging("sweep", settings.log_level)
+    try:
+        asyncio.run(sweep(settings))
+    except (SQLAlchemyError, StorageError, OSError) as error:
+        log.error("sweep not finished; run it again", reason=redact_text(str(error)))  # noqa: TRY400 - see above
+        return ExitCode.FAILED
+    return ExitCode.DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="loppestars-imaging", description="Makes faces in photos unrecognisable.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    worker = commands.add_parser(
+        "work",
+        help="take photos from the queue until SIGTERM",
+        description="Take photos from the queue until SIGTERM; photos in hand are finished.",
+        epilog=describe(ImagingSettings),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    worker.add_argument("--processes", type=_count, help="photos worked on at the same time (IMAGING_PROCESSES)")
+    worker.set_defaults(run=_work)
+    sweeper = commands.add_parser(
+        "sweep",
+        help="delete old originals and temporary objects, once",
+        description="Delete originals and temporary objects that are older than their retention, once.",
+        epilog=describe(ImagingSettings),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    sweeper.set_defaults(run=_sweep)
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 64:  # noqa: PLR2004 - see IMAGING_PROCESSES
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 64")
+    return int(text)

@@ -23,8 +23,9 @@ from loppestars_local.settings import RunSettings
 ADMIN = "local-admin"
 TOKEN_DAYS = 30
 _READY_SECONDS = 60
-# The first crawl of the sample site takes a few seconds; a slower one goes on in the background.
-_FIRST_CRAWL_SECONDS = 8
+# The first crawl of the sample site takes a few seconds, and then there is something to see. When the start has taken
+# this long, it goes on in the background.
+_START_BUDGET_SECONDS = 11
 _SWEEP_EVERY_SECONDS = 300
 _STOP_SECONDS = 15
 _POLL_SECONDS = 0.1
@@ -48,7 +49,8 @@ class Machine:
         self._folder = folder
         self._database: EmbeddedPostgres | None = None
         self._children: list[Child] = []
-        self._next_sweep = time.monotonic() + _SWEEP_EVERY_SECONDS
+        self._started_at = time.monotonic()
+        self._next_sweep = self._started_at + _SWEEP_EVERY_SECONDS
 
     def start(self) -> None:
         platform = Platform(
@@ -60,12 +62,13 @@ class Machine:
             imaging_processes=self._settings.imaging_processes,
         )
         self._platform = platform
+        if platform.addresses.sample_site is not None:
+            self._start(platform.sample_site())
         self._run_to_end(platform.migrate())
         token = self._make_admin(platform)
         self._start(platform.api())
         self._start(platform.imaging())
         if platform.addresses.sample_site is not None:
-            self._start(platform.sample_site())
             self._wait_for(f"http://{LOOPBACK}:{platform.addresses.sample_site}/robots.txt", "the sample site")
         crawl = self._start(platform.crawl())
         self._wait_for(f"{platform.addresses.url}/ready", "the API")
@@ -148,8 +151,7 @@ class Machine:
         raise ComponentDied(what, ExitCode.FAILED, f"it did not become ready within {_READY_SECONDS} s ({url})")
 
     def _wait_for_crawl(self, crawl: Child) -> None:
-        deadline = time.monotonic() + _FIRST_CRAWL_SECONDS
-        while crawl.exit_code is None and time.monotonic() < deadline:
+        while crawl.exit_code is None and time.monotonic() < self._started_at + _START_BUDGET_SECONDS:
             self._check()
             time.sleep(_POLL_SECONDS)
 

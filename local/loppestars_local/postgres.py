@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -49,7 +49,6 @@ class EmbeddedPostgres:
         self._binaries = find_binaries()
         self._user = _UNPRIVILEGED if os.geteuid() == _ROOT else None
         self._sockets: Path | None = None
-        self._log: IO[bytes] | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str = "postgres") -> str:
@@ -63,16 +62,16 @@ class EmbeddedPostgres:
         self._sockets = self._socket_directory()
         arguments = [f"--{name.replace('_', '-')}={value}" for name, value in self._settings.items()]
         self._wait_for_predecessor(timeout)
-        self._log = (self.directory / "server.log").open("ab")
-        self.process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
-            [self._binaries / "postgres", "-D", self.directory, "-h", "", "-k", self._sockets, *arguments],
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            # A group of its own: Ctrl-C reaches the components first, and the server ends last.
-            start_new_session=True,
-            preexec_fn=end_with_parent(signal.SIGINT),  # noqa: PLW1509 - it calls nothing that takes a lock
-            **self._as_user(),
-        )
+        with (self.directory / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
+                [self._binaries / "postgres", "-D", self.directory, "-h", "", "-k", self._sockets, *arguments],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # A group of its own: Ctrl-C reaches the components first, and the server ends last.
+                start_new_session=True,
+                preexec_fn=end_with_parent(signal.SIGINT),  # noqa: PLW1509 - it calls nothing that takes a lock
+                **self._as_user(),
+            )
         self._wait_until_ready(timeout)
 
     def initialise(self) -> None:
@@ -129,8 +128,6 @@ class EmbeddedPostgres:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        if self._log is not None:
-            self._log.close()
         if self._sockets is not None and self._sockets != self.directory:
             shutil.rmtree(self._sockets, ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select, text, update
@@ -48,6 +49,7 @@ class Claim:
     subject: PhotoSubject
     options: PhotoOptions
     request_id: str | None
+    requested_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ async def claim_photo(session: AsyncSession, photo_id: uuid.UUID) -> Claim | Non
         subject=PhotoSubject(photo.subject),
         options=PhotoOptions.model_validate(photo.options),
         request_id=photo.request_id,
+        requested_at=photo.created_at,
     )
 
 

@@ -1,0 +1,128 @@
+"""The process that holds a photo: `python -m loppestars_imaging.engine.child`, started by `handle`.
+
+It reads tasks from stdin and answers on stdout until stdin closes. Its memory is bounded by the kernel; what breaks
+it ends this process and nothing else.
+"""
+
+import argparse
+import ctypes
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+
+from loppestars_imaging.detectors.yunet import YuNet
+from loppestars_imaging.engine.messages import Answer, Task, pack, read_task
+from loppestars_imaging.errors import ImagingError
+from loppestars_imaging.header import CONTENT_TYPES, Limits
+from loppestars_imaging.pipeline import Anonymiser
+from loppestars_imaging.treatment import Options, Style
+
+_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
+NO_DETECTOR = 3
+"""Exit code of an engine that could not load its model."""
+
+
+def main() -> None:
+    """Serve until the parent closes the pipe."""
+    parser = argparse.ArgumentParser(prog="loppestars-imaging-engine", description=__doc__)
+    parser.add_argument("--max-pixels", type=int, required=True)
+    parser.add_argument("--max-bytes", type=int, required=True)
+    parser.add_argument("--memory-mib", type=int, required=True)
+    parser.add_argument("--style", type=Style, required=True)
+    parser.add_argument("--min-confidence", type=float, required=True)
+    arguments = parser.parse_args()
+    _bind_to_parent()
+    _bound_memory(arguments.memory_mib)
+    # Codecs write warnings to stdout's descriptor: the pipe of answers must be out of their reach.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    try:
+        anonymiser = Anonymiser(YuNet(), limits=Limits(arguments.max_pixels, arguments.max_bytes))
+    except ImagingError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(NO_DETECTOR)
+    serve = Server(anonymiser, arguments.style, arguments.min_confidence)
+    answers.writelines(pack(None))
+    answers.flush()
+    while (received := read_task(sys.stdin.buffer)) is not None:
+        answers.writelines(pack(*serve.answer(*received)))
+        answers.flush()
+        _give_memory_back()
+
+
+class Server:
+    """Answers one task after the other."""
+
+    def __init__(self, anonymiser: Anonymiser, floor: Style, min_confidence: float) -> None:
+        self._anonymiser = anonymiser
+        self._floor = floor
+        self._min_confidence = min_confidence
+
+    def answer(self, task: Task, data: bytes) -> tuple[Answer, bytes]:
+        """What became of the photo. Anything unexpected raises and so ends the process: nothing is published."""
+        try:
+            result = self._anonymiser.anonymise(data, self._options(task), jpeg_only=task.jpeg_only)
+        except ImagingError as error:
+            return Answer(error.code, str(error), rss=resident_bytes()), b""
+        answer = Answer(
+            None,
+            content_type=CONTENT_TYPES[result.format],
+            width=result.width,
+            height=result.height,
+            faces=len(result.faces),
+            rss=resident_bytes(),
+        )
+        return answer, result.data
+
+    def _options(self, task: Task) -> Options:
+        """The request's wish on top of what this installation always does."""
+        wished = Style.SMOOTH if task.mode == "blur" else Style.MOSAIC
+        style = Style.SOLID if self._floor is Style.SOLID else wished
+        if self._floor is Style.SMOOTH and wished is Style.MOSAIC:
+            style = Style.SMOOTH
+        return Options(
+            style=style,
+            cell_pixels=task.cell_pixels,
+            least_side=task.least_side,
+            min_confidence=self._min_confidence,
+        )
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process, where the system tells it; else its peak."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return pages * resource.getpagesize()
+
+
+def _bind_to_parent() -> None:
+    """End with the parent, also when it is killed while this process is deep in a decoder."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    # Ctrl-C in a terminal is for the parent, which lets photos in hand finish.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _bound_memory(mebibytes: int) -> None:
+    """Let allocations fail beyond the bound instead of letting the machine run out (private data, not mappings)."""
+    limit = mebibytes * 1024 * 1024
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def _give_memory_back() -> None:
+    """A large photo's memory goes back to the system before the next photo is awaited."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""The parent's side of engines: start, ask, time out, replace. The parent itself never decodes a photo."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import structlog
+
+from loppestars_imaging.engine.child import NO_DETECTOR
+from loppestars_imaging.engine.messages import LENGTHS, MAX_HEAD, Answer, Task, pack, parse_answer
+from loppestars_imaging.errors import DetectorUnavailable, EngineCrashed, PhotoTimedOut, error_from
+from loppestars_imaging.metrics import ENGINES_ENDED
+from loppestars_imaging.settings import ImagingSettings
+
+log = structlog.get_logger(__name__)
+
+_START_SECONDS = 30
+_LARGEST_RESULT = 512 * 1024 * 1024
+# Threads of numeric libraries would fight over the cores that other engines use.
+_SINGLE_THREADED = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+# What an engine may know: it decodes hostile photos, so it gets no address and no password of anything.
+_INHERITED = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV"})
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A photo that may be published. `width` and `height` in pixels, upright."""
+
+    data: bytes
+    content_type: str
+    width: int
+    height: int
+    faces: int
+
+
+class Engine:
+    """One engine process, started when first needed and again whenever the last one ended."""
+
+    def __init__(self, settings: ImagingSettings) -> None:
+        self._settings = settings
+        self._process: asyncio.subprocess.Process | None = None
+        self._photos = 0
+
+    async def start(self) -> None:
+        """Start the process unless it runs; raise `DetectorUnavailable` or `EngineCrashed`."""
+        if self._process is not None and self._process.returncode is None:
+            return
+        settings = self._settings
+        self._photos = 0
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "loppestars_imaging.engine.child"),
+            *("--max-pixels", str(settings.max_pixels), "--max-bytes", str(settings.max_bytes)),
+            *("--memory-mib", str(settings.engine_memory_mib)),
+            *("--style", settings.anonymise_style, "--min-confidence", str(settings.min_confidence)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={name: value for name, value in os.environ.items() if name in _INHERITED} | _SINGLE_THREADED,
+        )
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await self._read(self._process)
+        except (asyncio.IncompleteReadError, TimeoutError, ValueError, OSError):
+            code = await self._end("start")
+            if code == NO_DETECTOR:
+                raise DetectorUnavailable("The face detector could not be loaded.") from None
+            raise EngineCrashed(f"The engine ended with {code} while it started.") from None
+        except BaseException:
+            await self._end("cancelled")
+            raise
+
+    async def anonymise(self, data: bytes, task: Task) -> Result:
+        """Return the photo with its faces hidden, or raise an `ImagingError`. One photo at a time."""
+        await self.start()
+        process = self._process
+        assert process is not None  # noqa: S101 - `start` made it
+        seconds = self._settings.photo_timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                answer, body = await self._ask(process, data, task)
+        except TimeoutError:
+            await self._end("timed_out")
+            raise PhotoTimedOut(seconds) from None
+        except (asyncio.IncompleteReadError, ValueError, OSError):
+            code = await self._end("crashed")
+            raise EngineCrashed(f"The engine ended with {code} while it held the photo.") from None
+        except BaseException:
+            # Cancelled: the pipe holds half a conversation and cannot be used again.
+            await self._end("cancelled")
+            raise
+        self._photos += 1
+        if self._worn_out(answer.rss):
+            await self._end("recycled")
+        if answer.code is not None:
+            raise error_from(answer.code, answer.message)
+        return Result(body, answer.content_type, answer.width, answer.height, answer.faces)
+
+    async def stop(self) -> None:
+        if self._process is not None:
+            await self._end("stopped")
+
+    async def _ask(self, process: asyncio.subprocess.Process, data: bytes, task: Task) -> tuple[Answer, bytes]:
+        assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+        process.stdin.writelines(pack(task, data))
+        await process.stdin.drain()
+        text, body = await self._read(process)
+        return parse_answer(text), body
+
+    async def _read(self, process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
+        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        head, body = LENGTHS.unpack(await process.stdout.readexactly(LENGTHS.size))
+        if head > MAX_HEAD or body > _LARGEST_RESULT:
+            raise ValueError("the engine's answer is too large")
+        return await process.stdout.readexactly(head), await process.stdout.readexactly(body)
+
+    def _worn_out(self, rss: int) -> bool:
+        settings = self._settings
+        return self._photos >= settings.engine_recycle_photos or rss > settings.engine_recycle_mib * 1024 * 1024
+
+    async def _end(self, reason: str) -> int | None:
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        code = await process.wait()
+        ENGINES_ENDED.labels(reason).inc()
+        if reason not in {"stopped", "recycled", "cancelled"}:
+            log.warning("engine ended", reason=reason, exit_code=code)
+        return code
+
+
+class EnginePool:
+    """As many engines as photos are worked on at the same time."""
+
+    def __init__(self, settings: ImagingSettings) -> None:
+        self._all = [Engine(settings) for _ in range(settings.imaging_processes)]
+        self._idle: asyncio.Queue[Engine] = asyncio.Queue()
+        for engine in self._all:
+            self._idle.put_nowait(engine)
+
+    async def start(self) -> None:
+        """Start all engines; raise when the first one cannot work."""
+        await asyncio.gather(*(engine.start() for engine in self._all))
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(engine.stop() for engine in self._all))
+
+    @contextlib.asynccontextmanager
+    async def engine(self) -> AsyncIterator[Engine]:
+        """An idle engine, for one photo."""
+        engine = await self._idle.get()
+        try:
+            yield engine
+        finally:
+            self._idle.put_nowait(engine)

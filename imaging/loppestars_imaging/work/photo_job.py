@@ -1,0 +1,145 @@
+"""One photo, from its job to its record. Anything doubtful publishes nothing."""
+
+import hashlib
+import secrets
+import time
+import uuid
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from loppestars_core.clock import now_utc
+from loppestars_core.database.engine import sessions
+from loppestars_core.database.models import PhotoSubject
+from loppestars_core.photos import (
+    Claim,
+    FailureCode,
+    NewVariant,
+    claim_photo,
+    complete_photo,
+    fail_photo,
+    release_photo,
+)
+from loppestars_core.photos.temporary import temporary_result_key
+from loppestars_core.storage import ObjectNotFound, ObjectTooLarge, Storage, StorageError
+from loppestars_imaging.engine.handle import EnginePool, Result
+from loppestars_imaging.engine.messages import Task
+from loppestars_imaging.errors import (
+    DetectorUnavailable,
+    EngineCrashed,
+    ImagingError,
+    PhotoRefused,
+    PhotoTimedOut,
+    TooManyBytes,
+)
+from loppestars_imaging.metrics import FACES, PHOTO_QUEUED_SECONDS, PHOTO_SECONDS, PHOTOS, PIXELS
+from loppestars_imaging.settings import ImagingSettings
+
+log = structlog.get_logger(__name__)
+
+_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+# 256 bits: nobody guesses the path of a processed photo.
+_KEY_BYTES = 32
+
+
+class TryAgain(Exception):
+    """The photo was not finished; its job comes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoWork:
+    """What one photo needs."""
+
+    settings: ImagingSettings
+    database: AsyncEngine
+    storage: Storage
+    engines: EnginePool
+
+    async def process(self, photo_id: uuid.UUID) -> None:
+        """Finish the photo; raise `TryAgain` when its job has to come back."""
+        started = time.monotonic()
+        async with sessions(self.database).begin() as session:
+            claim = await claim_photo(session, photo_id)
+        if claim is None:
+            log.info("nothing to do for this photo")
+            return
+        PHOTO_QUEUED_SECONDS.observe(max(0.0, (now_utc() - claim.requested_at).total_seconds()))
+        outcome = await self._finish(claim)
+        PHOTOS.labels(outcome).inc()
+        PHOTO_SECONDS.observe(time.monotonic() - started)
+        log.info("photo done", result=outcome, attempt=claim.attempt, seconds=round(time.monotonic() - started, 3))
+
+    async def _finish(self, claim: Claim) -> str:
+        try:
+            data = await self.storage.get(self.settings.originals_bucket, claim.original_key, self.settings.max_bytes)
+        except ObjectNotFound:
+            return await self._fail(claim, FailureCode.ORIGINAL_MISSING)
+        except ObjectTooLarge as error:
+            return await self._fail(claim, FailureCode.TOO_MANY_BYTES, str(TooManyBytes(error.size, error.limit)))
+        except StorageError as error:
+            raise await self._give_back(claim, FailureCode.STORAGE_UNAVAILABLE, error) from error
+        try:
+            async with self.engines.engine() as engine:
+                result = await engine.anonymise(data, task_of(claim))
+        except PhotoRefused as error:
+            return await self._fail(claim, FailureCode(error.code), str(error))
+        except PhotoTimedOut as error:
+            return await self._fail(claim, FailureCode.TIMED_OUT, str(error))
+        except DetectorUnavailable as error:
+            raise await self._give_back(claim, FailureCode.IMAGING_UNAVAILABLE, error) from error
+        except EngineCrashed as error:
+            # The attempt counts: a photo that breaks engines is given up after a few.
+            raise TryAgain(str(error)) from error
+        except ImagingError as error:
+            return await self._fail(claim, FailureCode.NOT_ANONYMISED, str(error))
+        return await self._publish(claim, result, hashlib.sha256(data).hexdigest())
+
+    async def _publish(self, claim: Claim, result: Result, content_hash: str) -> str:
+        bucket, key = self._place(claim, result)
+        variant = NewVariant(bucket, key, result.content_type, result.width, result.height, len(result.data))
+        try:
+            await self.storage.put(bucket, key, result.data, result.content_type)
+        except StorageError as error:
+            raise await self._give_back(claim, FailureCode.STORAGE_UNAVAILABLE, error) from error
+        async with sessions(self.database).begin() as session:
+            ours = await complete_photo(session, claim, variant, faces=result.faces, content_hash=content_hash)
+        if not ours:
+            # Another worker has taken the photo over, or its request has gone: nobody knows this object.
+            await self.storage.delete(bucket, key)
+            return "lost"
+        FACES.inc(result.faces)
+        PIXELS.inc(result.width * result.height)
+        return "completed" if result.faces else "no_faces"
+
+    def _place(self, claim: Claim, result: Result) -> tuple[str, str]:
+        if claim.subject is PhotoSubject.TEMPORARY:
+            return self.settings.originals_bucket, temporary_result_key(claim.photo_id)
+        folder = claim.original_key.partition("/")[0]
+        name = f"{secrets.token_urlsafe(_KEY_BYTES)}.{_EXTENSIONS[result.content_type]}"
+        # A key's segment must not start with a dot; the alphabet has none, so any token is a plain name.
+        return self.settings.processed_bucket, f"{folder}/{name}"
+
+    async def _fail(self, claim: Claim, code: FailureCode, detail: str | None = None) -> str:
+        async with sessions(self.database).begin() as session:
+            ours = await fail_photo(session, claim, code, detail)
+        log.warning("photo not published", code=code, detail=detail)
+        refused = code not in {FailureCode.TIMED_OUT, FailureCode.NOT_ANONYMISED}
+        return "lost" if not ours else ("refused" if refused else "failed")
+
+    async def _give_back(self, claim: Claim, code: FailureCode, error: Exception) -> TryAgain:
+        async with sessions(self.database).begin() as session:
+            await release_photo(session, claim, code)
+        PHOTOS.labels("given_back").inc()
+        return TryAgain(f"{code}: {error}")
+
+
+def task_of(claim: Claim) -> Task:
+    """The request's options as the engine takes them: each may only make the treatment stronger."""
+    options = claim.options
+    return Task(
+        mode=options.mode,
+        cell_pixels=options.pixelate_size if options.mode == "pixelate" else options.blur_strength // 2,
+        least_side=options.downscale_for_detection,
+        jpeg_only=options.output == "jpeg",
+    )

@@ -1,0 +1,188 @@
+"""`loppestars-imaging work`: take photos from the queue until SIGTERM, whatever happens to database or engines."""
+
+import asyncio
+import contextlib
+import signal
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import procrastinate
+import psycopg
+import structlog
+from procrastinate.exceptions import ProcrastinateException
+from procrastinate.jobs import Job
+from procrastinate.retry import BaseRetryStrategy, RetryDecision
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from loppestars_core.database.engine import create_engine, sessions
+from loppestars_core.database.models import PhotoVariant
+from loppestars_core.exit_codes import ExitCode
+from loppestars_core.metrics import Readiness, start_metrics_server
+from loppestars_core.queue import (
+    HEARTBEAT_INTERVAL,
+    PHOTO_QUEUE,
+    PROCESS_PHOTO,
+    RECOVERY_INTERVAL,
+    STALLED_AFTER,
+    queue_app,
+    read_queue_state,
+    recover_stalled_jobs,
+)
+from loppestars_core.storage import open_storage
+from loppestars_imaging.engine.handle import EnginePool
+from loppestars_imaging.errors import ImagingError
+from loppestars_imaging.metrics import PHOTOS, QUEUE_JOBS, QUEUE_OLDEST, QUEUE_WORKERS, RECOVERED, STORED_BYTES
+from loppestars_imaging.settings import ImagingSettings
+from loppestars_imaging.work.photo_job import PhotoWork, TryAgain
+
+log = structlog.get_logger(__name__)
+
+_RECONNECT_SECONDS: Final = 1.0
+_MOST_RETRY_SECONDS: Final = 30
+_DATABASE_TROUBLE = (ProcrastinateException, psycopg.Error, SQLAlchemyError, OSError)
+
+
+class AlwaysAgain(BaseRetryStrategy):
+    """A photo's job comes back until the photo is finished; claims that died are counted with the photo itself."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        # A broken engine is replaced at once; storage or database may need a while.
+        passing = isinstance(exception, TryAgain)
+        seconds = min(2 * (job.attempts + 1), _MOST_RETRY_SECONDS) if passing else _RECONNECT_SECONDS
+        return RetryDecision(retry_in={"seconds": int(seconds)})
+
+
+class Worker:
+    """One worker process: its engines, its queue connection, its readiness."""
+
+    def __init__(self, settings: ImagingSettings) -> None:
+        self._settings = settings
+        self._engines = EnginePool(settings)
+        self._not_ready = "starting"
+        self._stopping = asyncio.Event()
+
+    def readiness(self) -> Readiness:
+        """Ready when the model is loaded and the queue can be read."""
+        return Readiness(ready=not self._not_ready, reason=self._not_ready or "ready")
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> ExitCode:
+        """Work until `stop`; photos in hand are finished."""
+        database = create_engine(self._settings, application="loppestars-imaging")
+        work = PhotoWork(self._settings, database, open_storage(self._settings), self._engines)
+        try:
+            if not await self._start_engines():
+                return ExitCode.DONE
+            while not self._stopping.is_set():
+                try:
+                    await self._work(work, database)
+                except _DATABASE_TROUBLE as error:
+                    self._not_ready = "the queue cannot be read"
+                    log.warning("queue lost", error=type(error).__name__)
+                    await self._pause(_RECONNECT_SECONDS)
+        finally:
+            await self._engines.stop()
+            await database.dispose()
+        return ExitCode.DONE
+
+    async def _start_engines(self) -> bool:
+        """Load the model; without it this worker stays up, unready, and takes no job. False when stopped meanwhile."""
+        while not self._stopping.is_set():
+            try:
+                await self._engines.start()
+            except ImagingError as error:
+                self._not_ready = str(error)
+                log.error("engines do not start", error=str(error))  # noqa: TRY400 - the engine wrote its own trace
+                await self._pause(_MOST_RETRY_SECONDS)
+            else:
+                return True
+        return False
+
+    async def _work(self, work: PhotoWork, database: AsyncEngine) -> None:
+        app = queue_app(self._settings)
+        _register(app, work.process)
+        async with app.open_async():
+            loops = [
+                asyncio.create_task(self._every(RECOVERY_INTERVAL.total_seconds(), lambda: _recover(app))),
+                asyncio.create_task(self._every(RECOVERY_INTERVAL.total_seconds(), lambda: _measure(database))),
+            ]
+            runner = asyncio.create_task(
+                app.run_worker_async(
+                    queues=[PHOTO_QUEUE],
+                    concurrency=self._settings.imaging_processes,
+                    install_signal_handlers=False,
+                    shutdown_graceful_timeout=self._settings.drain_seconds,
+                    update_heartbeat_interval=HEARTBEAT_INTERVAL.total_seconds(),
+                    stalled_worker_timeout=STALLED_AFTER.total_seconds(),
+                    delete_jobs="successful",
+                )
+            )
+            stopped = asyncio.create_task(self._stopping.wait())
+            self._not_ready = ""
+            log.info("waiting for photos", processes=self._settings.imaging_processes)
+            try:
+                await asyncio.wait({runner, stopped, *loops}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                if self._stopping.is_set():
+                    self._not_ready = "stopping"
+                for task in (runner, stopped, *loops):
+                    task.cancel()
+                results = await asyncio.gather(runner, stopped, *loops, return_exceptions=True)
+            for result in results:
+                if isinstance(result, Exception):
+                    raise result
+
+    async def _every(self, seconds: float, action: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await action()
+            await asyncio.sleep(seconds)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+
+def _register(app: procrastinate.App, process: Callable[[uuid.UUID], Awaitable[None]]) -> None:
+    @app.task(name=PROCESS_PHOTO, queue=PHOTO_QUEUE, retry=AlwaysAgain())
+    async def process_photo(photo_id: str, request_id: str | None = None) -> None:
+        with structlog.contextvars.bound_contextvars(photo_id=photo_id, request_id=request_id):
+            await process(uuid.UUID(photo_id))
+
+
+async def _recover(app: procrastinate.App) -> None:
+    recovered = await recover_stalled_jobs(app)
+    if recovered:
+        RECOVERED.inc(len(recovered))
+        log.warning("jobs of silent workers handed out again", jobs=recovered)
+
+
+async def _measure(database: AsyncEngine) -> None:
+    async with sessions(database)() as session:
+        state = await read_queue_state(session)
+        stored = (await session.execute(select(func.coalesce(func.sum(PhotoVariant.bytes), 0)))).scalar_one()
+    QUEUE_JOBS.labels("waiting").set(state.waiting)
+    QUEUE_JOBS.labels("running").set(state.running)
+    QUEUE_OLDEST.set(state.oldest_seconds)
+    QUEUE_WORKERS.set(state.workers)
+    STORED_BYTES.set(float(stored))
+
+
+async def work(settings: ImagingSettings) -> ExitCode:
+    """Run a worker with its metrics server until SIGTERM or SIGINT."""
+    worker = Worker(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    server = start_metrics_server("imaging", settings.metrics_host, settings.metrics_port, worker.readiness)
+    log.info("listening", metrics_port=server.port)
+    try:
+        return await worker.run()
+    finally:
+        server.stop()
+        log.info("stopped", photos=sum(sample.value for metric in PHOTOS.collect() for sample in metric.samples))

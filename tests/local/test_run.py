@@ -1,0 +1,209 @@
+"""`make run` as a newcomer uses it: one command, real markets, a photo without faces, a clean end."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from loppestars_core.markets.query import RESPONSE_COLUMNS
+from loppestars_local.components import program
+from loppestars_local.ports import free_ports
+
+pytestmark = pytest.mark.timeout(180)
+
+COPENHAGEN = "latitude=55.6761&longitude=12.5683"
+
+
+def start(folder: Path, port: int) -> subprocess.Popen[str]:
+    kept = {key: value for key, value in os.environ.items() if key in {"PATH", "HOME", "LANG", "TMPDIR"}}
+    return subprocess.Popen(
+        [program("loppestars-local"), "run"],
+        env={**kept, "PORT": str(port), "DATA_DIR": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def read_until_ready(process: subprocess.Popen[str]) -> str:
+    """What it printed until it is ready; fails when it ends before."""
+    assert process.stdout is not None
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if line.startswith("Loppestars is ready at "):
+            return printed
+    pytest.fail(f"it ended with {process.wait()}:\n{printed}")
+
+
+@dataclass
+class Running:
+    """A started platform: its folder, its `run.json`, and a client of its API."""
+
+    folder: Path
+    process: subprocess.Popen[str]
+    printed: str
+    info: dict[str, Any]
+    client: httpx.Client
+
+    @property
+    def admin(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.info['admin_token']}"}
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    """`make run` in an empty folder, stopped by Ctrl-C at the end."""
+    with tempfile.TemporaryDirectory(prefix="loppestars-run-") as name:
+        folder = Path(name) / "data"
+        process = start(folder, free_ports(1)[0])
+        try:
+            printed = read_until_ready(process)
+            info = json.loads((folder / "run.json").read_text())
+            with httpx.Client(base_url=info["url"], timeout=60) as client:
+                yield Running(folder, process, printed, info, client)
+        finally:
+            process.send_signal(signal.SIGINT)
+            rest, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, rest
+        assert not (folder / "run.json").exists()
+
+
+def finished(running: Running, run_id: str) -> dict[str, Any]:
+    """The record of a run, once it has ended."""
+    deadline = time.monotonic() + 60
+    while True:
+        run: dict[str, Any] = running.client.get(f"/scraper/runs/{run_id}", headers=running.admin).json()
+        if run["state"] not in {"pending", "running"}:
+            return run
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+class TestOneCommand:
+    def test_says_what_runs_where(self, running: Running) -> None:
+        """The terminal shows addresses, the admin token and three calls; the last line says that it is ready."""
+        lines = running.printed.splitlines()
+        assert lines[-1] == f"Loppestars is ready at {running.info['url']}"
+        assert running.info["admin_token"] in running.printed
+        assert running.printed.count("curl ") == 3
+        assert set(running.info) == {"url", "metrics_urls", "admin_token", "pids"}
+        assert {"api", "imaging", "postgresql", "run"} <= set(running.info["pids"])
+
+    def test_health(self, running: Running) -> None:
+        """The splash screen's answer, exactly; and everything is ready."""
+        assert running.client.get("/health").json() == {"status": "healthy", "service": "loppestars"}
+        assert running.client.get("/ready").json()["status"] == "ready"
+
+    def test_markets(self, running: Running) -> None:
+        """Nearby has at least five, with the 31 keys in order; København is found without its ø."""
+        answer = running.client.get(f"/markets/nearby?{COPENHAGEN}&radius=50")
+        markets = answer.json()
+        assert len(markets) >= 5
+        assert list(markets[0]) == [*RESPONSE_COLUMNS, "distance"]
+        distances = [market["distance"] for market in markets]
+        assert distances == sorted(distances)
+        assert distances[-1] <= 50
+        found = running.client.get("/markets/search?query=kobenhavn").json()
+        assert any("København" in (market["name"] + (market["city"] or "")) for market in found)
+
+    def test_trigger(self, running: Running) -> None:
+        """A run id with the admin's token, the same id at once again, 401 without; its record has counts."""
+        assert running.client.post("/scraper/trigger").status_code == 401
+        first = running.client.post("/scraper/trigger", headers=running.admin).json()
+        second = running.client.post("/scraper/trigger", headers=running.admin).json()
+        assert first["success"] is True
+        assert second["runId"] == first["runId"]
+        finished(running, first["runId"])
+        # The first may have been the crawl of the start. Another one finds nothing new.
+        again = running.client.post("/scraper/trigger", headers=running.admin).json()
+        assert again["runId"] != first["runId"]
+        run = finished(running, again["runId"])
+        assert run["state"] == "succeeded"
+        counts = run["counts"]
+        assert counts["seen"] >= 60
+        assert (counts["new"], counts["changed"]) == (0, 0), "a second crawl changes nothing"
+
+    def test_metrics(self, running: Running) -> None:
+        """Each component has its own metrics, on a port that is not the API's."""
+        for name, url in running.info["metrics_urls"].items():
+            assert f'loppestars_build_info{{component="{name}"' in httpx.get(url).text
+        assert running.client.get("/metrics").status_code == 404
+
+    def test_a_photo(self, running: Running, shared_images: Path) -> None:
+        """An original in the bucket becomes a URL that can be fetched; nobody else's photo is touched."""
+        path = running.folder / "storage" / "stall-photos" / "u1" / "1.jpg"
+        path.parent.mkdir(parents=True)
+        path.write_bytes((shared_images / "deface" / "city.jpg").read_bytes())
+        answer = running.client.post("/process", json={"imagePath": "u1/1.jpg", "userId": "u1"})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["facesDetected"] > 5
+        processed = running.client.get(answer.json()["processedImageUrl"])
+        assert processed.headers["content-type"] == "image/jpeg"
+        assert running.client.post("/process", json={"imagePath": "u1/1.jpg", "userId": "u2"}).status_code == 403
+
+    def test_a_second_run_on_the_folder(self, running: Running) -> None:
+        """One sentence, exit code 2, and the first run is undisturbed."""
+        second = start(running.folder, free_ports(1)[0])
+        printed, _ = second.communicate(timeout=30)
+        assert second.returncode == 2
+        assert "runs already on" in printed
+        assert running.client.get("/ready").status_code == 200
+
+    def test_port_in_use(self, running: Running, tmp_path: Path) -> None:
+        """One sentence, exit code 2, and the folder is not even made."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            process = start(tmp_path / "data", port)
+            printed, _ = process.communicate(timeout=30)
+        assert process.returncode == 2
+        assert f"Port {port} cannot be used" in printed
+        assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.faults
+class TestComponentDies:
+    def test_named_with_its_exit_code_and_data_survives(self) -> None:
+        """Kill -9 of imaging: it is named, the run ends with 137; the next run has all the data and starts quickly."""
+        with tempfile.TemporaryDirectory(prefix="loppestars-run-") as name:
+            folder = Path(name) / "data"
+            port = free_ports(1)[0]
+            process = start(folder, port)
+            read_until_ready(process)
+            info = json.loads((folder / "run.json").read_text())
+            found: list[dict[str, Any]] = []
+            deadline = time.monotonic() + 60
+            while len(found) < 5:  # on a slow machine the first crawl goes on after the start
+                assert time.monotonic() < deadline
+                found = httpx.get(f"{info['url']}/markets/search?query=marked").json()
+            os.kill(info["pids"]["imaging"], signal.SIGKILL)
+            printed, _ = process.communicate(timeout=60)
+            assert process.returncode == 137
+            assert "imaging ended with exit code 137" in printed
+            assert not (folder / "run.json").exists()
+
+            again = start(folder, port)
+            read_until_ready(again)
+            for market in found:
+                assert httpx.get(f"{info['url']}/markets/{market['id']}").json()["name"] == market["name"]
+            # kill -9 of the run itself leaves nothing behind that would disturb the next one.
+            os.kill(again.pid, signal.SIGKILL)
+            again.communicate()
+            third = start(folder, port)
+            read_until_ready(third)
+            third.send_signal(signal.SIGTERM)
+            third.communicate(timeout=60)
+            assert third.returncode == 143
