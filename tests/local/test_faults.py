@@ -49,7 +49,9 @@ class TestImagingKilled:
         path = stack.upload("u1", 1, photo(8000, 6000))
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(stack.process, "u1", path)
-            stack.wait_until(lambda: stack.query("SELECT 1 FROM photos WHERE state = 'processing'"), "the photo's start")
+            stack.wait_until(
+                lambda: stack.query("SELECT 1 FROM photos WHERE state = 'processing'"), "the photo's start"
+            )
             stack.kill(first)
             killed_at = time.monotonic()
             assert stack.query("SELECT visibility FROM photos") == [("private",)]
