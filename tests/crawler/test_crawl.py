@@ -59,6 +59,7 @@ def check_what_is_stored(crawler: Crawler) -> None:
     assert states == [("loppemarkeder", "succeeded", True), ("markedskalenderen", "succeeded", True)]
 
 
+@pytest.mark.faults
 def test_a_second_crawl_at_once_is_superseded(crawler: Crawler, site: FaultySite) -> None:
     """Exit 3 and a record that says so; the first goes on. A lock is free again when its process is killed."""
     site.delay = 1.0
@@ -77,6 +78,7 @@ def test_a_second_crawl_at_once_is_superseded(crawler: Crawler, site: FaultySite
     assert "ended without a word" in states[0][1]
 
 
+@pytest.mark.faults
 def test_kill_9_half_way(crawler: Crawler, site: FaultySite) -> None:
     """What was stored stays, the next crawl completes it, and nothing is there twice."""
     site.delay = 0.03
@@ -112,6 +114,7 @@ def test_sigterm_keeps_what_is_done(crawler: Crawler, site: FaultySite) -> None:
     assert crawler.value("SELECT count(*) FROM crawl_failed_items") == 0
 
 
+@pytest.mark.faults
 def test_ctrl_c(crawler: Crawler, site: FaultySite) -> None:
     """SIGINT is 130."""
     site.delay = 0.1
@@ -137,6 +140,7 @@ def test_a_wish_to_cancel_is_honoured(crawler: Crawler, site: FaultySite) -> Non
     assert site.log == []
 
 
+@pytest.mark.faults
 def test_the_deadline_ends_a_crawl(crawler: Crawler, site: FaultySite) -> None:
     """It fails, with the reason, and keeps what it has."""
     site.delay = 1.0
@@ -174,6 +178,7 @@ def test_a_dry_run_stores_no_market(crawler: Crawler) -> None:
     assert crawler.rows("SELECT state, dry_run FROM crawl_runs") == [("succeeded", True)]
 
 
+@pytest.mark.faults
 def test_vanished_and_back(crawler: Crawler, site: FaultySite) -> None:
     """Gone after two successful crawls, never deleted, back under its id; a running market does not vanish."""
     only = ("--source", "loppemarkeder")
@@ -237,6 +242,7 @@ def test_no_database(crawler: Crawler) -> None:
     assert "secret" not in away.output
 
 
+@pytest.mark.faults
 def test_the_database_goes_away_for_a_moment(crawler: Crawler, site: FaultySite) -> None:
     """All connections die, and the lock with them: the crawl fails with a record, and the next one completes it."""
     site.delay = 0.05

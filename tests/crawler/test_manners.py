@@ -38,6 +38,7 @@ def test_who_asks_and_how(crawler: Crawler, site: FaultySite) -> None:
     assert site.most_at_once == 1
 
 
+@pytest.mark.faults
 def test_requests_keep_their_distance(crawler: Crawler, site: FaultySite) -> None:
     """The delay is the least time between two requests; a busy machine may note their arrival late."""
     assert crawler.crawl("--source", "markedskalenderen", "--limit", "4", CRAWL_DELAY_SECONDS="0.3").exit_code == 0
@@ -61,6 +62,7 @@ def test_robots_txt_is_obeyed(crawler: Crawler, site: FaultySite) -> None:
     assert crawler.value("SELECT count(*) FROM markets WHERE name LIKE 'Remisen%' AND address IS NULL") == 9
 
 
+@pytest.mark.faults
 def test_a_source_that_is_down_fails_only_itself(crawler: Crawler, site: FaultySite) -> None:
     """Tried four times, then exit 1; its old markets stay as they are and the other source is crawled."""
     assert crawler.crawl().exit_code == 0
@@ -77,6 +79,7 @@ def test_a_source_that_is_down_fails_only_itself(crawler: Crawler, site: FaultyS
     assert sorted(states) == [("loppemarkeder", "failed"), ("markedskalenderen", "succeeded")]
 
 
+@pytest.mark.faults
 def test_retry_after_is_kept(crawler: Crawler, site: FaultySite) -> None:
     """A site that asks for a second gets it; one that asks for an hour is left alone at once."""
     busy = Answer(429, b"", {"Retry-After": "1"})
@@ -104,6 +107,7 @@ def test_a_missing_page_is_final(crawler: Crawler, site: FaultySite, status: int
     assert crawler.value("SELECT count(*) FROM markets WHERE name LIKE 'Remisen%'") == 9
 
 
+@pytest.mark.faults
 def test_a_page_that_is_down_takes_nothing_away(crawler: Crawler, site: FaultySite) -> None:
     """When a market's page cannot be had for once, its address stays what it was."""
     only = ("--source", "markedskalenderen")
@@ -115,6 +119,7 @@ def test_a_page_that_is_down_takes_nothing_away(crawler: Crawler, site: FaultySi
     assert crawler.dump() == before
 
 
+@pytest.mark.faults
 def test_less_than_half_of_last_time_is_not_believed(crawler: Crawler, site: FaultySite) -> None:
     """The run fails and nothing vanishes, however often; `--believe` says that it is right."""
     only = ("--source", "loppemarkeder")
@@ -177,6 +182,7 @@ HOSTILE_EVENTS = {
 }
 
 
+@pytest.mark.faults
 def test_hostile_pages_never_crash_a_run(crawler: Crawler, site: FaultySite) -> None:
     """Whatever a site answers, the run ends by itself with a record, exit 0 or 1, and no bad row."""
     for calendar, events in zip(HOSTILE_LISTS, [*HOSTILE_EVENTS], strict=False):
