@@ -82,8 +82,8 @@ cluster-down: ## End that cluster and everything it started
 images: ## Build the images and put them into the cluster (NAMES="api imaging" for some, REGISTRY=… elsewhere)
 	@$(PYTHON) -m k8s.local images $(NAMES) $(if $(REGISTRY),--registry $(REGISTRY))
 
-e2e: $(READY) ## Use the product on a real node as its users do (Linux, root; brings the node up and leaves it up)
-	@$(BIN)/pytest tests/e2e -m e2e --force-enable-socket --timeout 900 $(PYTEST_ARGS)
+e2e: $(READY) ## Use the product on a real node as its users do (Linux, root; TESTS=… for some)
+	@$(BIN)/pytest $(or $(TESTS),tests/e2e) -m e2e --force-enable-socket --timeout 900 $(PYTEST_ARGS)
 
 crds: $(READY) ## Write the CRDs and roles of the charts from the operator's code
 	@$(BIN)/python -m loppestars_operator.schema charts

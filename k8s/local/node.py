@@ -19,7 +19,7 @@ from k8s.local.certificates import CertificateAuthority
 from k8s.local.containers import NETWORK_NAME, PUBLIC_REGISTRY, REGISTRY_PORT, Containerd
 from k8s.local.control_plane import ADMIN, apiserver_options, audit_options, controller_options, etcd_options
 from k8s.local.errors import CommandFailed, UnsupportedMachine
-from k8s.local.paths import node_directory
+from k8s.local.paths import cache_directory, node_directory
 from k8s.local.processes import Daemon, run, wait_until
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Node:
         self._say(f"ready after {time.monotonic() - began:.0f} s: {NODE_NAME}, ingress at {self.http_url}")
 
     def down(self) -> None:
-        """End everything of the node and remove its state; built programs stay."""
+        """End everything of the node and remove its state; built programs and the registry's images stay."""
         require_supported_machine()
         kubelet, *others = (Daemon(name, self.directory) for name in DAEMONS)
         kubelet.stop()
@@ -149,7 +149,7 @@ class Node:
                     "version": 0.1,
                     "log": {"level": "warn"},
                     "storage": {
-                        "filesystem": {"rootdirectory": str(self.directory / "registry")},
+                        "filesystem": {"rootdirectory": str(cache_directory() / "registry")},
                         "delete": {"enabled": True},
                     },
                     "http": {"addr": f":{REGISTRY_PORT}"},

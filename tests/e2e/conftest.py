@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 
 import pytest
 
 from k8s.local import images as image_builds
 from k8s.local.node import Node
+from k8s.local.paths import REPOSITORY
 from tests.e2e.support.audit import AuditLog
+from tests.e2e.support.client import Ingress
 from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.stack import KIND, Stack, sample
 
 
 def say(line: str) -> None:
@@ -48,3 +52,37 @@ def images(node: Node) -> str:
     if os.environ.get("LOPPESTARS_E2E_IMAGES") != "present":
         image_builds.make(image_builds.NAMES, version, node, say)
     return version
+
+
+@pytest.fixture(scope="session")
+def operator(cluster: Cluster, images: str) -> Cluster:
+    """The operator by its chart, two replicas, with exactly the chart's rights; the cluster within its namespace."""
+    system = cluster.within("loppestars-system")
+    chart = str(REPOSITORY / "charts" / "loppestars-operator")
+    system.helm(
+        "upgrade", "--install", "loppestars-operator", chart, "--create-namespace", "--wait", "--timeout=120s",
+        f"--set=image.tag={images}",
+    )  # fmt: skip
+    # Helm restarts nothing for the same tag, and the image may be a newer one.
+    system.kubectl("rollout", "restart", "deployment/loppestars-operator")
+    system.kubectl("rollout", "status", "deployment/loppestars-operator", "--timeout=120s", timeout=140)
+    return system
+
+
+@pytest.fixture(scope="session")
+def installation(cluster: Cluster, operator: Cluster, node: Node) -> tuple[Stack, float]:
+    """The minimal sample in a fresh namespace with the development services, and the seconds until it was Ready."""
+    within = cluster.within("fair")
+    cluster.kubectl("delete", "namespace", "fair", "--ignore-not-found", "--timeout=120s", timeout=140)
+    cluster.kubectl("create", "namespace", "fair")
+    within.apply((REPOSITORY / "k8s" / "dev" / "services.yaml").read_text())
+    began = time.monotonic()
+    within.apply(sample("01-minimal"))
+    within.wait("condition=Ready", f"{KIND}/fair", seconds=180)
+    return Stack(within, "fair", Ingress(node.http_url, "loppestars.example.com")), time.monotonic() - began
+
+
+@pytest.fixture
+def stack(installation: tuple[Stack, float]) -> Stack:
+    """The minimal stack; a test leaves it as it found it."""
+    return installation[0]

@@ -1,0 +1,129 @@
+"""What somebody breaks by hand comes back; what belongs to others is left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.support.cluster import restarts_of
+
+if TYPE_CHECKING:
+    from tests.e2e.support.audit import AuditLog
+    from tests.e2e.support.cluster import Cluster, Object
+    from tests.e2e.support.stack import Stack
+
+pytestmark = pytest.mark.e2e
+
+TRIES = int(os.environ.get("LOPPESTARS_E2E_TRIES", "3"))
+KINDS = (
+    "deployments", "services", "horizontalpodautoscalers", "poddisruptionbudgets", "cronjobs", "ingresses",
+    "networkpolicies", "serviceaccounts", "roles", "rolebindings", "podmonitors.monitoring.coreos.com",
+    "prometheusrules.monitoring.coreos.com",
+)  # fmt: skip
+OPERATOR = "loppestars-system:loppestars-operator"
+
+
+def owned(stack: Stack) -> list[tuple[str, str]]:
+    """Kind and name of every object that the operator keeps for the stack, Jobs aside."""
+    selector = f"loppestars.dev/stack={stack.name}"
+    return [
+        (kind, each["metadata"]["name"])
+        for kind in KINDS
+        for each in stack.cluster.list(kind, selector)
+        if each["metadata"].get("ownerReferences", [{}])[0].get("kind") == "LoppestarsStack"
+    ]
+
+
+def uid(document: Object | None) -> str:
+    return str(document["metadata"]["uid"]) if document else ""
+
+
+def test_deleted_objects_come_back(stack: Stack) -> None:
+    """Each owned object is deleted in turn and is there again, as another object, within 2 seconds."""
+    objects = owned(stack)
+    assert {kind for kind, _ in objects} == set(KINDS)
+    times = []
+    for kind, name in objects:
+        for _ in range(TRIES):
+            old = uid(stack.cluster.find(kind, name))
+            stack.cluster.delete(kind, name, wait=False)
+            began = time.monotonic()
+            stack.cluster.until(
+                lambda kind=kind, name=name, old=old: uid(stack.cluster.find(kind, name)) not in {"", old},
+                f"return of {kind}/{name}", 20, 0.02,
+            )  # fmt: skip
+            times.append(time.monotonic() - began)
+    times.sort()
+    p99 = times[min(len(times) - 1, int(len(times) * 0.99))]
+    print(f"\n{len(objects)} objects, {len(times)} deletions: median {times[len(times) // 2]:.2f} s, p99 {p99:.2f} s")  # noqa: T201
+    assert p99 < 2
+    stack.wait_ready()
+
+
+def test_owned_fields_are_reverted_and_others_kept(stack: Stack) -> None:
+    """A changed image or schedule goes back; an annotation and the replicas of an HPA stay."""
+    api = stack.cluster.get("deployment", f"{stack.name}-api")
+    container = api["spec"]["template"]["spec"]["containers"][0]
+    edit = {
+        "spec": {"template": {"spec": {"containers": [{"name": container["name"], "image": "example.com/other:1"}]}}}
+    }
+    stack.cluster.kubectl("patch", "deployment", f"{stack.name}-api", "--type=strategic", f"--patch={_json(edit)}")
+    stack.cluster.until(
+        lambda: _image(stack) == container["image"], "the API's image as rendered", 10, 0.1,
+    )  # fmt: skip
+    schedule = stack.cluster.get("cronjob", f"{stack.name}-crawler")["spec"]["schedule"]
+    stack.cluster.patch("cronjob", f"{stack.name}-crawler", {"spec": {"schedule": "1 1 1 1 *"}})
+    stack.cluster.until(
+        lambda: stack.cluster.get("cronjob", f"{stack.name}-crawler")["spec"]["schedule"] == schedule,
+        "the schedule",
+        10,
+    )
+    stack.wait_ready()
+    stack.cluster.patch("deployment", f"{stack.name}-api", {"metadata": {"annotations": {"example.com/note": "kept"}}})
+    stack.annotate("loppestars.dev/reconcile", str(time.time()))
+    time.sleep(3)
+    after = stack.cluster.get("deployment", f"{stack.name}-api")
+    assert after["metadata"]["annotations"]["example.com/note"] == "kept"
+
+
+def test_the_standby_takes_over(stack: Stack, operator: Cluster) -> None:
+    """The leader's pod is killed without a chance to say goodbye; what is asked for next is done within 20 seconds."""
+    lease = operator.list("leases")
+    holder = next(one["spec"]["holderIdentity"] for one in lease if one["spec"].get("holderIdentity")).partition("_")[0]
+    operator.kubectl("delete", "pod", holder, "--grace-period=0", "--force")
+    began = time.monotonic()
+    stack.cluster.delete("service", f"{stack.name}-api", wait=False)
+    stack.cluster.until(lambda: stack.cluster.find("service", f"{stack.name}-api") is not None, "the service", 40, 0.1)
+    took = time.monotonic() - began
+    print(f"\nthe standby took over after {took:.1f} s")  # noqa: T201
+    assert took < 20
+    operator.kubectl("rollout", "status", "deployment/loppestars-operator", "--timeout=60s")
+    stack.wait_ready()
+
+
+def test_a_restarted_operator_touches_nothing(stack: Stack, operator: Cluster, audit: AuditLog) -> None:
+    """A new operator with the same rendering writes no object and restarts no pod."""
+    stack.wait_ready()
+    before = stack.pods("api") + stack.pods("imaging")
+    position = audit.position()
+    operator.kubectl("rollout", "restart", "deployment/loppestars-operator")
+    operator.kubectl("rollout", "status", "deployment/loppestars-operator", "--timeout=90s", timeout=100)
+    time.sleep(10)
+    after = stack.pods("api") + stack.pods("imaging")
+    assert {uid(pod) for pod in after} == {uid(pod) for pod in before}
+    assert restarts_of(after) == restarts_of(before)
+    writes = audit.writes_since(position, OPERATOR)
+    assert [write for write in writes if write.resource not in {"leases", "events"}] == []
+
+
+def _image(stack: Stack) -> str:
+    deployment = stack.cluster.get("deployment", f"{stack.name}-api")
+    return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def _json(document: Object) -> str:
+    return json.dumps(document)

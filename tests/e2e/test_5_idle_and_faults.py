@@ -1,0 +1,108 @@
+"""Doing nothing when nothing is to be done; saying what is wrong in words that a stranger understands."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from k8s.local.errors import CommandFailed
+from tests.e2e.support.stack import Stack, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.support.audit import AuditLog
+    from tests.e2e.support.cluster import Cluster, Object
+
+pytestmark = pytest.mark.e2e
+
+IDLE_SECONDS = float(os.environ.get("LOPPESTARS_E2E_IDLE_SECONDS", "60"))
+OPERATOR = "loppestars-system:loppestars-operator"
+
+
+def test_idle_operator_writes_nothing_but_its_lease(stack: Stack, audit: AuditLog) -> None:
+    """LOPPESTARS_E2E_IDLE_SECONDS (ten minutes by hand) after Ready: only renewals of the Lease."""
+    stack.wait_ready()
+    time.sleep(5)
+    position = audit.position()
+    time.sleep(IDLE_SECONDS)
+    writes = audit.writes_since(position, OPERATOR)
+    renewals = [write for write in writes if write.resource == "leases"]
+    print(f"\n{len(renewals)} renewals and {len(writes) - len(renewals)} other writes in {IDLE_SECONDS:.0f} s")  # noqa: T201
+    assert renewals
+    assert len(renewals) == len(writes), [write for write in writes if write.resource != "leases"]
+
+
+@pytest.fixture
+def other(stack: Stack, cluster: Cluster) -> Iterator[Stack]:
+    """A second stack's name, in a namespace with the development Secrets but no servers of its own."""
+    within = cluster.within("faults")
+    cluster.kubectl("create", "namespace", "faults")
+    within.apply(*({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data} for name, data in {
+        "loppestars-database": {"url": "postgresql://loppestars:development@postgres.fair:5432/loppestars"},
+        "loppestars-s3": {"accessKeyId": "development", "secretAccessKey": "development-secret"},
+        "loppestars-jwt": {"secret": "development-only-secret-of-32-bytes-or-more"},
+    }.items()))  # fmt: skip
+    yield Stack(within, "other", stack.ingress)
+    cluster.kubectl("delete", "namespace", "faults", "--timeout=120s", timeout=140)
+
+
+def minimal(name: str, **changes: object) -> Object:
+    document: Object = yaml.safe_load(sample("01-minimal"))
+    document["metadata"]["name"] = name
+    document["spec"]["storage"]["s3"]["endpoint"] = "http://s3.fair:7070"
+    document["spec"]["ingress"]["host"] = "other.example.com"
+    document["spec"].update(changes)
+    return document
+
+
+def test_missing_secret_is_named_and_heals(other: Stack) -> None:
+    """The condition names Secret and key; once it is there the stack gets Ready by itself."""
+    secret = other.cluster.get("secret", "loppestars-database")
+    other.cluster.delete("secret", "loppestars-database")
+    other.cluster.apply(minimal("other", api={"replicas": 1}))
+
+    def told() -> bool:
+        return "loppestars-database" in str(other.condition("Ready").get("message", ""))
+
+    other.cluster.until(told, "the missing Secret in the message", 60)
+    assert other.condition("Ready")["status"] == "False"
+    kept = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "loppestars-database"}, "data": secret["data"]}
+    other.cluster.apply(kept)
+    other.wait_ready(seconds=180)
+
+
+def test_wrong_cron_and_time_zone_are_stalled(other: Stack) -> None:
+    """What the schema cannot see is reported in the API server's own words."""
+    other.cluster.apply(minimal("other", crawler={"schedule": "every full moon"}))
+    found = other.wait_for("Stalled", "True", "InvalidSpec", seconds=60)
+    assert "every full moon" in found["message"] or "schedule" in found["message"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"auth": {}}, "set jwtSecretRef for tokens with a shared secret or jwksUrl"),
+        ({"ingress": {"enabled": True}}, "an enabled ingress needs host"),
+        ({"api": {"replicas": 2, "autoscaling": {}}}, "set replicas for a fixed number of pods or autoscaling"),
+        ({"moon": 1}, "unknown field"),
+    ],
+)
+def test_wrong_specs_are_refused_with_advice(other: Stack, changes: Object, words: str) -> None:
+    """`kubectl apply` answers with a sentence that says what to do."""
+    with pytest.raises(CommandFailed, match=words):
+        other.cluster.apply(minimal("other", **changes))
+
+
+def test_an_image_that_cannot_be_pulled_is_named(other: Stack) -> None:
+    """The condition says which image, and who refused it."""
+    other.cluster.apply(minimal("other", image={"registry": "registry.example.com/loppestars"}))
+
+    def told() -> bool:
+        return "registry.example.com" in str(other.condition("Ready").get("message", ""))
+
+    other.cluster.until(told, "the image in the message", 90)
