@@ -22,6 +22,11 @@ pytestmark = pytest.mark.e2e
 
 IDLE_SECONDS = float(os.environ.get("LOPPESTARS_E2E_IDLE_SECONDS", "60"))
 OPERATOR = "loppestars-system:loppestars-operator"
+SECRETS = {
+    "loppestars-database": {"url": "postgresql://loppestars:development@postgres.fair:5432/loppestars"},
+    "loppestars-s3": {"accessKeyId": "development", "secretAccessKey": "development-secret"},
+    "loppestars-jwt": {"secret": "development-only-secret-of-32-bytes-or-more"},
+}
 
 
 def test_idle_operator_writes_nothing_but_its_lease(stack: Stack, audit: AuditLog) -> None:
@@ -42,11 +47,8 @@ def other(stack: Stack, cluster: Cluster) -> Iterator[Stack]:
     """A second stack's name, in a namespace with the development Secrets but no servers of its own."""
     within = cluster.within("faults")
     cluster.kubectl("create", "namespace", "faults")
-    within.apply(*({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data} for name, data in {
-        "loppestars-database": {"url": "postgresql://loppestars:development@postgres.fair:5432/loppestars"},
-        "loppestars-s3": {"accessKeyId": "development", "secretAccessKey": "development-secret"},
-        "loppestars-jwt": {"secret": "development-only-secret-of-32-bytes-or-more"},
-    }.items()))  # fmt: skip
+    for name, data in SECRETS.items():
+        within.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data})
     yield Stack(within, "other", stack.ingress)
     cluster.kubectl("delete", "namespace", "faults", "--timeout=120s", timeout=140)
 

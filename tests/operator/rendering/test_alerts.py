@@ -1,0 +1,80 @@
+"""Every alert of a stack fires when it should and keeps silent when it should not, as promtool says."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loppestars_operator.rendering.alerts import alert_groups
+from tests.factories.promtool import alerts_after, check_rules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+POD = 'namespace="shop",stack="fair",pod="fair-api-1"'
+OTHER = 'namespace="shop",stack="another",pod="another-api-1"'
+OPERATOR = 'stack_namespace="shop",stack="fair"'
+GROUPS = alert_groups("shop", "fair", storage_budget=1000)
+HOURS_27 = 27 * 60
+
+REQUESTS = f'loppestars_http_requests_total{{{POD},route="/health",method="GET",status="%s"}}'
+BUCKET = f'loppestars_http_request_duration_seconds_bucket{{{POD},route="%s",method="GET",le="%s"}}'
+PHOTOS = f'loppestars_photos_total{{{POD},result="%s"}}'
+CRAWLED = f"loppestars_operator_crawl_last_success_timestamp_seconds{{{OPERATOR}}}"
+
+# Alert, series (sample every 30 s), minutes to wait, whether it fires then.
+CASES = [
+    ("LoppestarsApiErrors", {REQUESTS % 200: "0+100x20", REQUESTS % 500: "0+10x20"}, 4, True),
+    ("LoppestarsApiErrors", {REQUESTS % 200: "0+100x20", REQUESTS % 500: "0+4x20"}, 4, False),
+    ("LoppestarsApiErrors", {REQUESTS % 200: "0+0x20"}, 4, False),
+    ("LoppestarsApiSlow", {BUCKET % ("/m", "0.5"): "0+90x40", BUCKET % ("/m", "1"): "0+100x40",
+                           BUCKET % ("/m", "+Inf"): "0+100x40"}, 15, True),
+    ("LoppestarsApiSlow", {BUCKET % ("/m", "0.5"): "0+99x40", BUCKET % ("/m", "+Inf"): "0+100x40"}, 15, False),
+    ("LoppestarsApiSlow", {BUCKET % ("/process", "0.5"): "0x40", BUCKET % ("/process", "+Inf"): "0+9x40"}, 15, False),
+    ("LoppestarsPodCpuHigh", {f"process_cpu_seconds_total{{{POD}}}": "0+27x40"}, 15, True),
+    ("LoppestarsPodCpuHigh", {f"process_cpu_seconds_total{{{POD}}}": "0+20x40"}, 15, False),
+    ("LoppestarsPodCpuHigh", {f"process_cpu_seconds_total{{{OTHER}}}": "0+29x40"}, 15, False),
+    ("LoppestarsPhotosWaiting", {f"loppestars_queue_oldest_job_seconds{{{POD}}}": "0+30x10"}, 5, True),
+    ("LoppestarsPhotosWaiting", {f"loppestars_queue_oldest_job_seconds{{{POD}}}": "59x10"}, 5, False),
+    ("LoppestarsPhotosFailing", {PHOTOS % "failed": "0x4 1x10"}, 4, True),
+    ("LoppestarsPhotosFailing", {PHOTOS % "failed": "3x20", PHOTOS % "completed": "0+9x20"}, 9, False),
+    ("LoppestarsStorageNearlyFull", {f"loppestars_stored_bytes{{{POD}}}": "901x60"}, 20, True),
+    ("LoppestarsStorageNearlyFull", {f"loppestars_stored_bytes{{{POD}}}": "899x60"}, 20, False),
+    ("LoppestarsNoSuccessfulCrawl", {CRAWLED: f"0x{HOURS_27 * 2}"}, HOURS_27, True),
+    ("LoppestarsNoSuccessfulCrawl", {CRAWLED: f"0x{HOURS_27} {HOURS_27 * 30}x{HOURS_27}"}, HOURS_27, False),
+    ("LoppestarsStackNotReady", {f"loppestars_operator_stack_ready{{{OPERATOR}}}": "1x4 0x60"}, 15, True),
+    ("LoppestarsStackNotReady", {f"loppestars_operator_stack_ready{{{OPERATOR}}}": "1x4 0x10 1x60"}, 15, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("alert", "series", "minutes", "fires"), CASES)
+def test_fires_and_keeps_silent(
+    tmp_path: Path, alert: str, series: dict[str, str], minutes: int, *, fires: bool
+) -> None:
+    """The rule, the time it waits, and only its own stack's series."""
+    assert bool(alerts_after(tmp_path, GROUPS, series, alert, minutes)) is fires
+
+
+def test_every_alert_is_tried_both_ways() -> None:
+    """A new alert comes with a case that fires it and one that does not."""
+    names = {rule["alert"] for group in GROUPS for rule in group["rules"]}
+    assert names == {alert for alert, _, _, fires in CASES if fires}
+    assert names == {alert for alert, _, _, fires in CASES if not fires}
+
+
+def test_promtool_accepts_all_rules(tmp_path: Path) -> None:
+    """Syntax, names and templates of annotations."""
+    assert check_rules(tmp_path, GROUPS) == ""
+
+
+def test_runbooks_exist(request: pytest.FixtureRequest) -> None:
+    """Each alert links to a section of docs/alerts.md that says what to do."""
+    text = (request.config.rootpath / "docs" / "alerts.md").read_text()
+    headings = {heading.lower() for heading in re.findall(r"^## (\S+)$", text, re.MULTILINE)}
+    for group in GROUPS:
+        for rule in group["rules"]:
+            page, _, section = rule["annotations"]["runbook_url"].partition("#")
+            assert page.endswith("/docs/alerts.md")
+            assert section in headings
