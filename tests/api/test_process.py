@@ -5,78 +5,16 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
 import httpx
 import pytest
 
-COMMAND = [str(Path(sys.executable).with_name("loppestars-api"))]
-Start = Callable[..., "RunningApi"]
+from tests.factories.running_api import COMMAND, RunningApi
 
-
-@dataclass
-class RunningApi:
-    """`loppestars-api` as a child process."""
-
-    process: subprocess.Popen[bytes]
-    output: IO[bytes]
-    port: int
-    metrics_port: int
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def memory(self) -> int:
-        """Resident memory in bytes."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-
-    def log(self) -> list[dict[str, Any]]:
-        self.output.seek(0)
-        return [json.loads(line) for line in self.output]
-
-
-@pytest.fixture
-def start(database_url: str, tmp_path: Path) -> Iterator[Start]:
-    """Start the API with these further variables; it is stopped at the end."""
-    started: list[RunningApi] = []
-
-    def run(**variables: str) -> RunningApi:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "DATABASE_URL": database_url,
-            "STORAGE_DIR": str(tmp_path / "storage"),
-            "METRICS_HOST": "127.0.0.1",
-            "METRICS_PORT": "0",
-            "PORT": "0",
-            **variables,
-        }
-        output = (tmp_path / f"output-{len(started)}").open("w+b")
-        process = subprocess.Popen(COMMAND, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        api = RunningApi(process, output, 0, 0)
-        started.append(api)
-        deadline = time.monotonic() + 30
-        while not (found := [line for line in api.log() if line["event"] == "listening"]):
-            assert process.poll() is None, api.log()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        api.port, api.metrics_port = found[0]["port"], found[0]["metrics_port"]
-        while httpx.get(f"{api.url}/health").status_code != 200:
-            time.sleep(0.05)
-        return api
-
-    yield run
-    for api in started:
-        if api.process.poll() is None:
-            api.process.kill()
-        api.process.wait()
-        api.output.close()
+Start = Callable[..., RunningApi]
 
 
 class TestCommand:
