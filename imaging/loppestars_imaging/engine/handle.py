@@ -18,6 +18,8 @@ from loppestars_imaging.settings import ImagingSettings
 log = structlog.get_logger(__name__)
 
 _START_SECONDS = 30
+# Its pipe closes a moment before its exit code is known.
+_EXIT_SECONDS = 1
 _LARGEST_RESULT = 512 * 1024 * 1024
 # Threads of numeric libraries would fight over the cores that other engines use.
 _SINGLE_THREADED = {
@@ -68,7 +70,7 @@ class Engine:
             async with asyncio.timeout(_START_SECONDS):
                 await self._read(self._process)
         except (asyncio.IncompleteReadError, TimeoutError, ValueError, OSError):
-            code = await self._end("start")
+            code = await self._end("start", patience=_EXIT_SECONDS)
             if code == NO_DETECTOR:
                 raise DetectorUnavailable("The face detector could not be loaded.") from None
             raise EngineCrashed(f"The engine ended with {code} while it started.") from None
@@ -89,7 +91,7 @@ class Engine:
             await self._end("timed_out")
             raise PhotoTimedOut(seconds) from None
         except (asyncio.IncompleteReadError, ValueError, OSError):
-            code = await self._end("crashed")
+            code = await self._end("crashed", patience=_EXIT_SECONDS)
             raise EngineCrashed(f"The engine ended with {code} while it held the photo.") from None
         except BaseException:
             # Cancelled: the pipe holds half a conversation and cannot be used again.
@@ -124,10 +126,15 @@ class Engine:
         settings = self._settings
         return self._photos >= settings.engine_recycle_photos or rss > settings.engine_recycle_mib * 1024 * 1024
 
-    async def _end(self, reason: str) -> int | None:
+    async def _end(self, reason: str, patience: float = 0) -> int | None:
+        """End the process, after `patience` seconds in which it may end by itself and so say why."""
         process, self._process = self._process, None
         if process is None:
             return None
+        if patience:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await process.wait()
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
