@@ -53,8 +53,10 @@ def check_what_is_stored(crawler: Crawler) -> None:
     assert all("farther than 30 km" in reason for (reason,) in rejected)
     jutland = "SELECT count(*) FROM markets WHERE latitude = 56.4604 AND postal_code < '7'"
     assert crawler.value(jutland) == 0, "a rejected point is not used"
-    record = crawler.rows("SELECT state, trigger, seen > 0, done = seen, finished_at > started_at FROM crawl_runs")
-    assert record == [("succeeded", "schedule", True, True, True)]
+    record = crawler.rows(
+        "SELECT state, trigger, seen > 0, done = seen, expected = done, finished_at > started_at FROM crawl_runs"
+    )
+    assert record == [("succeeded", "schedule", True, True, True, True)]
     states = crawler.rows("SELECT source, state, new > 0 FROM crawl_sources ORDER BY source")
     assert states == [("loppemarkeder", "succeeded", True), ("markedskalenderen", "succeeded", True)]
 

@@ -51,6 +51,7 @@ class SourceCrawl:
         self._settings, self._store, self._locator, self._pages = settings, store, locator, pages
         self._expected: int | None = None
         self._sink: SourceRun | None = None
+        self._ended = False
         self._database_error: BaseException | None = None
 
     @property
@@ -59,8 +60,9 @@ class SourceCrawl:
 
     @property
     def expected(self) -> int | None:
-        """How many items the source says it lists, else how many it listed last time."""
-        return self._sink.expected if self._sink and self._sink.expected is not None else self._expected
+        """How many items the source says it lists, else how many it listed last time; never fewer than it did."""
+        said = self._sink.expected if self._sink and self._sink.expected is not None else self._expected
+        return max(said or 0, self.counts["seen"]) if said is not None or self._ended else None
 
     @property
     def error(self) -> str | None:
@@ -133,6 +135,7 @@ class SourceCrawl:
         sink = self._sink
         if sink is None:
             return
+        self._ended = True
         state = CrawlState.SUCCEEDED
         if interruption.reason is not None:
             state = CrawlState.FAILED if interruption.exit_code is ExitCode.FAILED else CrawlState.CANCELLED
