@@ -89,6 +89,9 @@ crds: $(READY) ## Write the CRDs and roles of the charts from the operator's cod
 	@$(BIN)/python -m loppestars_operator.schema charts
 	@$(BIN)/python -m loppestars_operator.access charts/loppestars-operator/files
 
+bench-operator: $(READY) ## Measure the operator with 1, 100 and 1,000 stacks (a quarter of an hour)
+	@$(BIN)/python benchmarks/bench_operator.py --stacks 1 100 1000
+
 bench: $(READY) ## Measure against named baselines in the same run and print ratios
 	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 

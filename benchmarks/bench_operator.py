@@ -1,8 +1,8 @@
 """The operator against a plain client that applies the same objects in parallel, on a control plane without nodes.
 
-`make bench`, or `.venv/bin/python benchmarks/bench_operator.py --stacks 1 100 1000`. A stand-in for nodes gives Jobs and
-Deployments the status they would get, for both sides alike; the time of the migration Jobs is left out. Writes are
-counted and timed in the API server's audit log.
+`make bench-operator`, or this file with `--stacks 1 100 1000`. A stand-in for nodes gives Jobs and Deployments the
+status they would get, for both sides alike; for one stack the time of the migration Job is left out. Writes are
+counted and timed in the API server's audit log. Goals are printed beside what was measured.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from tests.factories.stacks import make_blueprint, make_stack, sample
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+GOAL_RATIO, GOAL_THROUGHPUT, GOAL_MEMORY, NOISE = 1.3, 0.6, 150, 2
+TOUCHED = 20
 IN_FLIGHT = 16
 UNRELATED = 5000
 REACTIONS = 40
@@ -71,7 +73,7 @@ class NodesStandIn:
             return
         key = key_of(live)
         with contextlib.suppress(KubeError):
-            await self._kube._call(
+            await self._kube._call(  # noqa: SLF001  what nodes write, the operator has no call for
                 "PATCH",
                 kind_of(live).path(key.namespace, key.name) + "/status",
                 body={"status": wanted},
@@ -160,10 +162,12 @@ async def reconciled(client: Client, audit: AuditLog, stacks: int, prefix: str) 
     seconds = time.monotonic() - began
     await asyncio.sleep(1)
     objects = [one for one in audit.writes(ACCOUNT, mark, client.namespace) if is_object(one)]
+    others = Counter(one.rpartition("/")[0] for one in audit.writes(ACCOUNT, mark) if not is_object(one))
+    print(f"  beside them: {dict(others)}")
     twice = [one for one, count in Counter(objects).items() if count > 1]
     print(f"  {stacks} stacks: {len(objects)} applies, {len(twice)} objects applied more than once {twice[:3]}")
     if stacks == 1:
-        seconds = apply_time(audit._path, mark, client.namespace)
+        seconds = apply_time(audit.path, mark, client.namespace)
     return Run(seconds, len(objects))
 
 
@@ -204,7 +208,7 @@ async def reactions(client: Client, prefix: str) -> list[float]:
     """Seconds until a deleted Service is back."""
     took = []
     for number in range(REACTIONS):
-        name = f"{prefix}-{number % 20}-api"
+        name = f"{prefix}-{number % TOUCHED}-api"
         before = await client.get(SERVICE, name)
         began = time.monotonic()
         await client.delete(SERVICE, name)
@@ -252,22 +256,25 @@ async def measure(plane: ControlPlane, counts: list[int], scratch: Path) -> None
                 ours = await reconciled(client, audit, count, "s")
                 if count == 1:
                     ratio = ours.seconds / plain.seconds
-                    text = f"{ratio:.2f} x baseline ({ours.seconds:.3f} s, {plain.seconds:.3f} s; goal 1.3)"
-                    verdict("1 stack", text, good=ratio <= 1.3)
+                    text = f"{ratio:.2f} x baseline ({ours.seconds:.3f} s, {plain.seconds:.3f} s; goal {GOAL_RATIO})"
+                    verdict("1 stack", text, good=ratio <= GOAL_RATIO)
                 else:
                     ratio = ours.rate / plain.rate
-                    text = f"{ratio:.2f} of the baseline's throughput ({ours.rate:.0f}/s, {plain.rate:.0f}/s; goal 0.6)"
-                    verdict(f"{count} stacks", text, good=ratio >= 0.6)
+                    rates = f"{ours.rate:.0f}/s, {plain.rate:.0f}/s; goal {GOAL_THROUGHPUT}"
+                    text = f"{ratio:.2f} of the baseline's throughput ({rates})"
+                    verdict(f"{count} stacks", text, good=ratio >= GOAL_THROUGHPUT)
                 rss = resident(operator.pid)
-                verdict("memory", f"{rss} MiB (goal 150 at 1,000 stacks)", good=rss <= 150)
-            took = await reactions(client, "s") if counts[-1] >= 20 else [0.0]
+                verdict("memory", f"{rss} MiB (goal {GOAL_MEMORY} at 1,000 stacks)", good=rss <= GOAL_MEMORY)
+            took = await reactions(client, "s") if counts[-1] >= TOUCHED else [0.0]
             text = f"median {took[len(took) // 2] * 1000:.0f} ms, slowest {took[-1] * 1000:.0f} ms (goal p99 < 1 s)"
             verdict(f"reaction while {counts[-1]} stacks are idle", text, good=took[-1] < 1)
             before = resident(operator.pid)
             await unrelated(kube)
             after = resident(operator.pid)
             verdict(
-                f"memory after {UNRELATED} unrelated ConfigMaps", f"{after - before:+d} MiB", good=after - before <= 2
+                f"memory after {UNRELATED} unrelated ConfigMaps",
+                f"{after - before:+d} MiB",
+                good=after - before <= NOISE,
             )
         mark = audit.mark()
         with OperatorProcess(plane, scratch / "again.log", RESYNC_SECONDS=str(RESYNC_SECONDS)) as operator:

@@ -137,7 +137,8 @@ class Applier:
         self._store.put(live)
         outcome = Outcome.CREATED if created else Outcome.CONFIGURED
         metrics.WRITES.labels(key.kind, outcome.value).inc()
-        log.info(outcome.value, object=str(key))
+        # An install makes dozens; what is put right later is worth a line each.
+        (log.debug if created else log.info)(outcome.value, object=str(key))
         # What was just applied agrees, unless somebody changes it again.
         self._agreed[key] = (
             live["metadata"]["resourceVersion"],

@@ -29,6 +29,7 @@ log: Any = structlog.get_logger(__name__)
 logging.getLogger("kopf").setLevel(logging.WARNING)
 
 PASS_TIMEOUT: Final = 60.0
+GATHER_SECONDS: Final = 0.03
 CRD_POLL_SECONDS: Final = 3.0
 
 
@@ -43,7 +44,7 @@ class Controller:
         self._resources = Resources()
         store = Store()
         self._discovery = Discovery(kube)
-        self._watcher = Watcher(kube, store, self._queue.add, settings.watch_namespaces or None)
+        self._watcher = Watcher(kube, store, self._add_soon, settings.watch_namespaces or None)
         self._reconciler = Reconciler(
             kube,
             store,
@@ -120,6 +121,10 @@ class Controller:
         while True:
             await asyncio.sleep(self._settings.resync_seconds)
             self._add_all()
+
+    def _add_soon(self, key: StackKey) -> None:
+        """Let the events of one moment, as a Deployment's pods, cause one pass."""
+        self._queue.add_later(key, GATHER_SECONDS)
 
     def _add_all(self) -> None:
         for key in self._resources.all_keys():

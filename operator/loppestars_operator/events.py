@@ -34,6 +34,8 @@ class Recorder:
             return
         stalled = after.condition("Stalled")
         warning = stalled is not None and stalled.status == "True"
+        if not warning and now.status != "True":
+            return  # what is merely under way is in the status
         await self.say(stack, "Warning" if warning else "Normal", now.reason, now.message)
 
     async def say(self, stack: Stack, kind: str, reason: str, message: str) -> None:

@@ -117,14 +117,14 @@ class AuditLog:
     """The writes that a user made since a mark."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def mark(self) -> int:
-        return self._path.stat().st_size
+        return self.path.stat().st_size
 
     def writes(self, user: str, since: int = 0, namespace: str | None = None) -> list[str]:
         """Successful and refused writes, Leases aside, as `verb resource/name`."""
-        with self._path.open() as log:
+        with self.path.open() as log:
             log.seek(since)
             entries = [json.loads(line) for line in log if line.endswith("\n")]
         return [
