@@ -190,6 +190,7 @@ class TestFullQueue:
                     if answer.status_code == 504:
                         assert int(answer.headers["Retry-After"]) > 0
                     elif answer.status_code != 200:
+                        failures.append(f"{path} {answer.status_code} {answer.text}")
                         break
             return codes
 
@@ -201,7 +202,7 @@ class TestFullQueue:
         finally:
             stop.set()
             watcher.join()
-        assert failures == []
+        assert failures == [], stack.children[0].log_tail(30)
         assert quantiles(times, n=100)[98] < 1
         assert {codes[-1] for codes in asked} == {200}
         assert {code for codes in asked for code in codes} <= {200, 504}

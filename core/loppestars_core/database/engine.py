@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from loppestars_core.settings import DatabaseSettings
 
 CONNECT_TIMEOUT_SECONDS = 5
+POOL_TIMEOUT_SECONDS = 30
 # A dead peer is noticed within about 20 s, also where no packet ever comes back.
 _KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2}
 
@@ -33,7 +34,8 @@ def create_engine(settings: DatabaseSettings, *, application: str = "loppestars"
         connect_args=arguments,
         pool_size=settings.database_pool_size,
         max_overflow=0,
-        pool_timeout=CONNECT_TIMEOUT_SECONDS,
+        # A burst of requests takes turns instead of failing; a server that is down is noticed by connecting, not here.
+        pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_pre_ping=True,
         pool_recycle=1800,
     )

@@ -1,0 +1,153 @@
+"""Every row of the format table through the real API, queue, worker and engine; and photos made to do harm."""
+
+import io
+import struct
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pillow_heif
+import pytest
+from PIL import Image
+
+from tests.factories.platform import Stack
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+
+MEBIBYTE = 1024 * 1024
+_MOST_SECONDS = 2.0
+_MOST_MEMORY = 300 * MEBIBYTE
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """An API and an imaging worker."""
+    with tempfile.TemporaryDirectory(prefix="loppestars-formats-") as folder:
+        made = Stack(Path(folder))
+        try:
+            made.start_api()
+            made.start_imaging()
+            yield made
+        finally:
+            made.close()
+
+
+def saved(kind: str, mode: str = "RGB", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").resize((320, 240)).convert(mode).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def heic() -> bytes:
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(Image.linear_gradient("L").resize((320, 240)).convert("RGB")).save(buffer)
+    return buffer.getvalue()
+
+
+def animated() -> bytes:
+    frames = [Image.new("RGB", (64, 64), (shade, 0, 0)) for shade in (10, 120, 240)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], duration=100)
+    return buffer.getvalue()
+
+
+def png_bomb(side: int = 16384) -> bytes:
+    """A PNG of side² pixels of nothing: some 30 KB that would decode to 1.5 GB."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    compressor = zlib.compressobj(9)
+    row = b"\0" * (side * 3 + 1)
+    body = b"".join(compressor.compress(row) for _ in range(64)) + compressor.flush()
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+JPEG = saved("JPEG")
+ROWS = {
+    "jpeg": (JPEG, 200),
+    "progressive jpeg": (saved("JPEG", progressive=True), 200),
+    "gray jpeg": (saved("JPEG", "L"), 200),
+    "cmyk jpeg": (saved("JPEG", "CMYK"), 200),
+    "png": (saved("PNG"), 200),
+    "palette png": (saved("PNG", "P"), 200),
+    "png with alpha": (saved("PNG", "RGBA"), 200),
+    "webp": (saved("WEBP"), 200),
+    "avif": (saved("AVIF"), 200),
+    "heic": (heic(), 200),
+    "animated webp": (animated(), 415),
+    "tiff": (saved("TIFF"), 415),
+    "gif": (saved("GIF", "P"), 415),
+    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', 415),
+    "pdf": (b"%PDF-1.7\n", 415),
+    "unknown": (bytes(range(256)) * 4, 415),
+    "truncated jpeg": (JPEG[: len(JPEG) // 2], 422),
+    "truncated png": (saved("PNG")[:600], 422),
+    "empty": (b"", 422),
+    "png bomb": (png_bomb(), 422),
+    "60 megabytes": (JPEG + bytes(60 * MEBIBYTE), 413),
+}
+
+
+class TestProcessFace:
+    @pytest.mark.parametrize("name", ROWS)
+    def test_row(self, stack: Stack, name: str) -> None:
+        """Each gets its status quickly, whatever its name and declared type say, and imaging stays small."""
+        data, status = ROWS[name]
+        started = time.perf_counter()
+        answer = stack.client.post("/process-face", files={"photo": ("wrong.txt", data, "text/plain")})
+        seconds = time.perf_counter() - started
+        assert answer.status_code == status, answer.text[:300]
+        if status == 200:
+            kept = {"png": "image/png", "palette png": "image/png", "png with alpha": "image/png", "webp": "image/webp"}
+            assert answer.headers["content-type"] == kept.get(name, "image/jpeg")
+            assert int(answer.headers["X-Faces-Detected"]) == 0
+        else:
+            assert set(answer.json()) == {"detail", "request_id"}
+            # What is decoded may take longer on a busy machine; what is refused by its header may not.
+            assert seconds < _MOST_SECONDS
+        assert engine_peak(stack) < _MOST_MEMORY
+
+    def test_accept_asks_for_jpeg(self, stack: Stack) -> None:
+        """A PNG becomes a JPEG where the caller says so."""
+        answer = stack.client.post("/process-face", files={"f": ROWS["png"][0]}, headers={"Accept": "image/jpeg"})
+        assert answer.headers["content-type"] == "image/jpeg"
+
+    def test_nothing_is_kept(self, stack: Stack) -> None:
+        """No row, no object, no public file of any of it."""
+        assert stack.query("SELECT count(*) FROM photos WHERE subject = 'temporary'") == [(0,)]
+        assert [path for path in stack.storage.rglob("*") if path.is_file()] == []
+
+
+class TestProcess:
+    @pytest.mark.parametrize("name", ROWS)
+    def test_row(self, stack: Stack, name: str) -> None:
+        """An uploaded original gets the same status, always a JPEG, and nothing of a refused one is public."""
+        data, status = ROWS[name]
+        path = stack.upload("formats", list(ROWS).index(name), data)
+        answer = stack.process("formats", path)
+        assert answer.status_code == status, answer.text[:300]
+        if status == 200:
+            assert stack.client.get(answer.json()["processedImageUrl"]).headers["content-type"] == "image/jpeg"
+        else:
+            found = stack.query("SELECT visibility FROM photos WHERE original_key = %s", path)
+            assert found in ([], [("private",)])
+        assert engine_peak(stack) < _MOST_MEMORY
+
+
+def engine_peak(stack: Stack) -> int:
+    """Highest peak of resident memory, in bytes, of the worker and its engines."""
+    worker = stack.children[-1].process.pid
+    peaks = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((process / "stat").read_text().rpartition(") ")[2].split()[1])
+            status = (process / "status").read_text()
+        except (OSError, ValueError):
+            continue
+        if int(process.name) == worker or parent == worker:
+            peaks += [int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")]
+    return max(peaks)
