@@ -27,7 +27,8 @@ def _worker(blueprint: Blueprint) -> PodPlan:
         settings=blueprint.spec.imaging,
         env=environment.imaging(blueprint),
         requests={"cpu": "250m", "memory": "384Mi"},
-        limits={"memory": "1Gi"},
+        # One engine process ends itself at 1 GiB (ENGINE_MEMORY_MIB); the worker beside it takes some 150 MiB.
+        limits={"memory": "1536Mi"},
         account=IMAGING,
         scratch="1Gi",
         container={

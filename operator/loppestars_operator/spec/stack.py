@@ -153,9 +153,18 @@ class Api(Service):
 class Blur(Model):
     """How faces are made unrecognisable."""
 
-    style: Literal["mosaic", "blur", "solid"] = "mosaic"
+    style: Literal["mosaic", "smooth", "solid"] = Field("mosaic", description="The least treatment of a face.")
     min_confidence: Annotated[str, Field(max_length=6, pattern=r"^(0(\.[0-9]{1,3})?|1(\.0{1,3})?)$")] = Field(
         "0.5", description="Detections below it are not faces; a lower value covers more."
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "double(self.minConfidence) > 0.0 && double(self.minConfidence) <= 0.6",
+                "minConfidence is above 0 and at most 0.6: a higher one would leave faces as they are",
+            )
+        )
     )
 
 

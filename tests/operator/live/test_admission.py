@@ -27,7 +27,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"crawler": {"sources": [{"name": "a"}, {"name": "a"}]}}, "two sources have the same name"),
     ({"gateway": {"parentRefs": [{"name": "g"}]}, "ingress": None}, "a gateway needs gateway.hostnames"),
     ({"imaging": {"blur": {"style": "gaussian"}}}, 'supported values: "mosaic"'),
-    ({"imaging": {"blur": {"minConfidence": "2"}}}, "minConfidence"),
+    ({"imaging": {"blur": {"minConfidence": "0.9"}}}, "minConfidence is above 0 and at most 0.6"),
     ({"api": {"resources": {"limits": {"gpu": 1}}}}, "limits knows cpu, memory and ephemeral-storage"),
     ({"api": {"resources": {"limits": {"memory": "many"}}}}, "memory"),
     ({"api": {"image": "no-tag"}}, "spec.api.image"),
