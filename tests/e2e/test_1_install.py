@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
-from botocore.config import Config
 
-from k8s.local import network
-from k8s.local.paths import REPOSITORY
+from tests.e2e.support.photos import PhotoBucket, face_photos
 from tests.e2e.support.stack import SAMPLE_SITES
 
 if TYPE_CHECKING:
@@ -19,8 +14,6 @@ if TYPE_CHECKING:
     from tests.e2e.support.stack import Stack
 
 pytestmark = pytest.mark.e2e
-
-PHOTOS = REPOSITORY.parent / "shared" / "images"
 
 
 def test_ready_within_three_minutes(installation: tuple[Stack, float]) -> None:
@@ -67,20 +60,15 @@ def test_markets_after_a_crawl(stack: Stack) -> None:
 
 def test_a_photo_loses_its_faces(stack: Stack) -> None:
     """Uploaded to the private bucket as the app does it, processed by the imaging pods, read back by its public URL."""
-    photos = sorted(PHOTOS.glob("**/*.jp*g")) if PHOTOS.is_dir() else []
-    if not photos:
-        pytest.skip("no photos at ../shared/images")
-    service = stack.cluster.get("service", "s3")
-    port = service["spec"]["ports"][0]["nodePort"]
-    s3 = boto3.client(
-        "s3", endpoint_url=f"http://{network.NODE_ADDRESS}:{port}", region_name="eu-central-1",
-        aws_access_key_id="development", aws_secret_access_key="development-secret",
-        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
-    )  # fmt: skip
-    user, path = "visitor-1", f"visitor-1/{int(time.time() * 1000)}.jpg"
-    s3.put_object(Bucket="stall-photos", Key=path, Body=Path(photos[0]).read_bytes(), ContentType="image/jpeg")
-    answer = stack.ingress.post_json("/process", {"imagePath": path, "userId": user}, stack.token(user))
+    bucket, user = PhotoBucket.of(stack), "visitor-1"
+    before = bucket.processed()
+    path = bucket.upload(user, face_photos()[0].read_bytes())
+    answer = stack.process(path, user)
     assert answer.status == 200, answer.body
-    stored = s3.list_objects_v2(Bucket="stall-photos-processed")
-    assert stored["KeyCount"] >= 1
-    assert stack.ingress.post_json("/process", {"imagePath": path, "userId": user}).status in {200, 401, 403}
+    (made,) = set(bucket.processed()) - set(before)
+    assert answer.json()["processedImageUrl"].endswith(made)
+    assert path.rpartition("/")[2].removesuffix(".jpg") not in made
+    again = stack.process(path, user)
+    assert again.json() == answer.json()
+    stranger = stack.ingress.post_json("/process", {"imagePath": path, "userId": user}, stack.token("visitor-2"))
+    assert stranger.status == 403, stranger.body

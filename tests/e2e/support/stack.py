@@ -12,7 +12,7 @@ from k8s.local.paths import REPOSITORY
 from tests.e2e.support.cluster import Cluster, Object, condition_of
 
 if TYPE_CHECKING:
-    from tests.e2e.support.client import Ingress
+    from tests.e2e.support.client import Answer, Ingress
 
 KIND = "loppestarsstacks.loppestars.dev"
 SAMPLE_SITES = [
@@ -89,6 +89,10 @@ class Stack:
 
     def _crawl_state(self, name: str) -> str:
         return str(self.cluster.get("crawls.loppestars.dev", name).get("status", {}).get("state", ""))
+
+    def process(self, path: str, user: str) -> Answer:
+        """Ask for a photo's faces to be covered, as the app does; waits for the result."""
+        return self.ingress.post_json("/process", {"imagePath": path, "userId": user}, self.token(user))
 
     def token(self, user: str) -> str:
         """A bearer token of that user, valid for an hour."""

@@ -1,0 +1,110 @@
+"""Photos under load: imaging grows and shrinks, the API stays as it is, a killed worker loses nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+
+from tests.e2e.support.cluster import restarts_of
+from tests.e2e.support.photos import PhotoBucket, face_photos
+
+if TYPE_CHECKING:
+    from tests.e2e.support.stack import Stack
+
+pytestmark = pytest.mark.e2e
+
+LOAD_SECONDS = 240.0
+CLIENTS = 12
+
+
+class PhotoLoad:
+    """Clients that upload a photo and ask for its processing, one after the other, until stopped."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack, self._bucket, self._photo = stack, PhotoBucket.of(stack), face_photos()[0].read_bytes()
+        self._stopping = threading.Event()
+        self.statuses: list[int] = []
+        self._threads = [threading.Thread(target=self._work, args=(number,), daemon=True) for number in range(CLIENTS)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def _work(self, number: int) -> None:
+        user, count, began = f"load-{number}", 0, time.monotonic()
+        while not self._stopping.is_set() and time.monotonic() - began < LOAD_SECONDS:
+            count += 1
+            path = self._bucket.upload(user, self._photo, number=count)
+            try:
+                self.statuses.append(self._stack.process(path, user).status)
+            except OSError:
+                self.statuses.append(0)
+
+
+def imaging_replicas(stack: Stack) -> int:
+    return int(stack.cluster.get("deployment", f"{stack.name}-imaging")["spec"]["replicas"])
+
+
+def test_imaging_scales_out_and_in_while_the_api_stays(stack: Stack) -> None:
+    """From 1 to 3 pods by its HPA under load and back; the API keeps its pods, never restarted."""
+    limits: dict[str, Any] = {"requests": {"cpu": "100m"}}
+    quick = {"scaleDown": {"stabilizationWindowSeconds": 15}}
+    stack.change(imaging={"autoscaling": {"maxReplicas": 3, "behavior": quick}, "resources": limits})
+    stack.wait_ready()
+    api = {pod["metadata"]["uid"] for pod in stack.pods("api")}
+    began = time.monotonic()
+    with PhotoLoad(stack) as load:
+        stack.cluster.until(lambda: imaging_replicas(stack) == 3, "three imaging pods", LOAD_SECONDS, 1)
+        out = time.monotonic() - began
+    back = stack.cluster.until(lambda: imaging_replicas(stack) == 1, "one imaging pod again", 240, 1)
+    print(f"\n1 → 3 after {out:.0f} s, back after {back:.0f} s, {len(load.statuses)} photos")  # noqa: T201
+    assert {pod["metadata"]["uid"] for pod in stack.pods("api")} == api
+    assert restarts_of(stack.pods("api")) == 0
+    assert load.statuses
+    # 429 is the API's own limit and 504 its patience: the photo is done later. Anything else is a failure.
+    assert set(load.statuses) <= {200, 429, 504}, load.statuses
+    stack.change(imaging={"autoscaling": None, "resources": None})
+    stack.wait_ready()
+
+
+def test_a_killed_workers_photos_are_done_by_another(stack: Stack) -> None:
+    """A worker that is killed by memory in the middle of its work: every photo gets a result."""
+    stack.change(imaging={"replicas": 2})
+    stack.wait_ready()
+    bucket, photo, user = PhotoBucket.of(stack), face_photos()[0].read_bytes(), "killed-1"
+    paths = [bucket.upload(user, photo, number=number) for number in range(8)]
+    answers: dict[str, int] = {}
+
+    def ask(path: str) -> None:
+        answers[path] = stack.process(path, user).status
+
+    threads = [threading.Thread(target=ask, args=(path,)) for path in paths]
+    for thread in threads:
+        thread.start()
+    victim = stack.pods("imaging")[0]["metadata"]["name"]
+    # What the kernel's out-of-memory killer does: every process of the container but the first ends at once.
+    stack.cluster.kubectl(
+        "exec", victim, "--", "python", "-c",
+        "import os, signal; [os.kill(int(p), signal.SIGKILL) for p in os.listdir('/proc') if p.isdigit() and p != '1' "
+        "and int(p) != os.getpid()]",
+    )  # fmt: skip
+    stack.cluster.kubectl("delete", "pod", victim, "--grace-period=0", "--force")
+    for thread in threads:
+        thread.join(120)
+    deadline = time.monotonic() + 120
+    while (late := [path for path, status in answers.items() if status == 504]) and time.monotonic() < deadline:
+        for path in late:
+            ask(path)
+    assert set(answers.values()) == {200}, answers
+    assert restarts_of(stack.pods("api")) == 0
+    stack.change(imaging={"replicas": None})
+    stack.wait_ready()
