@@ -48,6 +48,8 @@ def test_deleted_objects_come_back(stack: Stack) -> None:
     assert {kind for kind, _ in objects} == set(KINDS)
     times = []
     for kind, name in objects:
+        # A Deployment that is being rolled out again holds up what comes after it, as it should.
+        stack.wait_ready()
         for _ in range(TRIES):
             old = uid(stack.cluster.find(kind, name))
             stack.cluster.delete(kind, name, wait=False)

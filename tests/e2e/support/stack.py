@@ -51,7 +51,7 @@ class Stack:
         """A condition that speaks of the spec as it is now; empty while the operator has not seen it."""
         document = self.read()
         found = condition_of(document, kind)
-        seen = found.get("observedGeneration", document["status"].get("observedGeneration"))
+        seen = found.get("observedGeneration", document.get("status", {}).get("observedGeneration"))
         return found if found and seen == document["metadata"]["generation"] else {}
 
     def wait_for(self, kind: str, status: str = "True", reason: str = "", seconds: float = 180) -> Object:
