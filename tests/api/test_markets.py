@@ -1,5 +1,6 @@
 """Markets over HTTP: which, in which order, and exactly which keys."""
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
@@ -9,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import TypeAdapter
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_api.markets.schemas import KEYS, MarketResponse
@@ -305,3 +306,21 @@ class TestCaching:
         assert packed.headers["content-encoding"] == "gzip"
         assert packed.headers["etag"] == plain.headers["etag"]
         assert packed.json() == plain.json()
+
+
+class TestLostConnections:
+    @pytest.mark.parametrize("path", ["/markets/today", "/markets/search?query=one"])
+    async def test_a_restarted_server_costs_no_request(
+        self, client: httpx.AsyncClient, add: Add, session: AsyncSession, path: str
+    ) -> None:
+        """Connections that the server closed while they lay idle are replaced, and the read is repeated."""
+        await add("One")
+        for _ in range(3):
+            assert (await client.get(path)).status_code == 200
+            await session.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name"),
+                {"name": "loppestars-api-markets"},
+            )
+            await session.commit()
+            answers = await asyncio.gather(*(client.get(path) for _ in range(4)))
+            assert [answer.status_code for answer in answers] == [200] * 4
