@@ -76,4 +76,4 @@ def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
             allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-Request-ID", "apikey", "x-client-info"],
             expose_headers=["X-Request-ID", "X-Faces-Detected", "Retry-After", "ETag"],
         )
-    app.add_middleware(RequestMiddleware, access_log=settings.access_log)
+    app.add_middleware(RequestMiddleware, access_log=settings.access_log and settings.log_level in {"DEBUG", "INFO"})

@@ -4,18 +4,21 @@ Each layer of middleware costs every request; these belong together because all 
 answer and its end.
 """
 
+import sys
+from datetime import UTC, datetime
 from time import perf_counter
 
+import orjson
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars
+from structlog.contextvars import bind_contextvars, get_contextvars
 
 from loppestars_api.errors import fault_answer
 from loppestars_api.metrics import IN_FLIGHT, UNMATCHED, RequestMeter
-from loppestars_core.logging import accept_request_id
+from loppestars_core.logging import accept_request_id, redact_text
 
-log = structlog.get_logger("loppestars_api.access")
+log = structlog.get_logger(__name__)
 
 # Probes come every few seconds for ever; a line for each would bury everything else.
 QUIET_PATHS = frozenset({"/health", "/ready"})
@@ -73,14 +76,31 @@ class RequestMiddleware:
         # 499 is what proxies call a client that left before its answer.
         self._meter.observe(template, method, status or 499, seconds)
         if self._access_log and template not in QUIET_PATHS:
-            log.info(
-                "request",
+            write_access_line(
                 method=method,
                 route=template,
                 path=scope["path"],
                 status=status or 499,
                 milliseconds=round(seconds * 1000, 1),
             )
+
+
+def write_access_line(**fields: str | float) -> None:
+    """One line like structlog's, in a tenth of its time: every request pays for it.
+
+    What the context carries (request id, user id) was made or checked by us; the path came from outside.
+    """
+    line = {
+        **get_contextvars(),
+        **fields,
+        "path": redact_text(str(fields["path"])),
+        "event": "request",
+        "level": "info",
+        "component": "api",
+        "time": datetime.now(UTC),
+    }
+    sys.stdout.write(orjson.dumps(line, option=orjson.OPT_UTC_Z, default=str).decode() + "\n")
+    sys.stdout.flush()
 
 
 def _header(scope: Scope, name: bytes) -> str | None:
