@@ -59,8 +59,6 @@ class Applier:
     def __init__(self, kube: Kube, store: Store) -> None:
         self._kube = kube
         self._store = store
-        # What was compared and found equal: the comparison is repeated only when the object or the rendering changes.
-        self._agreed: dict[ObjectKey, tuple[str, str]] = {}
 
     async def apply(
         self, manifests: Iterable[Manifest], observed: Mapping[ObjectKey, Observed], facts: Facts
@@ -96,7 +94,6 @@ class Applier:
             await self._kube.delete(kind_named(key.kind).path(key.namespace, key.name), uid=observed.uid)
         except KubeError as error:
             return explain(error, key)
-        self._agreed.pop(key, None)
         self._store.remove(observed.body())
         metrics.WRITES.labels(key.kind, Outcome.PRUNED.value).inc()
         log.info("deleted", object=str(key))
@@ -114,13 +111,13 @@ class Applier:
             return Changes({}, (_missing_addon(manifest, kind.group),))
         if observed is None:
             return await self._write(manifest)
-        agreed = (observed.resource_version, manifest["metadata"]["annotations"][RENDERING_ANNOTATION])
-        if self._agreed.get(key) == agreed:
+        rendering = manifest["metadata"]["annotations"][RENDERING_ANNOTATION]
+        if observed.agreed == rendering:
             return Changes({key: Outcome.UNCHANGED})
         live = observed.body()
         drift = find_drift(manifest, live)
         if drift is None:
-            self._agreed[key] = agreed
+            observed.agreed = rendering
             return Changes({key: Outcome.UNCHANGED})
         log.info("drifted", object=str(key), field=drift)
         if problem := await self._cede_replicas(manifest, live):
@@ -140,10 +137,7 @@ class Applier:
         # An install makes dozens; what is put right later is worth a line each.
         (log.debug if created else log.info)(outcome.value, object=str(key))
         # What was just applied agrees, unless somebody changes it again.
-        self._agreed[key] = (
-            live["metadata"]["resourceVersion"],
-            manifest["metadata"].get("annotations", {}).get(RENDERING_ANNOTATION, ""),
-        )
+        self._store.agree(live, manifest["metadata"].get("annotations", {}).get(RENDERING_ANNOTATION, ""))
         return Changes({key: outcome})
 
     async def _cede_replicas(self, manifest: Manifest, live: Manifest) -> Problem | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from sys import intern
 from typing import Any, Final
 
 Manifest = dict[str, Any]
@@ -105,4 +106,5 @@ class ObjectKey:
 def key_of(manifest: Manifest) -> ObjectKey:
     """Return the key of a manifest or of a live object."""
     meta = manifest["metadata"]
-    return ObjectKey(manifest["kind"], meta["namespace"], meta["name"])
+    # The same words stand in tens of thousands of keys.
+    return ObjectKey(intern(manifest["kind"]), intern(meta["namespace"]), meta["name"])

@@ -14,22 +14,23 @@ from loppestars_operator.kinds import Manifest, ObjectKey, key_of
 from loppestars_operator.naming import FIELD_MANAGER, STACK_LABEL, StackKey
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Observed:
-    """One object as it was last seen."""
+    """One object as it was last seen. `agreed` is the rendering that it was compared with and found equal."""
 
     key: ObjectKey
     stack: StackKey
     uid: str
     resource_version: str
     packed: bytes
+    agreed: str | None = None
 
     @classmethod
     def of(cls, live: Manifest, stack: StackKey) -> Self:
         """Pack a live object."""
         meta = live["metadata"]
         text = json.dumps(trimmed(live), separators=(",", ":")).encode()
-        return cls(key_of(live), stack, meta["uid"], meta["resourceVersion"], zlib.compress(text, 1))
+        return cls(key_of(live), stack, meta["uid"], meta["resourceVersion"], zlib.compress(text, 6))
 
     def body(self) -> Manifest:
         """Return the trimmed object."""
@@ -121,6 +122,13 @@ class Store:
                 self._insert(observed)
                 changed.add(observed.stack)
         return changed
+
+    def agree(self, live: Manifest, rendering: str) -> None:
+        """Note that an object in this version is as rendered."""
+        stack = stack_of(live)
+        known = self._by_stack.get(stack, {}).get(key_of(live)) if stack else None
+        if known and known.resource_version == live["metadata"]["resourceVersion"]:
+            known.agreed = rendering
 
     def of(self, stack: StackKey) -> dict[ObjectKey, Observed]:
         """Return the objects of a stack; a copy, so that a pass sees one state."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from k8s.local import tools
 
 if TYPE_CHECKING:
     from k8s.local.control_plane import ControlPlane
+    from tests.factories.cluster_client import Client
 
 CHARTS = Path(__file__).parents[2] / "charts"
 NAMESPACE = "loppestars-system"
@@ -123,3 +125,25 @@ class OperatorProcess:
         code = self._process.wait(timeout=20)
         self._output.close()
         return code
+
+
+async def grant(client: Client, user: str, allowed: list[dict[str, Any]]) -> None:
+    """Give a user these rules, and the Lease, in the test's namespace."""
+    lease = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]}
+    group, path = "rbac.authorization.k8s.io", f"/apis/rbac.authorization.k8s.io/v1/namespaces/{client.namespace}"
+    metadata = {"name": "operator", "namespace": client.namespace}
+    role = {
+        "apiVersion": f"{group}/v1",
+        "kind": "Role",
+        "metadata": metadata,
+        "rules": [*copy.deepcopy(allowed), lease],
+    }
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": "operator"},
+        "subjects": [{"kind": "User", "name": user}],
+    }
+    await client.kube.create(f"{path}/roles", role)
+    await client.kube.create(f"{path}/rolebindings", binding)

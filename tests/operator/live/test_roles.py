@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from tests.factories.operator_process import (
     CHARTS,
     OperatorProcess,
     chart,
+    grant,
     install_chart,
 )
 
@@ -126,25 +126,3 @@ async def crawl(client: Client) -> None:
         "spec": {"stackRef": {"name": "fair"}},
     }
     await client.kube.create(f"/apis/loppestars.dev/v1alpha1/namespaces/{client.namespace}/crawls", body)
-
-
-async def grant(client: Client, user: str, allowed: list[dict[str, Any]]) -> None:
-    """Give a user these rules, and the Lease, in the test's namespace."""
-    lease = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]}
-    group, path = "rbac.authorization.k8s.io", f"/apis/rbac.authorization.k8s.io/v1/namespaces/{client.namespace}"
-    metadata = {"name": "operator", "namespace": client.namespace}
-    role = {
-        "apiVersion": f"{group}/v1",
-        "kind": "Role",
-        "metadata": metadata,
-        "rules": [*copy.deepcopy(allowed), lease],
-    }
-    binding = {
-        "apiVersion": f"{group}/v1",
-        "kind": "RoleBinding",
-        "metadata": metadata,
-        "roleRef": {"apiGroup": group, "kind": "Role", "name": "operator"},
-        "subjects": [{"kind": "User", "name": user}],
-    }
-    await client.kube.create(f"{path}/roles", role)
-    await client.kube.create(f"{path}/rolebindings", binding)
