@@ -98,7 +98,7 @@ def all_tools() -> dict[str, Tool]:
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kubectl")
 NODE = (
     *CONTROL_PLANE, "versitygw", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "coredns",
-    "metrics-server", "helm", "kubeconform", "registry", "kwok", "traefik", "pause",
+    "metrics-server", "helm", "kubeconform", "registry", "traefik", "pause",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ import yaml
 from k8s.local import debian, network
 from k8s.local.paths import REPOSITORY
 from k8s.local.processes import Daemon, wait_until
+from tests.e2e.support.stack import SAMPLE_SITES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,8 @@ pytestmark = pytest.mark.e2e
 DASHBOARDS = sorted((REPOSITORY / "charts/loppestars-operator/files/dashboards").glob("*.json"))
 VARIABLES = {"$namespace": ".*", "$stack": ".*", "$__rate_interval": "30s"}
 PORT = 19090
+# Two pods of the API, one of imaging, two of the operator.
+TARGETS = 5
 
 
 def scrape_configuration(stack: Stack, operator: Cluster, directory: Path) -> dict[str, Any]:
@@ -79,7 +82,10 @@ def ask(url: str, path: str, **parameters: str) -> Any:
 
 
 def test_every_dashboard_query_returns_data(stack: Stack, prometheus: str) -> None:
-    """Under a little traffic, each query of each of the four dashboards has at least one series."""
+    """After a crawl and under a little traffic, each query of each of the four dashboards has at least one series."""
+    stack.change(crawler={"pod": {"env": SAMPLE_SITES}})
+    stack.wait_ready()
+    assert stack.crawl()["state"] == "Succeeded"
     for _ in range(40):
         stack.ingress.get("/markets/today")
         stack.ingress.get("/health")
@@ -98,15 +104,17 @@ def test_every_dashboard_query_returns_data(stack: Stack, prometheus: str) -> No
 
 def test_targets_are_up_and_rules_healthy(prometheus: str) -> None:
     """Every pod answers on its metrics port; the rules as rendered evaluate; a healthy stack raises no urgent alert."""
-    wait_until(
-        lambda: all(one["health"] == "up" for one in ask(prometheus, "targets")["activeTargets"]), "targets", timeout=20
-    )
-    assert len(ask(prometheus, "targets")["activeTargets"]) >= 5
+    wait_until(lambda: _up(prometheus) >= TARGETS, "every target", timeout=30)
     wait_until(lambda: _evaluated(prometheus), "rules", timeout=20)
     rules = [rule for group in ask(prometheus, "rules")["groups"] for rule in group["rules"]]
     assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"] == []
     firing = [rule["name"] for rule in rules if rule["state"] == "firing" and rule["labels"]["severity"] == "critical"]
     assert firing == []
+
+
+def _up(url: str) -> int:
+    targets = ask(url, "targets")["activeTargets"]
+    return len([target for target in targets if target["health"] == "up"])
 
 
 def _evaluated(url: str) -> bool:
