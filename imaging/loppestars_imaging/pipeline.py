@@ -28,10 +28,15 @@ from loppestars_imaging.jpeg.photo import CoefficientPhoto
 from loppestars_imaging.jpeg.structs import DCTSIZE
 from loppestars_imaging.jpeg.structure import read_structure
 from loppestars_imaging.second_pass import strengthen
-from loppestars_imaging.treatment import Options, Treatment, plan
+from loppestars_imaging.treatment import Options, Treatment, answer, plan
 
 _NEARLY = 0.92
 """A reduced picture this close to the wanted size is enlarged rather than decoded at the next, slower size."""
+
+_LOOKS = 4
+"""After so many looks what is left is mid-gray boxes, in which nothing can be recognised, whatever a detector says."""
+_CAUTION = 0.9
+"""Looking again reacts to this share of the threshold: writing the file moves pixels a little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,23 @@ class Anonymiser:
         """Find the faces in the small upright picture, and how each is covered in the photo of `size`."""
         faces = self.search.find(picture, size, threshold=options.min_confidence, least_side=options.least_side)
         scale = (picture.shape[1] / size[0], picture.shape[0] / size[1])
-        return faces, strengthen(picture, plan(faces, options), self.search.detector, scale)
+        treatments = strengthen(picture, plan(faces, options), self.search.detector, scale)
+        return faces, self._look_again(picture, size, treatments, options)
+
+    def _look_again(
+        self, picture: Bgr, size: tuple[int, int], treatments: list[Treatment], options: Options
+    ) -> list[Treatment]:
+        """Search the covered picture as the photo was searched, and cover whatever is still, or only now, seen."""
+        scale = (picture.shape[1] / size[0], picture.shape[0] / size[1])
+        for _ in range(_LOOKS if treatments else 0):
+            covered = picture.copy()
+            cover(covered, [treatment.scaled(*scale) for treatment in treatments])
+            threshold = (options.min_confidence or self.search.detector.threshold) * _CAUTION
+            seen = self.search.find(covered, size, threshold=threshold, least_side=options.least_side)
+            if not seen:
+                break
+            treatments = answer(seen, treatments)
+        return treatments
 
     def _eighths(self, header: Header, options: Options) -> int:
         """Return at which size the photo is looked at: 2, 4 or 8 eighths, for which libjpeg-turbo has fast code."""

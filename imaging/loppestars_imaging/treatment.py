@@ -54,6 +54,10 @@ _STEPS = (
 )
 """What follows where the second pass still sees a face; the style of the request is kept until the last step."""
 
+_LAST = _STEPS[-1]
+_GROWTH = 0.25
+"""How much wider an area becomes each time it is still taken for a face."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -128,3 +132,25 @@ def plan(faces: list[Face], options: Options) -> list[Treatment]:
     """Return how each face is to be covered at least."""
     floor = FLOOR[options.style]
     return [Treatment(face, options.shape, floor, options.cell_pixels) for face in faces]
+
+
+def answer(seen: list[Face], treatments: list[Treatment]) -> list[Treatment]:
+    """Return treatments that also cover what a look at the covered picture has `seen`.
+
+    An area that is still taken for a face becomes a wider mid-gray box; so does whatever is seen anywhere else.
+    """
+    covered = list(treatments)
+    for face in seen:
+        center = face.x + face.width / 2, face.y + face.height / 2
+        hit = [index for index, treatment in enumerate(covered) if _holds(treatment, center)]
+        for index in hit:
+            grown = replace(_LAST, margin=covered[index].strength.margin + _GROWTH)
+            covered[index] = replace(covered[index], shape=Shape.BOX, strength=grown, step=len(_STEPS))
+        if not hit:
+            covered.append(Treatment(face, Shape.BOX, _LAST, step=len(_STEPS)))
+    return covered
+
+
+def _holds(treatment: Treatment, point: tuple[float, float]) -> bool:
+    (x, y), (radius_x, radius_y) = treatment.center, treatment.radii
+    return abs(point[0] - x) <= radius_x and abs(point[1] - y) <= radius_y

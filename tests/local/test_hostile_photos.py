@@ -86,6 +86,7 @@ ROWS = {
     "unknown": (bytes(range(256)) * 4, 415),
     "truncated jpeg": (JPEG[: len(JPEG) // 2], 422),
     "truncated png": (saved("PNG")[:600], 422),
+    "damaged png": (saved("PNG")[:600] + bytes(600), 422),
     "empty": (b"", 422),
     "png bomb": (png_bomb(), 422),
     "60 megabytes": (JPEG + bytes(60 * MEBIBYTE), 413),

@@ -35,6 +35,7 @@ def inspect(data: bytes) -> Header:
 
 def decode(data: bytes, header: Header) -> Picture:
     """Decode upright: EXIF and XMP orientation count, as in browsers."""
+    _check_whole(data)
     with pillow.readable():
         image = pillow.open_image(data, "PNG")
         icc = pillow.icc_of(image)
@@ -62,6 +63,23 @@ def _ihdr(data: bytes) -> tuple[int, int, int]:
         raise UnreadablePhoto("the PNG has no header")
     width, height, depth = struct.unpack_from(">IIB", data, 16)
     return width, height, depth
+
+
+def _check_whole(data: bytes) -> None:
+    """Raise UnreadablePhoto unless every critical chunk is as it was written: decoders fill in what is missing."""
+    position = _SIGNATURE
+    while position + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 8 + length
+        if kind == b"IEND":
+            return
+        if end + 4 > len(data):
+            break
+        critical = not kind[0] & 0x20
+        if critical and zlib.crc32(memoryview(data)[position + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
+            break
+        position = end + 4
+    raise UnreadablePhoto("it is truncated or damaged")
 
 
 def _deep(data: bytes) -> Pixels:
