@@ -75,11 +75,12 @@ class Elector:
     async def release(self) -> None:
         """Let a standby take over at once; failing to is no error, the Lease runs out by itself."""
         metrics.LEADER.set(0)
-        lease = self._lease
-        if lease is None or lease["spec"].get("holderIdentity") != self.identity:
-            return
-        body = {**lease, "spec": {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}}
         with contextlib.suppress(KubeError):
+            # Read anew: a renewal may have been cut off after the server had taken it.
+            lease = await self._kube.get(self._path)
+            if lease["spec"].get("holderIdentity") != self.identity:
+                return
+            body = {**lease, "spec": {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}}
             await self._kube.replace(self._path, body, timeout=CALL_TIMEOUT)
 
     async def _try(self) -> bool:

@@ -82,8 +82,8 @@ class Reconciler:
         sight = look(self._store.of(key))
         job = sight.migration(_render_migration(stack, facts))
         plan = plan_rollout(stack, job, sight.workloads())
-        if plan.rollout != (stack.status.rollout or RolloutStatus()):
-            # A decision is on record before it is acted on, or a pass after a crash might decide otherwise.
+        if plan.rolled_back and plan.rollout != (stack.status.rollout or RolloutStatus()):
+            # The decision is on record before it is acted on, or a pass after a crash might decide otherwise.
             stack = await self._report(
                 stack, summarise(stack, plan, View(sight.workloads(), crawls=crawls), self._now())
             )
