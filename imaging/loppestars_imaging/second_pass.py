@@ -1,8 +1,8 @@
 """Looks again at the covered faces, and covers more strongly where a face is still seen.
 
-The treatment is applied to the small picture the detector saw; around each covered area a crop is taken at several
-sizes, and all crops go through the detector together. Cells are averages, so the small picture shows what the result
-will show.
+Around each area a crop is taken from the small picture the detector saw, at the sizes where coarse cells are mistaken
+for a face; the treatment is applied to the crop, and all crops go through the detector together. Cells are averages, so
+a small picture of them shows what the result will show.
 """
 
 from dataclasses import dataclass
@@ -30,6 +30,7 @@ class _Sheet:
 
     picture: Bgr
     side: int
+    columns: int
     count: int
 
 
@@ -38,75 +39,82 @@ def strengthen(
 ) -> list[Treatment]:
     """Return treatments under which the detector sees none of the faces any more.
 
-    `picture` is the upright photo at `scale` (horizontal, vertical) of its size. What the last step covers is one flat
-    colour, in which nothing is left to recognise, whatever a detector makes of its surroundings.
+    `picture` is the upright photo at `scale` (horizontal, vertical) of its size. What the last step covers is mid-gray,
+    in which nothing is left to recognise, whatever a detector makes of its surroundings.
     """
     final = list(treatments)
     pending = list(range(len(final)))
+    levels = _halved(picture) if pending else []
     while pending:
-        covered = picture.copy()
-        cover(covered, [treatment.scaled(*scale) for treatment in final])
-        seen = _seen(covered, [final[index].scaled(*scale) for index in pending], detector)
-        pending = [index for index, still in zip(pending, seen, strict=True) if still]
-        following = {index: final[index].stronger() for index in pending}
-        pending = [index for index in pending if following[index] is not None]
+        small = [treatment.scaled(*scale) for treatment in final]
+        seen = _seen(levels, small, pending, detector)
+        pending = [index for index in pending if index in seen and final[index].stronger() is not None]
         for index in pending:
-            final[index] = following[index] or final[index]
+            final[index] = final[index].stronger() or final[index]
     return final
 
 
-def _seen(picture: Bgr, treatments: list[Treatment], detector: Detector) -> list[bool]:
-    """Tell for each covered area whether the detector sees a face in it, at any of the sizes."""
-    seen = [False] * len(treatments)
+def _halved(picture: Bgr) -> list[Bgr]:
+    """Return the picture, half of it, a quarter …: crops are taken where little is left to shrink."""
+    levels = [picture]
+    while min(levels[-1].shape[:2]) >= 2 * min(_CROP_SIDES):
+        rows, columns = levels[-1].shape[:2]
+        half = cv2.resize(levels[-1], (columns // 2, rows // 2), interpolation=cv2.INTER_AREA)
+        levels.append(np.asarray(half, dtype=np.uint8))
+    return levels
+
+
+def _seen(levels: list[Bgr], treatments: list[Treatment], pending: list[int], detector: Detector) -> set[int]:
+    """Return the pending areas in which the detector sees a face, at any of the sizes."""
+    seen = set()
     for side in _CROP_SIDES:
-        sheet = _sheet(picture, treatments, side, detector.stride)
+        sheet = _sheet(levels, treatments, pending, side, detector.stride)
         boxes = detector.detect(sheet.picture, detector.threshold * _CAUTION)
-        for index in _areas_hit(boxes, sheet):
-            seen[index] = True
+        seen |= {pending[position] for position in _areas_hit(boxes, sheet)}
     return seen
 
 
-def _sheet(picture: Bgr, treatments: list[Treatment], side: int, stride: int) -> _Sheet:
-    columns = min(_SHEET_COLUMNS, len(treatments))
-    rows = -(-len(treatments) // columns)
-    size = (_round_up(rows * side, stride), _round_up(columns * side, stride), 3)
-    sheet = np.zeros(size, np.uint8)
-    for index, treatment in enumerate(treatments):
-        top, left = index // columns * side, index % columns * side
-        sheet[top : top + side, left : left + side] = _crop(picture, treatment, side)
-    return _Sheet(sheet, side, len(treatments))
+def _sheet(levels: list[Bgr], treatments: list[Treatment], pending: list[int], side: int, stride: int) -> _Sheet:
+    columns = min(_SHEET_COLUMNS, len(pending))
+    rows = -(-len(pending) // columns)
+    picture = np.zeros((_round_up(rows * side, stride), _round_up(columns * side, stride), 3), np.uint8)
+    for position, index in enumerate(pending):
+        top, left = position // columns * side, position % columns * side
+        picture[top : top + side, left : left + side] = _covered_crop(levels, treatments, index, side)
+    return _Sheet(picture, side, columns, len(pending))
 
 
-def _crop(picture: Bgr, treatment: Treatment, side: int) -> Bgr:
-    (cx, cy), longer = treatment.center, max(treatment.radii) * 2
-    scale = side / (longer * _CONTEXT)
-    rows, columns = picture.shape[:2]
-    reach = longer * _CONTEXT / 2
-    left, right = max(0, int(cx - reach)), min(columns, int(np.ceil(cx + reach)) + 1)
-    top, bottom = max(0, int(cy - reach)), min(rows, int(np.ceil(cy + reach)) + 1)
-    if left >= right or top >= bottom:
-        return np.zeros((side, side, 3), np.uint8)
-    part = picture[top:bottom, left:right]
-    if scale < 0.5:  # noqa: PLR2004 - average first: the warp below interpolates between neighbours only
-        shrunk = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
-        part = np.asarray(cv2.resize(part, shrunk, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        cx, cy, left, top, scale = cx * scale, cy * scale, left * scale, top * scale, 1.0  # type: ignore[assignment]
-    move = np.array([[scale, 0, side / 2 - (cx - left) * scale], [0, scale, side / 2 - (cy - top) * scale]])
-    return np.asarray(cv2.warpAffine(part, move, (side, side), borderMode=cv2.BORDER_REPLICATE), dtype=np.uint8)
+def _covered_crop(levels: list[Bgr], treatments: list[Treatment], index: int, side: int) -> Bgr:
+    """Return the surroundings of one area, with it and its neighbours covered."""
+    (cx, cy), reach = treatments[index].center, max(treatments[index].radii) * _CONTEXT
+    zoom = side / (2 * reach)
+    level = min(len(levels) - 1, max(0, int(np.log2(1 / zoom))) if zoom < 1 else 0)
+    rows, columns = levels[0].shape[:2]
+    horizontal, vertical = levels[level].shape[1] / columns, levels[level].shape[0] / rows
+    move = np.array([[zoom / horizontal, 0, side / 2 - cx * zoom], [0, zoom / vertical, side / 2 - cy * zoom]])
+    crop = cv2.warpAffine(levels[level], move, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    near = [
+        treatment.moved(cx - reach, cy - reach).scaled(zoom, zoom)
+        for treatment in treatments
+        if abs(treatment.center[0] - cx) < reach and abs(treatment.center[1] - cy) < reach
+    ]
+    cover(crop, near)
+    return np.asarray(crop, dtype=np.uint8)
 
 
 def _areas_hit(boxes: Boxes, sheet: _Sheet) -> set[int]:
     """Return the crops with a box centred in their middle and of the area's order of size."""
-    columns = min(_SHEET_COLUMNS, sheet.count)
+    area = sheet.side / _CONTEXT
     hit = set()
     for left, top, right, bottom, _ in boxes:
         x, y, longer = (left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top)
         column, row = int(x // sheet.side), int(y // sheet.side)
-        index = row * columns + column
+        position = row * sheet.columns + column
         from_middle = max(abs(x - (column + 0.5) * sheet.side), abs(y - (row + 0.5) * sheet.side))
-        area = sheet.side / _CONTEXT
-        if 0 <= column < columns and index < sheet.count and from_middle < area * 0.6 and longer > area * 0.2:
-            hit.add(index)
+        if not 0 <= column < sheet.columns or not 0 <= position < sheet.count:
+            continue
+        if from_middle < area * 0.6 and longer > area * 0.2:
+            hit.add(position)
     return hit
 
 

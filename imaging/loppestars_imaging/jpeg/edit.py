@@ -30,6 +30,10 @@ class _Layer:
     block_width: int
     block_height: int
 
+    def under(self, window: Window) -> Coefficients:
+        """Return the blocks of a window, writable."""
+        return self.plane.blocks[window.top : window.top + window.rows, window.left : window.left + window.columns]
+
     @property
     def subsampled(self) -> bool:
         return self.block_width > DCTSIZE or self.block_height > DCTSIZE
@@ -59,13 +63,11 @@ def turn_upright(photo: CoefficientPhoto) -> None:
     if turn.mirror_y:
         signs[1::2, :] *= -1
     for source, target in zip(photo.sources, photo.targets, strict=True):
-        stored = np.stack([source.row(index) for index in range(source.rows)])
-        blocks = stored.reshape(source.rows, source.columns, DCTSIZE, DCTSIZE)
+        blocks = source.blocks.reshape(source.rows, source.columns, DCTSIZE, DCTSIZE)
         if turn.transpose:
             blocks = blocks.transpose(1, 0, 3, 2)
         blocks = blocks[:: -1 if turn.mirror_y else 1, :: -1 if turn.mirror_x else 1]
-        for index in range(target.rows):
-            np.multiply(blocks[index], signs, out=target.row(index).reshape(target.columns, DCTSIZE, DCTSIZE))
+        np.multiply(blocks, signs, out=target.blocks.reshape(target.rows, target.columns, DCTSIZE, DCTSIZE))
 
 
 def cover_blocks(photo: CoefficientPhoto, treatments: list[Treatment]) -> None:
@@ -73,9 +75,7 @@ def cover_blocks(photo: CoefficientPhoto, treatments: list[Treatment]) -> None:
     layers = _layers(photo)
     patches = [patch for treatment in treatments for patch in _patches(layers, treatment)]
     for layer, window, mask, blocks in patches:
-        for row in range(window.rows):
-            chosen = np.flatnonzero(mask[row])
-            layer.plane.row(window.top + row)[window.left + chosen] = blocks[row, chosen]
+        layer.under(window)[mask] = blocks[mask]
 
 
 def _layers(photo: CoefficientPhoto) -> list[_Layer]:
@@ -167,9 +167,7 @@ def _flat_blocks(layer: _Layer, window: Window, mask: Mask, treatment: Treatment
     blocks = np.zeros((window.rows, window.columns, DCTSIZE * DCTSIZE), np.int16)
     if treatment.strength.style is Style.SOLID:
         return blocks  # all zero is mid-gray in every colour space
-    dc = np.stack(
-        [layer.plane.row(window.top + row)[window.left : window.left + window.columns, 0] for row in range(window.rows)]
-    )
+    dc = layer.under(window)[:, :, 0]
     means = cell_means(dc, mask, window, treatment, gray=0.0)
     if treatment.strength.style is Style.SMOOTH and treatment.cells > 1:
         blocks[:] = _smooth_blocks(layer, window, means, treatment)

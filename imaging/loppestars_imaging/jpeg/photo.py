@@ -22,26 +22,39 @@ _MAX_SCANS = 200  # a progressive photo has about ten; more is a way to burn tim
 _IMAGE_POOL = 1
 _ICC_CHUNK = 65519  # bytes of profile that fit one APP2 marker
 
+_BLOCK_BYTES = 64 * 2
+
 Coefficients = npt.NDArray[np.int16]
 
 
 class Plane:
-    """The coefficients of one component, as rows of blocks (each 64 values in natural order)."""
+    """The coefficients of one component.
 
-    def __init__(self, photo: "CoefficientPhoto", array: int, component: structs.Component) -> None:
-        self._photo = photo
-        self._array = array
+    Attributes:
+        blocks: libjpeg's own memory, writable: (rows, columns, 64) values in natural order.
+        h: horizontal sampling factor.
+        v: vertical sampling factor.
+    """
+
+    def __init__(self, decoder: structs.Decompress, array: int, component: structs.Component) -> None:
         self.h = component.h_samp_factor
         self.v = component.v_samp_factor
         self.columns = _round_up(component.width_in_blocks, self.h)
         self.rows = _round_up(component.height_in_blocks, self.v)
+        size = self.columns * _BLOCK_BYTES
+        # Every row in order: libjpeg refuses to skip rows of an array that nobody has written yet.
+        rows = [_row_address(decoder, array, index) for index in range(self.rows)]
+        first = rows[0]
+        if any(row != first + index * size for index, row in enumerate(rows)):
+            # libjpeg-turbo allocates an array at once; another library may not, and then we decode instead.
+            raise LibjpegError("the coefficients are not in one piece")
+        buffer = (c.c_int16 * (self.rows * self.columns * 64)).from_address(first)
+        self.blocks: Coefficients = np.ctypeslib.as_array(buffer).reshape(self.rows, self.columns, 64)
 
-    def row(self, index: int) -> Coefficients:
-        """Return row `index` as a writable (columns, 64) view of libjpeg's own memory."""
-        handle = self._photo.decoder
-        rows = handle.mem.contents.access_virt_barray(c.addressof(handle), self._array, index, 1, 1)
-        buffer = (c.c_int16 * (self.columns * 64)).from_address(rows[0])
-        return np.ctypeslib.as_array(buffer).reshape(self.columns, 64)
+
+def _row_address(decoder: structs.Decompress, array: int, row: int) -> int:
+    rows = decoder.mem.contents.access_virt_barray(c.addressof(decoder), array, row, 1, 1)
+    return int(rows[0])
 
 
 class CoefficientPhoto:
@@ -72,8 +85,8 @@ class CoefficientPhoto:
 
     @property
     def sources(self) -> list[Plane]:
-        """The planes as stored."""
-        return [Plane(self, array, part) for array, part in zip(self._sources, self.components, strict=True)]
+        """The planes as stored; raise LibjpegError where their memory is not in one piece."""
+        return self._planes(self._sources, self.components)
 
     @property
     def targets(self) -> list[Plane]:
@@ -81,7 +94,13 @@ class CoefficientPhoto:
         if not self._targets:
             return self.sources
         turned = [_transposed(part) if self.structure.turn.transpose else part for part in self.components]
-        return [Plane(self, array, part) for array, part in zip(self._targets, turned, strict=True)]
+        return self._planes(self._targets, turned)
+
+    def _planes(self, arrays: list[int], parts: list[structs.Component]) -> list[Plane]:
+        def open_planes() -> list[Plane]:
+            return [Plane(self.decoder, array, part) for array, part in zip(arrays, parts, strict=True)]
+
+        return self._guard.run(open_planes)
 
     def look(self, eighths: int) -> npt.NDArray[np.uint8]:
         """Decode everything, and return the photo at `eighths`/8 of its size as stored: (rows, columns, channels).
