@@ -98,6 +98,8 @@ def test_the_standby_takes_over(stack: Stack, operator: Cluster) -> None:
     holder = next(one["spec"]["holderIdentity"] for one in lease if one["spec"].get("holderIdentity")).partition("_")[0]
     operator.kubectl("delete", "pod", holder, "--grace-period=0", "--force")
     began = time.monotonic()
+    # kubectl does not wait for the kubelet: the old leader must be dead before there is something to do.
+    time.sleep(3)
     stack.cluster.delete("service", f"{stack.name}-api", wait=False)
     stack.cluster.until(lambda: stack.cluster.find("service", f"{stack.name}-api") is not None, "the service", 40, 0.1)
     took = time.monotonic() - began
