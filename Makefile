@@ -48,6 +48,9 @@ test: $(READY) ## Run every test that needs nothing but Python
 test-faults: $(READY) ## Kill real processes, fill the queue, take storage away: nothing is lost (minutes)
 	@$(BIN)/pytest -m faults $(PYTEST_ARGS)
 
+test-cluster: $(READY) ## The operator on a real control plane (etcd, kube-apiserver; see cluster-tools)
+	@$(BIN)/pytest -m cluster $(PYTEST_ARGS)
+
 check: $(READY) ## Lint, format, types, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

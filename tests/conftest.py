@@ -1,12 +1,16 @@
 """Fixtures that every component's tests share: a real PostgreSQL and fresh migrated databases on it."""
 
+import logging
+import os
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
+import structlog
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
@@ -15,8 +19,25 @@ from loppestars_core.database.migrate import migrate, migration_engine
 from loppestars_core.settings import DatabaseSettings
 from loppestars_local.postgres import EmbeddedPostgres
 
+# Where a failure would hold up everybody, the examples are the same each time; developers get new ones.
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+hypothesis.settings.register_profile("developer", deadline=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "developer")
+
 SHARED_IMAGES = Path(__file__).resolve().parents[2] / "shared" / "images"
 TEMPLATE = "loppestars_template"
+
+
+@pytest.fixture(autouse=True)
+def _logs_stay_with_their_test() -> Iterator[None]:
+    """A test that runs a command configures logging for its own captured output; the next test starts anew."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture(scope="session")

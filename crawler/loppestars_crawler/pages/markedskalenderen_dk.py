@@ -4,9 +4,10 @@ import re
 from datetime import date
 
 import parsel
-from web_poet import WebPage, cached_method, field
+from web_poet import cached_method, field
 
 from loppestars_crawler.items import DEFAULT_CATEGORY, ListedMarket, Listing, MarketDetails, Outcome, Problem
+from loppestars_crawler.pages.html import HtmlPage
 from loppestars_crawler.pages.reading import danish_dates, link
 from loppestars_crawler.text import clean, snippet
 
@@ -28,7 +29,7 @@ class _RowNotUnderstoodError(Exception):
         self.outcome = outcome
 
 
-class MarketListPage(WebPage[Listing]):
+class MarketListPage(HtmlPage[Listing]):
     """A page of the calendar: a table with a row for each market on its dates."""
 
     @field

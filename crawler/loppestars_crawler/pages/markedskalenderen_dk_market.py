@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 
 import parsel
-from web_poet import WebPage, cached_method, field
+from web_poet import cached_method, field
 
 from loppestars_core.markets.folding import fold
 from loppestars_crawler.items import MarketDetails, MarketPage, Outcome, Problem
+from loppestars_crawler.pages.html import HtmlPage
 from loppestars_crawler.pages.reading import count_in, e_mail, entry_fee, website
 from loppestars_crawler.text import clean, selected_text, snippet
 
@@ -46,7 +47,7 @@ _FACILITIES = {
 _NOT_THERE = re.compile(r"\b(?:ingen|uden|ikke|intet|no)\b", re.IGNORECASE)
 
 
-class MarketDetailPage(WebPage[MarketPage]):
+class MarketDetailPage(HtmlPage[MarketPage]):
     """What the page of a market says, for all of the market's dates."""
 
     @field
