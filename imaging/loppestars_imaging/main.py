@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,6 +12,7 @@ from loppestars_core.exit_codes import ExitCode
 from loppestars_core.logging import configure_logging, redact_text
 from loppestars_core.settings import describe, load_settings
 from loppestars_core.storage import StorageError
+from loppestars_imaging.commands.arguments import add_blur
 from loppestars_imaging.settings import ImagingSettings
 
 log = structlog.get_logger(__name__)
@@ -73,7 +75,37 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     sweeper.set_defaults(run=_sweep)
+    _add_commands_without_queue(commands)
     return parser
+
+
+def _add_commands_without_queue(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its type in public
+    blur = commands.add_parser(
+        "blur",
+        help="hide the faces in files and folders of photos",
+        description="Hide the faces in photos. Results are upright and without metadata; sub-folders are kept.",
+        epilog="exit codes: 0 all photos are done, 1 some failed, 2 wrong usage",
+    )
+    add_blur(blur)
+    blur.set_defaults(run=_blur)
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what model, libraries and CPU features are used",
+        description="Say what is used on this machine, and whether it is the fast path. Exits 1 when not ready.",
+    )
+    doctor.set_defaults(run=_doctor)
+
+
+def _blur(options: argparse.Namespace) -> int:
+    from loppestars_imaging.commands.blur import run  # noqa: PLC0415 - workers load no image libraries
+
+    return run(options)
+
+
+def _doctor(_options: argparse.Namespace) -> int:
+    from loppestars_imaging.commands.doctor import run  # noqa: PLC0415 - workers load no image libraries
+
+    return run()
 
 
 def _count(text: str) -> int:

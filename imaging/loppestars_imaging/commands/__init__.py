@@ -1,0 +1,1 @@
+"""What `loppestars-imaging` does for people with photos in folders: no queue, no database."""

@@ -1,0 +1,73 @@
+"""`loppestars-imaging blur` and `doctor`, as processes, the way people use them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+
+def imaging(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from loppestars_imaging.main import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+class TestBlur:
+    def test_a_folder_with_sub_folders(self, photos: Path, tmp_path: Path) -> None:
+        """Sub-folders are kept, the report names every file, a refused one costs exit code 1 and nothing else."""
+        source, output = tmp_path / "in", tmp_path / "out"
+        (source / "deep").mkdir(parents=True)
+        (source / "deep" / "group.jpg").write_bytes((photos / "dlib/2008_002506.jpg").read_bytes())
+        (source / "phone.heic").write_bytes((photos / "thumbor/image.heic").read_bytes())
+        (source / "broken.jpg").write_bytes((photos / "pillow/truncated_jpeg.jpg").read_bytes())
+        (source / "notes.txt").write_text("no photo")
+        report = tmp_path / "report.json"
+        done = imaging("blur", source, "-o", output, "--report", report, "--preview", "--processes", 1)
+        assert done.returncode == 1, done.stderr
+        assert "broken.jpg" in done.stderr
+        found = {Path(entry["file"]).name: entry for entry in json.loads(report.read_text())}
+        assert set(found) == {"group.jpg", "phone.heic", "broken.jpg"}
+        assert len(found["group.jpg"]["faces"]) == 3
+        assert set(found["group.jpg"]["faces"][0]) == {"x", "y", "width", "height", "score"}
+        assert (found["group.jpg"]["width"], found["group.jpg"]["height"]) == (500, 375)
+        assert found["broken.jpg"]["status"] == "failed"
+        assert found["broken.jpg"]["output"] is None
+        with Image.open(output / "deep" / "group.jpg") as image:
+            assert image.size == (500, 375)
+        assert (output / "phone.heic.jpg").is_file()
+        with Image.open(output / "preview.jpg") as sheet:
+            assert sheet.width > 600
+
+    def test_all_done_is_zero(self, photos: Path, tmp_path: Path) -> None:
+        """One file, one result of the same name, exit code 0."""
+        done = imaging("blur", photos / "thumbor/no_face.jpg", "-o", tmp_path / "out", "--style", "solid")
+        assert done.returncode == 0, done.stderr
+        assert "1 photos done, 0 faces hidden, 0 failed" in done.stdout
+        assert (tmp_path / "out" / "no_face.jpg").is_file()
+
+    def test_wrong_usage_is_two(self, tmp_path: Path) -> None:
+        """A missing input, and results that would overwrite the originals, are refused with a sentence."""
+        missing = imaging("blur", tmp_path / "nowhere", "-o", tmp_path / "out")
+        assert (missing.returncode, "does not exist" in missing.stderr) == (2, True)
+        same = imaging("blur", tmp_path, "-o", tmp_path)
+        assert (same.returncode, "overwrite the originals" in same.stderr) == (2, True)
+
+
+class TestDoctor:
+    def test_it_says_what_is_used(self) -> None:
+        """Model, libraries, CPU and the verdict."""
+        said = imaging("doctor")
+        assert said.returncode == 0, said.stderr
+        for word in ("YuNet", "onnxruntime", "libjpeg-turbo", "fast", "ready"):
+            assert word in said.stdout
+
+
+def test_a_worker_loads_no_image_library() -> None:
+    """The parent of the engines stays small: parsing the command line imports none of them."""
+    code = (
+        "import sys, loppestars_imaging.main as m; m._parser(); "
+        "print([n for n in ('cv2', 'onnxruntime', 'PIL', 'numpy') if n in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert found.stdout.strip() == "[]"
