@@ -26,6 +26,8 @@ PROCESS_PHOTO: Final = "photos.process"
 HEARTBEAT_INTERVAL: Final = timedelta(seconds=5)
 STALLED_AFTER: Final = timedelta(seconds=15)
 RECOVERY_INTERVAL: Final = timedelta(seconds=5)
+# Longer than a worker is silent on the busiest machine: callers are told that nobody is there.
+ABSENT_AFTER: Final = timedelta(seconds=60)
 
 # Somebody waits for both kinds; a temporary photo has nothing to come back to, so it goes first.
 _PRIORITY_TEMPORARY: Final = 10
@@ -96,3 +98,15 @@ async def read_queue_state(session: AsyncSession) -> QueueState:
     )
     row = (await session.execute(statement, {"queue": PHOTO_QUEUE, "alive": STALLED_AFTER.total_seconds()})).one()
     return QueueState(row.waiting, row.running, row.oldest_seconds, row.workers)
+
+
+async def has_worker(session: AsyncSession) -> bool:
+    """Whether any worker has shown itself in the last minute: otherwise nobody works on photos now."""
+    found = await session.execute(
+        text(
+            "SELECT EXISTS (SELECT FROM procrastinate_workers"
+            " WHERE last_heartbeat > now() - make_interval(secs => :seconds))"
+        ),
+        {"seconds": ABSENT_AFTER.total_seconds()},
+    )
+    return bool(found.scalar_one())

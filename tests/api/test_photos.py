@@ -126,6 +126,16 @@ class TestProcess:
         assert int(late.headers["retry-after"]) > 0
         assert (answer.status_code, answer.json()["facesDetected"]) == (200, 1)
 
+    async def test_nobody_works_on_photos(self, api_settings: ApiSettings, storage: Storage) -> None:
+        """Without any worker it is a 503 that says so, not a 504; the photo and its job stay."""
+        await upload(storage)
+        app, client = client_of(quick(api_settings))
+        async with app.router.lifespan_context(app), client:
+            answer = await client.post("/process", json=body())
+        assert answer.status_code == 503
+        assert "not available now" in answer.json()["detail"]
+        assert int(answer.headers["retry-after"]) > 0
+
     async def test_beyond_the_places_it_is_a_503_at_once(
         self, api_settings: ApiSettings, storage: Storage, consumer: PhotoConsumer
     ) -> None:

@@ -9,11 +9,12 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from loppestars_api.errors import StillRunning, Unavailable
+from loppestars_api.errors import ApiError, StillRunning, Unavailable
 from loppestars_api.metrics import PHOTO_WAIT, PHOTOS_WAITING
 from loppestars_api.photos.outcomes import Finished, Outcome, PassingTrouble, outcome_of
 from loppestars_core.database.engine import sessions
 from loppestars_core.photos import PhotoWaiter, find_photo
+from loppestars_core.queue import has_worker
 
 RETRY_SECONDS: Final = 5
 # A notification can be lost with its connection. The waiter then wakes everybody; this is for what nobody thought of.
@@ -66,8 +67,20 @@ class PhotoDesk:
                     raise outcome.error
                 left = deadline - monotonic()
                 if left <= 0:
-                    raise outcome.error if isinstance(outcome, PassingTrouble) else _still_running()
+                    raise outcome.error if isinstance(outcome, PassingTrouble) else await self._too_late()
                 woken = await _set_within(changed, min(left, LOOK_AGAIN_SECONDS))
+
+    async def _too_late(self) -> ApiError:
+        """Tell whose photo is not finished in time that it is being worked on, or that nobody does."""
+        async with self._sessions() as session:
+            if await has_worker(session):
+                return StillRunning(
+                    "The photo is still being worked on; the same request later returns it.", RETRY_SECONDS
+                )
+        return Unavailable(
+            "Photo processing is not available now. The photo is kept; the same request later returns it.",
+            RETRY_SECONDS,
+        )
 
     async def _look(self, photo_id: uuid.UUID) -> Outcome:
         async with self._sessions() as session:
@@ -81,7 +94,3 @@ async def _set_within(event: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def _still_running() -> StillRunning:
-    return StillRunning("The photo is still being worked on; the same request later returns it.", RETRY_SECONDS)
