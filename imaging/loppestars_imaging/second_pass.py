@@ -19,6 +19,8 @@ _CONTEXT = 4.0
 """Side of a crop over the longer side of the area: detectors also look at hair, neck and shoulders."""
 _CROP_SIDES = (73, 104)
 """Sides of the crops in pixels: coarse cells are mistaken for a face where the face is 10 to 20 pixels wide."""
+_LARGEST_RADIUS = 30.0
+"""An area of more pixels than this is never cropped from a level: the next coarser one is used."""
 _SHEET_COLUMNS = 8
 _CAUTION = 0.7
 """The second pass already reacts to this share of the detector's threshold."""
@@ -66,39 +68,53 @@ def _halved(picture: Bgr) -> list[Bgr]:
 
 def _seen(levels: list[Bgr], treatments: list[Treatment], pending: list[int], detector: Detector) -> set[int]:
     """Return the pending areas in which the detector sees a face, at any of the sizes."""
+    covered: dict[int, Bgr] = {}
     seen = set()
     for side in _CROP_SIDES:
-        sheet = _sheet(levels, treatments, pending, side, detector.stride)
+        sheet = _sheet(levels, covered, treatments, pending, side, detector.stride)
         boxes = detector.detect(sheet.picture, detector.threshold * _CAUTION)
         seen |= {pending[position] for position in _areas_hit(boxes, sheet)}
     return seen
 
 
-def _sheet(levels: list[Bgr], treatments: list[Treatment], pending: list[int], side: int, stride: int) -> _Sheet:
+def _sheet(  # noqa: PLR0913, PLR0917 - the pictures, what is covered in them, and how it is laid out
+    levels: list[Bgr],
+    covered: dict[int, Bgr],
+    treatments: list[Treatment],
+    pending: list[int],
+    side: int,
+    stride: int,
+) -> _Sheet:
     columns = min(_SHEET_COLUMNS, len(pending))
     rows = -(-len(pending) // columns)
     picture = np.zeros((_round_up(rows * side, stride), _round_up(columns * side, stride), 3), np.uint8)
     for position, index in enumerate(pending):
         top, left = position // columns * side, position % columns * side
-        picture[top : top + side, left : left + side] = _covered_crop(levels, treatments, index, side)
+        zoom = side / (2 * max(treatments[index].radii) * _CONTEXT)
+        level = min(len(levels) - 1, max(0, int(np.log2(1 / zoom))))
+        if level not in covered:
+            covered[level] = _covered_level(levels, level, treatments)
+        crop = _crop(covered[level], levels[0].shape, treatments[index], zoom, side)
+        picture[top : top + side, left : left + side] = crop
     return _Sheet(picture, side, columns, len(pending))
 
 
-def _covered_crop(levels: list[Bgr], treatments: list[Treatment], index: int, side: int) -> Bgr:
-    """Return the surroundings of one area, with it and its neighbours covered."""
-    (cx, cy), reach = treatments[index].center, max(treatments[index].radii) * _CONTEXT
-    zoom = side / (2 * reach)
-    level = min(len(levels) - 1, max(0, int(np.log2(1 / zoom))) if zoom < 1 else 0)
-    rows, columns = levels[0].shape[:2]
-    horizontal, vertical = levels[level].shape[1] / columns, levels[level].shape[0] / rows
+def _covered_level(levels: list[Bgr], level: int, treatments: list[Treatment]) -> Bgr:
+    """Return a level with its areas covered; those too large to be looked at there are left to coarser levels."""
+    picture = levels[level].copy()
+    horizontal, vertical = picture.shape[1] / levels[0].shape[1], picture.shape[0] / levels[0].shape[0]
+    scaled = [treatment.scaled(horizontal, vertical) for treatment in treatments]
+    coarsest = level == len(levels) - 1
+    cover(picture, [treatment for treatment in scaled if coarsest or max(treatment.radii) <= _LARGEST_RADIUS])
+    return picture
+
+
+def _crop(picture: Bgr, full: tuple[int, ...], treatment: Treatment, zoom: float, side: int) -> Bgr:
+    """Return the surroundings of one area; `full` is the shape of the picture that its treatment speaks of."""
+    cx, cy = treatment.center
+    horizontal, vertical = picture.shape[1] / full[1], picture.shape[0] / full[0]
     move = np.array([[zoom / horizontal, 0, side / 2 - cx * zoom], [0, zoom / vertical, side / 2 - cy * zoom]])
-    crop = cv2.warpAffine(levels[level], move, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    near = [
-        treatment.moved(cx - reach, cy - reach).scaled(zoom, zoom)
-        for treatment in treatments
-        if abs(treatment.center[0] - cx) < reach and abs(treatment.center[1] - cy) < reach
-    ]
-    cover(crop, near)
+    crop = cv2.warpAffine(picture, move, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(crop, dtype=np.uint8)
 
 

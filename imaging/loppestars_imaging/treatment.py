@@ -119,10 +119,6 @@ class Treatment:
         margin = max(following.margin, self.strength.margin)
         return replace(self, strength=Strength(style, cells, fade, margin), step=self.step + 1)
 
-    def moved(self, left: float, top: float) -> "Treatment":
-        """Return the same treatment for a picture that begins at (left, top) of this one."""
-        return replace(self, face=replace(self.face, x=self.face.x - left, y=self.face.y - top))
-
     def scaled(self, horizontal: float, vertical: float) -> "Treatment":
         """Return the same treatment for a picture that is larger by these factors."""
         return replace(

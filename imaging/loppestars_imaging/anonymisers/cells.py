@@ -57,17 +57,19 @@ def cell_indices(window: Window, treatment: Treatment) -> tuple[npt.NDArray[np.i
 def cell_means(
     values: npt.NDArray[Any], mask: Mask, window: Window, treatment: Treatment, gray: float
 ) -> npt.NDArray[np.float64]:
-    """Average `values` (rows, columns) over the masked samples of each cell, faded towards `gray`.
+    """Average `values` (rows, columns, channels) over the masked samples of each cell, faded towards `gray`.
 
-    Returns (cells, cells); a cell without samples gets the average of all.
+    Returns (cells, cells, channels); a cell without samples gets the average of all.
     """
     columns, rows = cell_indices(window, treatment)
     count = treatment.cells
-    cells = rows[:, None] * count + columns[None, :]
-    chosen = cells[mask]
-    sums = np.bincount(chosen, weights=values[mask].astype(np.float64), minlength=count * count)
+    chosen = (rows[:, None] * count + columns[None, :])[mask]
     counts = np.bincount(chosen, minlength=count * count)
-    overall = sums.sum() / max(counts.sum(), 1)
-    means = np.where(counts > 0, sums / np.maximum(counts, 1), overall).reshape(count, count)
+    samples = values[mask].astype(np.float64)
+    sums = np.stack(
+        [np.bincount(chosen, weights=samples[:, c], minlength=count * count) for c in range(samples.shape[1])], axis=1
+    )
+    overall = sums.sum(axis=0) / max(len(chosen), 1)
+    means = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], overall)
     fade = treatment.strength.fade
-    return np.asarray(means * (1 - fade) + gray * fade)
+    return np.asarray(means * (1 - fade) + gray * fade).reshape(count, count, -1)

@@ -8,13 +8,16 @@ from loppestars_imaging.anonymisers.cells import Window, cell_indices, cell_mean
 from loppestars_imaging.faces import Pixels
 from loppestars_imaging.treatment import Style, Treatment
 
+_ENOUGH_SAMPLES = 64
+"""Large areas are averaged over a grid of about this many pixels along the shorter side."""
+
 
 def cover(pixels: Pixels, treatments: list[Treatment]) -> None:
     """Cover each area in place. All cells are averaged first, so overlapping areas reveal nothing of each other."""
     prepared = [patch for treatment in treatments if (patch := _patch(pixels, treatment)) is not None]
     for window, mask, values in prepared:
         area = pixels[window.top : window.top + window.rows, window.left : window.left + window.columns]
-        area[mask] = values[mask]
+        np.copyto(area, values, where=mask[:, :, None])
 
 
 def _patch(pixels: Pixels, treatment: Treatment) -> tuple[Window, npt.NDArray[np.bool_], Pixels] | None:
@@ -26,10 +29,15 @@ def _patch(pixels: Pixels, treatment: Treatment) -> tuple[Window, npt.NDArray[np
     gray = (int(np.iinfo(area.dtype).max) + 1) // 2
     if treatment.strength.style is Style.SOLID:
         return window, mask, np.full_like(area, gray)
-    values = np.empty_like(area)
-    for channel in range(area.shape[2]):
-        means = cell_means(area[:, :, channel], mask, window, treatment, gray)
-        values[:, :, channel] = np.rint(spread(means, window, treatment))
+    every = max(1, min(window.rows, window.columns) // _ENOUGH_SAMPLES)
+    sparse = Window(
+        window.left // every, window.top // every, len(mask[0, ::every]), len(mask[::every]), float(every), float(every)
+    )
+    means = cell_means(area[::every, ::every], mask[::every, ::every], sparse, treatment, gray)
+    if treatment.strength.style is Style.SMOOTH and treatment.cells > 1:
+        return window, mask, np.rint(spread(means, window, treatment)).astype(area.dtype)
+    columns, rows = cell_indices(window, treatment)
+    values = np.rint(means).astype(area.dtype)[rows][:, columns]
     return window, mask, values
 
 
@@ -44,7 +52,10 @@ def window_over(treatment: Treatment, width: int, height: int) -> Window | None:
 
 
 def spread(means: npt.NDArray[np.float64], window: Window, treatment: Treatment) -> npt.NDArray[np.float64]:
-    """Return the value of each sample of the window: its cell's, or between the cells' for the smooth style."""
+    """Return the value of each sample of the window: its cell's, or between the cells' for the smooth style.
+
+    `means` is (cells, cells, channels), the result (rows, columns, channels).
+    """
     if treatment.strength.style is not Style.SMOOTH or treatment.cells == 1:
         columns, rows = cell_indices(window, treatment)
         return means[rows[:, None], columns[None, :]]
@@ -54,4 +65,4 @@ def spread(means: npt.NDArray[np.float64], window: Window, treatment: Treatment)
     y = (window.ys + window.step_y / 2 - cy) / size + count / 2 - 0.5
     grid_x, grid_y = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
     soft = cv2.remap(means.astype(np.float32), grid_x, grid_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(soft, dtype=np.float64)
+    return np.asarray(soft, dtype=np.float64).reshape(window.rows, window.columns, -1)

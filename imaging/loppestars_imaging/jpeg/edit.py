@@ -167,12 +167,12 @@ def _flat_blocks(layer: _Layer, window: Window, mask: Mask, treatment: Treatment
     blocks = np.zeros((window.rows, window.columns, DCTSIZE * DCTSIZE), np.int16)
     if treatment.strength.style is Style.SOLID:
         return blocks  # all zero is mid-gray in every colour space
-    dc = layer.under(window)[:, :, 0]
+    dc = layer.under(window)[:, :, :1]
     means = cell_means(dc, mask, window, treatment, gray=0.0)
     if treatment.strength.style is Style.SMOOTH and treatment.cells > 1:
         blocks[:] = _smooth_blocks(layer, window, means, treatment)
     else:
-        blocks[:, :, 0] = np.rint(spread(means, window, treatment))
+        blocks[:, :, :1] = np.rint(spread(means, window, treatment))
     return blocks
 
 
