@@ -146,7 +146,8 @@ def print_rows(title: str, rows: dict[str, Row]) -> None:
         score, treated = row.score, max(1, row.score.found + row.score.false)
         print(
             f"{name:<10} {score.photos:6} {score.faces:5} {score.recall:6.3f} {score.precision:9.3f} "
-            f"{score.false / score.photos:11.2f} {row.seen['yunet'] / treated:10.1%} / {row.seen['centerface'] / treated:6.1%}"
+            f"{score.false / score.photos:11.2f} {row.seen['yunet'] / treated:10.1%} / "
+            f"{row.seen['centerface'] / treated:6.1%}"
             f"      {statistics.median(row.per_megapixel):10.1f} "
             f"{statistics.median(row.bytes_ratio):6.2f}"
         )

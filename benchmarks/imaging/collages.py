@@ -1,7 +1,8 @@
 """Photos with known faces: public faces pasted at known sizes, turns, exposures and qualities into public photos.
 
 Deterministic. A face is pasted with its surroundings, so that detectors see a head and not a cut-out. The labelled
-faces are split in two halves by the photo they come from: parameters are chosen on one, numbers are reported on the other.
+faces are split in two halves by the photo they come from: parameters are chosen on one, numbers are
+reported on the other.
 """
 
 import json
@@ -92,7 +93,7 @@ def _collage(folder: Path, heads: list[tuple[Image, float]], random: np.random.G
 
 
 def _place(canvas: Image, head: tuple[Image, float], random: np.random.Generator, taken: list[Box]) -> Box | None:
-    """Paste a head at a free place; return its face. Sizes are even in octaves, from 16 pixels to a sixth of the width."""
+    """Paste a head at a free place; return its face. Sizes are even in octaves, from 16 pixels up."""
     cutout, share = head
     rows, columns = canvas.shape[:2]
     face = 2 ** random.uniform(4, np.log2(min(400, columns / 6)))

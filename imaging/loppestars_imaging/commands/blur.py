@@ -28,20 +28,25 @@ def run(options: argparse.Namespace) -> int:
     console = Console(stderr=True)
     wrong = _wrong_usage(options)
     if wrong:
-        console.print(f"loppestars-imaging blur: {wrong}", highlight=False, markup=False)
+        _say(f"loppestars-imaging blur: {wrong}")
         return ExitCode.USAGE
     try:
         YUNET_S.read()
     except DetectorUnavailable as error:
-        console.print(str(error), highlight=False, markup=False)
+        _say(str(error))
         return ExitCode.FAILED
     work = list(collect(options.inputs, options.output))
     if not work:
-        console.print("There are no photos in what was given.", highlight=False)
+        _say("There are no photos in what was given.")
         return ExitCode.USAGE
     wish = Wish(options.style, options.shape, options.min_confidence, options.jpeg, options.max_megapixels * 1_000_000)
     outcomes = _run_all(work, wish, options.processes, console)
-    return _finish(outcomes, options, console)
+    return _finish(outcomes, options)
+
+
+def _say(text: str) -> None:
+    """One line, never wrapped: paths are copied from it."""
+    sys.stderr.write(f"{text}\n")
 
 
 def _wrong_usage(options: argparse.Namespace) -> str | None:
@@ -101,10 +106,10 @@ def _pool(processes: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(processes, mp_context=context, max_tasks_per_child=_PHOTOS_PER_PROCESS)
 
 
-def _finish(outcomes: list[Outcome], options: argparse.Namespace, console: Console) -> int:
+def _finish(outcomes: list[Outcome], options: argparse.Namespace) -> int:
     failed = [outcome for outcome in outcomes if outcome.status != "done"]
     for outcome in failed:
-        console.print(f"{outcome.file}: {outcome.error}", highlight=False, markup=False)
+        _say(f"{outcome.file}: {outcome.error}")
     try:
         if options.report is not None:
             options.report.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +118,7 @@ def _finish(outcomes: list[Outcome], options: argparse.Namespace, console: Conso
             pairs = [(Path(outcome.file), Path(outcome.output)) for outcome in outcomes if outcome.output]
             contact_sheet(pairs, options.output / "preview.jpg")
     except OSError as error:
-        console.print(f"The photos are done, but '{error.filename}' cannot be written: {error.strerror}.", markup=False)
+        _say(f"The photos are done, but '{error.filename}' cannot be written: {error.strerror}.")
         return ExitCode.FAILED
     faces = sum(len(outcome.faces) for outcome in outcomes)
     sys.stdout.write(f"{len(outcomes) - len(failed)} photos done, {faces} faces hidden, {len(failed)} failed\n")
