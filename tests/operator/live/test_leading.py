@@ -60,7 +60,7 @@ async def test_standby_finishes_an_install_whose_leader_was_killed(
     deployments = await client.list(kind_named("Deployment"))
     with OperatorProcess(plane, tmp_path / "again.log", **own) as again:
         # Released by the one that ended gently: nobody waits for the Lease to run out.
-        began = time.monotonic()
+        again.wait_for_line("metrics")  # how long Python takes to start is not the elector's business
         again.wait_for_line("leading", timeout=6)
         again.wait_for_line("reconciling")
         again.wait_for_line("reconciling")
