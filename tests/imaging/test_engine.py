@@ -20,6 +20,7 @@ from loppestars_imaging.errors import (
     EngineCrashed,
     PhotoTimedOut,
     TooManyPixels,
+    UnreadablePhoto,
     UnsupportedFormat,
 )
 from loppestars_imaging.settings import ImagingSettings
@@ -86,6 +87,14 @@ class TestEngine:
         with pytest.raises(TooManyPixels, match="2000000 pixels; at most 1000000"):
             await engine.anonymise(jpeg(2000, 1000), TASK)
         assert pid_of(engine) == pid
+
+    async def test_replaced_after_a_fatal_error_of_libjpeg(self, make_engine: Callable[..., Engine]) -> None:
+        """What libjpeg leaves behind when it gives up on a photo does not pile up."""
+        engine = make_engine()
+        with pytest.raises(UnreadablePhoto):
+            await engine.anonymise(jpeg().replace(b"\xff\xc4", b"\xff\xc9", 1), TASK)
+        assert engine._process is None
+        assert (await engine.anonymise(jpeg(), TASK)).width == 320
 
     async def test_killed_in_the_middle(self, make_engine: Callable[..., Engine]) -> None:
         """Kill -9 of the engine is an error of this photo only; the next photo gets a new engine."""

@@ -16,6 +16,7 @@ from loppestars_imaging.detectors.yunet import YuNet
 from loppestars_imaging.engine.messages import Answer, Task, pack, read_task
 from loppestars_imaging.errors import ImagingError
 from loppestars_imaging.header import CONTENT_TYPES, Limits
+from loppestars_imaging.jpeg.library import abandoned_calls
 from loppestars_imaging.pipeline import Anonymiser
 from loppestars_imaging.treatment import Options, Style
 
@@ -65,7 +66,7 @@ class Server:
         try:
             result = self._anonymiser.anonymise(data, self._options(task), jpeg_only=task.jpeg_only)
         except ImagingError as error:
-            return Answer(error.code, str(error), rss=resident_bytes()), b""
+            return Answer(error.code, str(error), rss=resident_bytes(), worn_out=abandoned_calls() > 0), b""
         answer = Answer(
             None,
             content_type=CONTENT_TYPES[result.format],
@@ -73,6 +74,7 @@ class Server:
             height=result.height,
             faces=len(result.faces),
             rss=resident_bytes(),
+            worn_out=abandoned_calls() > 0,
         )
         return answer, result.data
 

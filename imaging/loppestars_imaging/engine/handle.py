@@ -98,7 +98,7 @@ class Engine:
             await self._end("cancelled")
             raise
         self._photos += 1
-        if self._worn_out(answer.rss):
+        if answer.worn_out or self._worn_out(answer.rss):
             await self._end("recycled")
         if answer.code is not None:
             raise error_from(answer.code, answer.message)

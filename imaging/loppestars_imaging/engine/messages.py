@@ -24,7 +24,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of it: with `code` None the body is the result. `rss` in bytes, after the photo."""
+    """What became of it: with `code` None the body is the result. `rss` in bytes, after the photo.
+
+    `worn_out` asks for a new engine: something of this photo is left in its memory.
+    """
 
     code: str | None
     message: str = ""
@@ -33,6 +36,7 @@ class Answer:
     height: int = 0
     faces: int = 0
     rss: int = 0
+    worn_out: bool = False
 
 
 def pack(head: Task | Answer | None, body: bytes = b"") -> list[bytes]:

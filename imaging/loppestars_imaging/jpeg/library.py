@@ -122,6 +122,11 @@ class Guard:
 _PARKED: list[Guard] = []  # keeps what abandoned threads still point to
 
 
+def abandoned_calls() -> int:
+    """Return how many fatal errors this process has parked a thread for: from one on, it should be replaced."""
+    return len(_PARKED)
+
+
 @functools.cache
 def load_library() -> Library | None:
     """Return libjpeg-turbo, or None where no usable copy is installed."""
