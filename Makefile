@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 UV     ?= $(shell command -v uv 2>/dev/null)
 SHELL  := /bin/bash
+WORKERS ?= 2
 LOCKS  := dev api imaging crawler operator local
 # Packages published in the last week are not taken into the locks: most bad releases are found within days.
 COOLDOWN ?= $(shell date -u -d '7 days ago' +%Y-%m-%dT00:00:00Z 2>/dev/null || date -u -v-7d +%Y-%m-%dT00:00:00Z)
@@ -42,8 +43,8 @@ setup: $(READY) ## Make the environment from the locked requirements
 run: $(READY) ## Run the whole platform on this machine (Ctrl-C stops it)
 	@exec $(BIN)/loppestars-local run
 
-test: $(READY) ## Run every test that needs nothing but Python
-	@$(BIN)/pytest $(PYTEST_ARGS)
+test: $(READY) ## Run every test that needs nothing but Python (WORKERS=0: in one process)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 test-faults: $(READY) ## Kill real processes, fill the queue, take storage away: nothing is lost (minutes)
 	@$(BIN)/pytest -m faults $(PYTEST_ARGS)

@@ -25,7 +25,7 @@ QUEUE_OLDEST = Gauge("loppestars_queue_oldest_job_seconds", "Age of the photo jo
 QUEUE_WORKERS = Gauge("loppestars_queue_workers", "Workers with a recent heartbeat")
 RECOVERED = Counter("loppestars_queue_recovered_jobs", "Jobs taken over from workers that fell silent")
 STORED_BYTES = Gauge("loppestars_stored_bytes", "Bytes of stored photos by our own count")
-SWEPT = Counter("loppestars_swept_objects", "Objects deleted by the sweep, by kind", ["kind"])
+SWEPT = Counter("loppestars_swept_objects", "Objects and rows deleted by the sweep, by kind", ["kind"])
 
 RESULTS = ("completed", "no_faces", "refused", "failed", "given_back", "lost")
 for _result in RESULTS:
@@ -34,5 +34,5 @@ for _reason in ("start", "timed_out", "crashed", "recycled", "stopped", "cancell
     ENGINES_ENDED.labels(_reason)
 for _state in ("waiting", "running"):
     QUEUE_JOBS.labels(_state)
-for _kind in ("original", "temporary", "orphan"):
+for _kind in ("original", "temporary", "orphan", "row"):
     SWEPT.labels(_kind)

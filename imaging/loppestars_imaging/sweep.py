@@ -3,7 +3,8 @@
 - originals of finished photos, `ORIGINALS_RETENTION` after they were finished, and originals that nobody asked to
   process, as long after they were stored;
 - objects of single requests, `TEMPORARY_RETENTION` after they were stored, and their rows;
-- processed objects that no photo refers to (their worker was killed between writing and recording), after an hour.
+- processed objects that no photo refers to (their worker was killed between writing and recording), after an hour;
+- rows of every table that have been kept as long as `loppestars_core.database.policies` says.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from loppestars_core.clock import now_utc
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.database.models import Photo, PhotoState, PhotoSubject, PhotoVariant
+from loppestars_core.database.retention import delete_expired
 from loppestars_core.photos.temporary import TEMPORARY_FOLDER
 from loppestars_core.storage import Storage, open_storage
 from loppestars_imaging.metrics import SWEPT
@@ -30,11 +32,12 @@ _FINISHED = [PhotoState.COMPLETED, PhotoState.NO_FACES, PhotoState.FAILED]
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many objects were deleted."""
+    """How many objects and rows were deleted."""
 
     originals: int
     temporary: int
     orphans: int
+    rows: int
 
 
 async def sweep(settings: ImagingSettings) -> Swept:
@@ -46,10 +49,11 @@ async def sweep(settings: ImagingSettings) -> Swept:
             originals=await sweeper.recorded_originals() + await sweeper.forgotten_originals(),
             temporary=await sweeper.temporary(),
             orphans=await sweeper.orphans(),
+            rows=await sweeper.expired_rows(),
         )
     finally:
         await database.dispose()
-    log.info("swept", originals=swept.originals, temporary=swept.temporary, orphans=swept.orphans)
+    log.info("swept", originals=swept.originals, temporary=swept.temporary, orphans=swept.orphans, rows=swept.rows)
     return swept
 
 
@@ -131,6 +135,12 @@ class _Sweeper:
                 SWEPT.labels("orphan").inc()
                 count += 1
         return count
+
+    async def expired_rows(self) -> int:
+        """Rows of all tables that are too old."""
+        deleted = sum((await delete_expired(self.database, self.now)).values())
+        SWEPT.labels("row").inc(deleted)
+        return deleted
 
     async def _known(self, query: object) -> bool:
         async with sessions(self.database)() as session:

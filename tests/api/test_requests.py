@@ -14,6 +14,7 @@ from loppestars_api.app import create_app
 from loppestars_api.errors import BodyTooSlow, TooLarge
 from loppestars_api.middleware.body_limits import BodyLimitMiddleware
 from loppestars_api.settings import ApiSettings
+from loppestars_core.database.engine import CONNECT_TIMEOUT_SECONDS
 
 
 class TestRequestId:
@@ -91,14 +92,15 @@ class TestErrors:
         assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
     async def test_the_database_down_is_a_503(self, api_settings: ApiSettings) -> None:
-        """With Retry-After, without an address."""
+        """With Retry-After, without an address, after one wait for a connection and no second one."""
         app = create_app(
             api_settings.model_copy(update={"database_url": SecretStr("postgresql://u:hunter2@127.0.0.1:1/nowhere")})
         )
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app=app)
             async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
-                answer = await client.get("/markets/today")
+                async with asyncio.timeout(1.8 * CONNECT_TIMEOUT_SECONDS):
+                    answer = await client.get("/markets/today")
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
         assert "127.0.0.1" not in answer.text

@@ -66,14 +66,15 @@ class TestSweep:
         await session.execute(text("UPDATE photos SET created_at = created_at - interval '1 hour' WHERE id = :id"), {"id": old})  # fmt: skip  # noqa: E501
         gone.append(put(tmp_path, "stall-photos-processed", "u1/orphan.jpg", OLD))
         keep.append(put(tmp_path, "stall-photos-processed", "u1/just-written.jpg", 60))
+        await session.execute(text("UPDATE domain_events SET at = at - interval '1 year' WHERE subject_id = :id"), {"id": str(old)})  # fmt: skip  # noqa: E501
         await session.commit()
 
         swept = await sweep(settings)
 
         assert [path for path in keep if not path.exists()] == []
         assert [path for path in gone if path.exists()] == []
-        assert (swept.originals, swept.temporary, swept.orphans) == (2, 1, 1)
+        assert (swept.originals, swept.temporary, swept.orphans, swept.rows) == (2, 1, 1, 1)
         left = await session.execute(text("SELECT count(*) FROM photos WHERE id = :id"), {"id": old})
         assert left.scalar_one() == 0
         again = await sweep(settings)
-        assert (again.originals, again.temporary, again.orphans) == (0, 0, 0)
+        assert (again.originals, again.temporary, again.orphans, again.rows) == (0, 0, 0, 0)

@@ -16,7 +16,7 @@ from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Loader
 from psycopg.types.numeric import FloatLoader
 from psycopg.types.string import TextLoader
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
@@ -62,7 +62,7 @@ class MarketRepository:
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             # The server was restarted while the connection lay idle: the next one is a new one. A statement that
             # took too long, or a server that is not there, would only fail again.
-            if isinstance(error, psycopg.errors.QueryCanceled) or error.sqlstate == "08000":
+            if isinstance(error, psycopg.errors.QueryCanceled | PoolTimeout) or error.sqlstate == "08000":
                 raise
             await self._pool.check()
             return await self._read_once(sql, parameters)

@@ -27,12 +27,22 @@ class Erasure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TablePolicy:
-    """`owner` names the column with the user's id; `retention_days` None keeps rows until erased or superseded."""
+    """Of one table.
+
+    Attributes:
+        owner: column with the user's id; None where rows belong to nobody.
+        retention_days: rows older than that are deleted by the sweep; None keeps them until erased or superseded.
+        export: whether they are part of a person's copy.
+        erasure: what happens to them when the person asks to be forgotten.
+        since: column from which the age of a row counts; None where rows go with another row, or their writer
+            clears them itself.
+    """
 
     owner: str | None
     retention_days: int | None
     export: Export
     erasure: Erasure
+    since: str | None = None
 
 
 _PUBLIC = TablePolicy(None, None, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL)
@@ -48,14 +58,15 @@ POLICIES: dict[str, TablePolicy] = {
     "market_sightings": _PUBLIC,
     "market_overrides": TablePolicy("set_by", None, Export.ROWS, Erasure.DETACH),
     "geocodes": _PUBLIC,
-    "crawl_runs": TablePolicy("requested_by", 365, Export.ROWS, Erasure.DETACH),
+    "crawl_runs": TablePolicy("requested_by", 365, Export.ROWS, Erasure.DETACH, since="finished_at"),
+    # Go with their run.
     "crawl_sources": TablePolicy(None, 365, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL),
-    "crawl_failed_items": TablePolicy(None, 90, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL),
-    "crawled_pages": TablePolicy(None, 30, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL),
-    "audit_log": TablePolicy("actor_id", 730, Export.ROWS, Erasure.KEEP),
-    "domain_events": TablePolicy(None, 90, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL),
+    "crawl_failed_items": TablePolicy(None, 90, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL, since="created_at"),
+    "crawled_pages": TablePolicy(None, 30, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL, since="fetched_at"),
+    "audit_log": TablePolicy("actor_id", 730, Export.ROWS, Erasure.KEEP, since="at"),
+    "domain_events": TablePolicy(None, 90, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL, since="at"),
     "schema_releases": _PUBLIC,
-    # Keys hold addresses and user ids of the last minutes only.
+    # Keys hold addresses and user ids of the last minutes only; the API clears them every minute.
     "rate_limits": TablePolicy(None, 1, Export.NOT_PERSONAL, Erasure.DELETE),
     "rate_windows": TablePolicy(None, 1, Export.NOT_PERSONAL, Erasure.DELETE),
 }
