@@ -2,11 +2,13 @@
 
 import io
 import shutil
+import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from statistics import quantiles
 
@@ -31,6 +33,24 @@ def stack() -> Iterator[Stack]:
             yield made
         finally:
             made.close()
+
+
+@pytest.fixture
+def small_disk(stack: Stack) -> Iterator[Path]:
+    """The stack's storage on a file system of 2 MiB."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0777", "tmpfs", str(stack.storage)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if mounted.returncode:
+        pytest.skip(f"mounting a small disk needs root on Linux: {mounted.stderr.strip()}")
+    try:
+        yield stack.storage
+    finally:
+        # The stack's processes still look at it until the stack is closed.
+        subprocess.run(["umount", "--lazy", str(stack.storage)], check=True)
 
 
 def photo(width: int = 640, height: int = 480, seed: int = 1) -> bytes:
@@ -152,6 +172,32 @@ class TestStorage:
         sent = stack.client.post("/process-face", files={"file": photo(seed=3)})
         assert sent.status_code in {200, 503}
         processed.unlink()
+        deadline = time.monotonic() + 60
+        while answer.status_code != 200:
+            assert time.monotonic() < deadline
+            assert answer.status_code in {503, 504}
+            time.sleep(1)
+            answer = stack.process("u1", path)
+
+
+    def test_full_disk(self, stack: Stack, small_disk: Path) -> None:
+        """A disk that is really full: 503, no piece of a file is left or published; with room, the same call succeeds."""
+        filler = small_disk / "filler"
+        stack.start_api()
+        stack.start_imaging()
+        path = stack.upload("u1", 1, photo())
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        processed = stack.storage / "stall-photos-processed"
+        answer = stack.process("u1", path)
+        assert answer.status_code in {503, 504}
+        assert "Retry-After" in answer.headers
+        assert stack.client.post("/process-face", files={"file": photo(seed=3)}).status_code == 503
+        assert stack.query("SELECT visibility FROM photos WHERE visibility = 'public'") == []
+        assert [item for item in processed.rglob("*") if item.is_file()] == []
+        assert (stack.storage / "stall-photos" / path).read_bytes() == photo()
+        filler.unlink()
         deadline = time.monotonic() + 60
         while answer.status_code != 200:
             assert time.monotonic() < deadline
