@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_core.clock import now_utc
@@ -69,7 +69,9 @@ class TestRetention:
         assert await delete_expired(engine, now_utc()) == expected
         async with engine.begin() as connection:
             left = {
-                name: (await connection.execute(text(f"SELECT count(*) FROM {name}"))).scalar_one()
+                name: (
+                    await connection.execute(select(func.count()).select_from(Base.metadata.tables[name]))
+                ).scalar_one()
                 for name in (*expected, "crawl_sources")
             }
         assert left == {

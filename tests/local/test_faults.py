@@ -39,7 +39,7 @@ def stack() -> Iterator[Stack]:
 def small_disk(stack: Stack) -> Iterator[Path]:
     """The stack's storage on a file system of 2 MiB."""
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0777", "tmpfs", str(stack.storage)],
+        ["/bin/mount", "-t", "tmpfs", "-o", "size=2m,mode=0777", "tmpfs", str(stack.storage)],
         check=False,
         capture_output=True,
         text=True,
@@ -50,7 +50,7 @@ def small_disk(stack: Stack) -> Iterator[Path]:
         yield stack.storage
     finally:
         # The stack's processes still look at it until the stack is closed.
-        subprocess.run(["umount", "--lazy", str(stack.storage)], check=True)
+        subprocess.run(["/bin/umount", "--lazy", str(stack.storage)], check=True)
 
 
 def photo(width: int = 640, height: int = 480, seed: int = 1) -> bytes:
@@ -179,9 +179,8 @@ class TestStorage:
             time.sleep(1)
             answer = stack.process("u1", path)
 
-
     def test_full_disk(self, stack: Stack, small_disk: Path) -> None:
-        """A disk that is really full: 503, no piece of a file is left or published; with room, the same call succeeds."""
+        """A disk that is really full: 503, no piece of a file is left or published; with room, the call succeeds."""
         filler = small_disk / "filler"
         stack.start_api()
         stack.start_imaging()
