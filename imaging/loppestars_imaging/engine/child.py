@@ -17,7 +17,7 @@ from loppestars_imaging.engine.messages import Answer, Task, pack, read_task
 from loppestars_imaging.errors import ImagingError
 from loppestars_imaging.header import CONTENT_TYPES, Limits
 from loppestars_imaging.jpeg.library import abandoned_calls
-from loppestars_imaging.pipeline import Anonymiser
+from loppestars_imaging.pipeline import Anonymised, Anonymiser
 from loppestars_imaging.treatment import Options, Style
 
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
@@ -64,7 +64,7 @@ class Server:
     def answer(self, task: Task, data: bytes) -> tuple[Answer, bytes]:
         """What became of the photo. Anything unexpected raises and so ends the process: nothing is published."""
         try:
-            result = self._anonymiser.anonymise(data, self._options(task), jpeg_only=task.jpeg_only)
+            result = self.anonymise(task, data)
         except ImagingError as error:
             return Answer(error.code, str(error), rss=resident_bytes(), worn_out=abandoned_calls() > 0), b""
         answer = Answer(
@@ -77,6 +77,10 @@ class Server:
             worn_out=abandoned_calls() > 0,
         )
         return answer, result.data
+
+    def anonymise(self, task: Task, data: bytes) -> Anonymised:
+        """Run the pipeline as the task and this installation want it; raise an ImagingError."""
+        return self._anonymiser.anonymise(data, self._options(task), jpeg_only=task.jpeg_only)
 
     def _options(self, task: Task) -> Options:
         """The request's wish on top of what this installation always does."""

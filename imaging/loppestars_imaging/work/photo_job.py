@@ -16,6 +16,7 @@ from loppestars_core.photos import (
     Claim,
     FailureCode,
     NewVariant,
+    PhotoOptions,
     claim_photo,
     complete_photo,
     fail_photo,
@@ -81,7 +82,7 @@ class PhotoWork:
             raise await self._give_back(claim, FailureCode.STORAGE_UNAVAILABLE, error) from error
         try:
             async with self.engines.engine() as engine:
-                result = await engine.anonymise(data, task_of(claim))
+                result = await engine.anonymise(data, task_of(claim.options))
         except PhotoRefused as error:
             return await self._fail(claim, FailureCode(error.code), str(error))
         except PhotoTimedOut as error:
@@ -134,9 +135,8 @@ class PhotoWork:
         return TryAgain(f"{code}: {error}")
 
 
-def task_of(claim: Claim) -> Task:
+def task_of(options: PhotoOptions) -> Task:
     """The request's options as the engine takes them: each may only make the treatment stronger."""
-    options = claim.options
     return Task(
         mode=options.mode,
         cell_pixels=options.pixelate_size if options.mode == "pixelate" else options.blur_strength // 2,

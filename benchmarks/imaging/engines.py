@@ -1,0 +1,168 @@
+"""Engines as a worker runs them: time beside libjpeg-turbo and the peers, throughput of two, start."""
+
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import simplejpeg
+
+from benchmarks.imaging.photos import Image, read
+from benchmarks.imaging.pipelines import Pipeline, worker_settings
+from loppestars_core.photos import PhotoOptions
+from loppestars_imaging.engine.handle import Engine, EnginePool
+from loppestars_imaging.work.photo_job import task_of
+
+TASK = task_of(PhotoOptions())
+_TICK = os.sysconf("SC_CLK_TCK")
+_GRAIN = 4.0
+"""Noise of a small sensor: an enlarged photo with it has as many bytes as a camera's of the same size."""
+_PEER_ROUNDS = 3
+_BATCH = 8
+
+
+def twelve_megapixels() -> Iterator[tuple[str, bytes]]:
+    """Yield photos of 12 megapixels: four by their number of faces, and one without grain, which is easy to encode."""
+    for name, source, faces in (
+        ("no face", "pillow/sugarshack.mpo", 0),
+        ("1 face", "thumbor/Giunchedi_Filippo_January_2015_01.jpg", 1),
+        ("3 faces", "dlib/2008_002506.jpg", 3),
+        ("24 faces", "dlib/bald_guys.jpg", 24),
+    ):
+        picture = cv2.resize(read(source), (4000, 3000), interpolation=cv2.INTER_CUBIC)
+        yield name, _encoded(_grained(picture))
+        if faces == 24:  # noqa: PLR2004 - the last
+            yield f"{name}, no grain", _encoded(picture)
+
+
+def _grained(picture: Image) -> Image:
+    noise = np.random.default_rng(3).normal(0, _GRAIN, picture.shape[:2]).astype(np.float32)
+    return np.asarray((picture + noise[:, :, None]).clip(0, 255), dtype=np.uint8)
+
+
+def _encoded(picture: Image) -> bytes:
+    return bytes(simplejpeg.encode_jpeg(picture, quality=90, colorspace="BGR", colorsubsampling="420"))
+
+
+def recoded(data: bytes) -> None:
+    """What libjpeg-turbo needs at least: decode and encode."""
+    pixels = simplejpeg.decode_jpeg(data, "BGR")
+    simplejpeg.encode_jpeg(pixels, quality=90, colorspace="BGR", colorsubsampling="420")
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process and its threads so far (proc(5), fields 14 and 15)."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICK
+
+
+def peak_mib(pid: int) -> int:
+    """Peak resident memory of a process (proc(5), VmHWM)."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) // 1024
+    return 0
+
+
+def run_time(pipelines: dict[str, Pipeline], rounds: int) -> None:
+    """Print medians of interleaved runs, as times of libjpeg-turbo's."""
+    print("\n12-megapixel JPEGs in a warm engine; x: times libjpeg-turbo's decode and encode on the same core")
+    print("photo              MB   libjpeg-turbo   ours            CPU      peak      peers")
+    for name, data in twelve_megapixels():
+        asyncio.run(_time_one(name, data, pipelines, rounds))
+
+
+async def _time_one(name: str, data: bytes, pipelines: dict[str, Pipeline], rounds: int) -> None:
+    engine = Engine(worker_settings())
+    await engine.anonymise(data, TASK)
+    times: dict[str, list[float]] = {"libjpeg-turbo": [], "ours": [], **{n: [] for n in pipelines if n != "ours"}}
+    pid, used = pid_of(engine), 0.0
+    for number in range(rounds):
+        started = time.perf_counter()
+        recoded(data)
+        times["libjpeg-turbo"].append(time.perf_counter() - started)
+        before, started = cpu_seconds(pid), time.perf_counter()
+        await engine.anonymise(data, TASK)
+        times["ours"].append(time.perf_counter() - started)
+        used += cpu_seconds(pid) - before
+        for peer, pipeline in pipelines.items():
+            if peer != "ours" and number < _PEER_ROUNDS:
+                started = time.perf_counter()
+                pipeline(data)
+                times[peer].append(time.perf_counter() - started)
+    base, ours = statistics.median(times["libjpeg-turbo"]), statistics.median(times["ours"])
+    peers = ", ".join(
+        f"{peer} {statistics.median(found) * 1000:.0f} ms ({statistics.median(found) / ours:.1f} x ours)"
+        for peer, found in times.items()
+        if peer not in {"libjpeg-turbo", "ours"}
+    )
+    print(
+        f"{name:<18} {len(data) / 1e6:4.1f} {base * 1000:10.0f} ms {ours * 1000:6.0f} ms {ours / base:5.2f} x"
+        f" {used / rounds * 1000:6.0f} ms {peak_mib(pid):6} MiB   {peers}"
+    )
+    await engine.stop()
+
+
+def pid_of(engine: Engine) -> int:
+    process = engine._process  # noqa: SLF001 - nobody else has to know it
+    assert process is not None  # noqa: S101 - it has answered
+    return process.pid
+
+
+def run_throughput(rounds: int) -> None:
+    """Print photos a second of one engine and of two, in turns."""
+    photos = [data for name, data in twelve_megapixels() if name in {"1 face", "3 faces"}]
+    asyncio.run(_throughput(photos, max(3, rounds // 2)))
+
+
+async def _throughput(photos: list[bytes], rounds: int) -> None:
+    pools = {count: EnginePool(worker_settings(imaging_processes=count)) for count in (1, 2)}
+    rates: dict[int, list[float]] = {count: [] for count in pools}
+    for pool in pools.values():
+        await pool.start()
+        await _batch(pool, photos, 4)
+    for _ in range(rounds):
+        for count, pool in pools.items():
+            rates[count].append(await _batch(pool, photos, _BATCH * count))
+    for pool in pools.values():
+        await pool.stop()
+    one, two = (statistics.median(rates[count]) for count in (1, 2))
+    best = statistics.median(b / a for a, b in zip(rates[1], rates[2], strict=True))
+    print(
+        f"\nthroughput, 12 megapixels, {os.cpu_count()} cores: one engine {one:.2f}, two {two:.2f} photos a second;"
+        f" median of the ratios {best:.2f}"
+    )
+
+
+async def _batch(pool: EnginePool, photos: list[bytes], count: int) -> float:
+    async def one(data: bytes) -> None:
+        async with pool.engine() as engine:
+            await engine.anonymise(data, TASK)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(one(photos[number % len(photos)]) for number in range(count)))
+    return count / (time.perf_counter() - started)
+
+
+def run_start(rounds: int) -> None:
+    """Print how long an engine takes until it is ready, and until its first photo is done."""
+    ready, first = zip(*(asyncio.run(_start()) for _ in range(max(3, rounds // 2))), strict=True)
+    print(
+        f"\ncold start of an engine: ready after {statistics.median(ready):.2f} s,"
+        f" first photo of 12 megapixels done after {statistics.median(first):.2f} s"
+    )
+
+
+async def _start() -> tuple[float, float]:
+    data = next(data for name, data in twelve_megapixels() if name == "1 face")
+    engine, started = Engine(worker_settings()), time.perf_counter()
+    await engine.start()
+    ready = time.perf_counter() - started
+    await engine.anonymise(data, TASK)
+    first = time.perf_counter() - started
+    await engine.stop()
+    return ready, first
