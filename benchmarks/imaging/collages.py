@@ -11,6 +11,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
+from benchmarks.imaging.matching import TINY, class_of
 from benchmarks.imaging.photos import SPLIT, Box, Image, Sample, crowds, portraits, read
 
 SIZES = (
@@ -48,14 +49,14 @@ class Head:
 
 
 def collages(half: str, count: int | None = None, faces: int | None = None, seed: int = 11) -> Iterator[Sample]:
-    """Yield `count` collages, or as many as have `faces` faces together."""
+    """Yield `count` collages, or as many as have `faces` faces of LEAST_SHARE together."""
     heads = [head for sample in (*crowds(half), *portraits(half)) for head in _heads(sample)]
     pieces = [_piece(name, part) for name, part in SPLIT[half].backgrounds]
     number = total = 0
     while (count is None or number < count) and (faces is None or total < faces):
         random = np.random.default_rng([seed, half == "held", number])
         sample = _collage(heads, pieces, random, f"collage-{half}-{number:03}", SIZES[number % len(SIZES)])
-        number, total = number + 1, total + len(sample.faces)
+        number, total = number + 1, total + sum(class_of(face, sample.size) != TINY for face in sample.faces)
         yield sample
 
 
@@ -138,7 +139,7 @@ def _place(canvas: Image, head: Head, face: float, random: np.random.Generator, 
         return None
     taken.append(place)
     angle = random.uniform(-35, 35) if random.random() < _TURNED else random.normal(0, 8)
-    light = random.uniform(0.5, 1.15)
+    light = random.uniform(0.7, 1.15)
     picture = _hidden(head, random) if random.random() < _COVERED else head.picture
     picture = picture[:, ::-1] if random.random() < _EVEN else picture
     turned = _turned(picture, side, float(angle))
@@ -182,9 +183,9 @@ def _face_box(x: float, y: float, width: float, height: float, angle: float) -> 
 def _worn(canvas: Image, random: np.random.Generator) -> Image:
     """Darken, blur, and add the noise of a small sensor, to some."""
     if random.random() < _DARK:
-        canvas = cv2.convertScaleAbs(canvas, alpha=random.uniform(0.2, 0.6)).astype(np.uint8)
+        canvas = cv2.convertScaleAbs(canvas, alpha=random.uniform(0.3, 0.6)).astype(np.uint8)
     if random.random() < _BLURRED:
-        sigma = random.uniform(0.4, 1.2) * max(1.0, max(canvas.shape) / 1600)
+        sigma = random.uniform(0.4, 1.0) * max(1.0, max(canvas.shape) / 2000)
         canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), sigma), dtype=np.uint8)
     if random.random() < _NOISY:
         grain = random.normal(0, 6, (512, 512, 3)).astype(np.int16)

@@ -1,12 +1,14 @@
 """For every JPEG among the photos: how many pixels differ outside the treated blocks.
 
-A block is treated when its luma coefficients differ from those of the photo turned upright without a face covered. The
-turned photo is compared, because a decoder rounds mirrored blocks another way: coefficients are kept, pixels nearly.
+A block is treated when its luma coefficients differ from those of the photo turned upright without a face covered, or
+when it is flat beside chroma that differs: it may have been flat before. The turned photo is compared, because a
+decoder rounds mirrored blocks another way: coefficients are kept, pixels nearly.
 """
 
 import io
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -33,23 +35,33 @@ class Exactness:
 
 def compare(before: bytes, done: Anonymised) -> Exactness:
     """Compare a result that was edited in blocks with its original."""
-    upright, blocks = _upright(before)
-    _, new_blocks = _upright(done.data)
-    treated = (blocks != new_blocks).any(axis=2)
+    upright, planes = _upright(before)
+    _, new_planes = _upright(done.data)
+    treated = _treated(planes, new_planes)[: -(-done.height // DCTSIZE), : -(-done.width // DCTSIZE)]
     wide = np.repeat(np.repeat(treated, DCTSIZE, axis=0), DCTSIZE, axis=1)[: done.height, : done.width]
     different = (_pixels(upright) != _pixels(done.data)).any(axis=2)
     return Exactness(int((different & ~wide).sum()), _reach(treated, done), read_structure(before).turn.transpose)
 
 
-def _upright(data: bytes) -> tuple[bytes, Coefficients]:
-    """Return the photo turned upright in its blocks, and its luma coefficients (rows, columns, 64)."""
+def _treated(planes: list[Coefficients], new_planes: list[Coefficients]) -> npt.NDArray[np.bool_]:
+    luma, *chroma = [(old != new).any(axis=2) for old, new in zip(planes, new_planes, strict=True)]
+    flat = ~new_planes[0][:, :, 1:].any(axis=2)
+    beside = np.zeros_like(luma)
+    for plane in chroma:
+        wide = np.kron(plane, np.ones((luma.shape[0] // plane.shape[0], luma.shape[1] // plane.shape[1]), np.uint8))
+        beside |= cv2.dilate(wide.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
+    return luma | (beside & flat)
+
+
+def _upright(data: bytes) -> tuple[bytes, list[Coefficients]]:
+    """Return the photo turned upright in its blocks, and its coefficients (rows, columns, 64), luma first."""
     library = load_library()
     if library is None:
         raise RuntimeError("libjpeg-turbo is not here: no photo is edited in its blocks")
     with CoefficientPhoto(library, data, read_structure(data)) as photo:
         photo.look(2)
         turn_upright(photo)
-        return photo.write(), photo.targets[0].blocks.copy()
+        return photo.write(), [plane.blocks.copy() for plane in photo.targets]
 
 
 def _pixels(data: bytes) -> npt.NDArray[np.uint8]:
