@@ -46,7 +46,7 @@ def document() -> str:
 def _default(required: bool, value: object) -> str:  # noqa: FBT001 - a field's two properties
     if required:
         return "required"
-    if value is None or value in ("", ()) or isinstance(value, SecretStr):
+    if value is None or value in ("", (), {}) or isinstance(value, SecretStr):
         return ""
     if isinstance(value, timedelta):
         return f"`{int(value.total_seconds())}s`"

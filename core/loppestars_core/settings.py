@@ -9,7 +9,7 @@ import sys
 from typing import Annotated, Literal, Self, TypeVar, cast
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 USAGE_ERROR = 2
 
@@ -106,6 +106,13 @@ def load_settings(cls: type[Settings]) -> Settings:
         for line in explain(error, cls):
             sys.stderr.write(line + "\n")
         raise SystemExit(USAGE_ERROR) from None
+    except SettingsError as error:
+        # A variable that is to be JSON; pydantic names the field and quotes nothing of the value.
+        name = next((name for name in cls.model_fields if f'"{name}"' in str(error)), "of the environment")
+        field = cls.model_fields.get(name)
+        purpose = f" ({field.description})" if field and field.description else ""
+        sys.stderr.write(f"wrong setting {name.upper()}: it is not JSON{purpose}\n")
+        raise SystemExit(USAGE_ERROR) from None
 
 
 def explain(error: ValidationError, cls: type[BaseSettings]) -> list[str]:
@@ -118,7 +125,8 @@ def explain(error: ValidationError, cls: type[BaseSettings]) -> list[str]:
         name = str(item["loc"][0])
         field = cls.model_fields.get(name)
         purpose = f" ({field.description})" if field and field.description else ""
-        lines.append(f"wrong setting {name.upper()}: {item['msg']}{purpose}")
+        inside = "".join(f", {part}" for part in item["loc"][1:] if part != "[key]")
+        lines.append(f"wrong setting {name.upper()}{inside}: {item['msg']}{purpose}")
     return lines
 
 
@@ -127,7 +135,7 @@ def describe(cls: type[BaseSettings]) -> str:
     rows = []
     for name, field in cls.model_fields.items():
         default = field.get_default(call_default_factory=True, validated_data={}) if not field.is_required() else None
-        shown = "required" if field.is_required() else ("" if default in {None, ""} else f"default {default}")
+        shown = "required" if field.is_required() else ("" if default in (None, "", {}) else f"default {default}")
         if isinstance(default, SecretStr):
             shown = ""
         rows.append(f"  {name.upper():<28} {field.description or ''}{f' [{shown}]' if shown else ''}")

@@ -87,6 +87,14 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventListing(Listing):
+    """A page of events, or of links to the pages of events."""
+
+    event_urls: tuple[str, ...] = ()
+    """Pages of events that this page only links to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarketPage:
     """A page about one market, which may stand for many of its occurrences."""
 

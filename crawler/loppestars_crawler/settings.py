@@ -1,6 +1,7 @@
 """Settings of the crawler: environment variables only, every one with its purpose."""
 
 from typing import Annotated, Literal, Self, cast
+from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
@@ -8,11 +9,16 @@ from loppestars_core.settings import ComponentSettings, DatabaseSettings
 from loppestars_crawler.pages import loppemarkeder_nu, markedskalenderen_dk
 from loppestars_crawler.sites import Site
 
+_BUILT_IN = (markedskalenderen_dk.SOURCE, loppemarkeder_nu.SOURCE)
 _Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 
 
 def _url(text: str) -> AnyHttpUrl:
     return cast("AnyHttpUrl", text)
+
+
+def _origin(url: AnyHttpUrl) -> str:
+    return f"{url.scheme}://{urlsplit(str(url)).netloc}"
 
 
 class CrawlerSettings(ComponentSettings, DatabaseSettings):
@@ -27,6 +33,14 @@ class CrawlerSettings(ComponentSettings, DatabaseSettings):
     crawl_sources: str = Field(
         f"{markedskalenderen_dk.SOURCE},{loppemarkeder_nu.SOURCE}",
         description="sources of a crawl that names none, with commas",
+    )
+    jsonld_sources: dict[
+        Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)],
+        Annotated[list[AnyHttpUrl], Field(min_length=1, max_length=8)],
+    ] = Field(
+        {},
+        max_length=32,
+        description='more sources: sites that say their events in JSON-LD, as JSON: {"name": ["https://…", …]}',
     )
     crawler_contact: Annotated[str, Field(min_length=5, max_length=200, pattern=r"^[\x21-\x7e]+$")] = Field(
         "https://loppestars.dev", description="address in the user agent where sites reach us; an URL or e-mail"
@@ -52,6 +66,15 @@ class CrawlerSettings(ComponentSettings, DatabaseSettings):
     )
 
     @model_validator(mode="after")
+    def _check_jsonld_sources(self) -> Self:
+        for name, urls in self.jsonld_sources.items():
+            if name in _BUILT_IN:
+                raise ValueError(f"JSONLD_SOURCES names {name}, which is a source of its own; give it another name")
+            if len({(url.scheme, url.host, url.port) for url in urls}) > 1:
+                raise ValueError(f"JSONLD_SOURCES: the addresses of {name} are on several hosts; make a source of each")
+        return self
+
+    @model_validator(mode="after")
     def _check_sources(self) -> Self:
         unknown = [name for name in self.default_sources if name not in self.sites]
         if unknown or not self.default_sources:
@@ -70,4 +93,9 @@ class CrawlerSettings(ComponentSettings, DatabaseSettings):
         return {
             markedskalenderen_dk.SOURCE: Site(markedskalenderen_dk.SITE, str(self.markedskalenderen_url)),
             loppemarkeder_nu.SOURCE: Site(loppemarkeder_nu.SITE, str(self.loppemarkeder_url)),
+            **{
+                name: Site(origin, origin)
+                for name, urls in self.jsonld_sources.items()
+                for origin in [_origin(urls[0])]
+            },
         }

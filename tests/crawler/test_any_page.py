@@ -13,6 +13,7 @@ from loppestars_crawler.pages.loppemarkeder_nu import EventsPage
 from loppestars_crawler.pages.markedskalenderen_dk import MarketListPage
 from loppestars_crawler.pages.markedskalenderen_dk_market import MarketDetailPage
 from loppestars_crawler.pages.reading import coordinate, danish_dates, entry_fee, link, website
+from loppestars_crawler.pages.schema_org_events import EventsOfPage
 from loppestars_crawler.text import clean, html_to_text, snippet, storable
 
 ADDRESS = "https://markedskalenderen.dk/marked"
@@ -95,11 +96,42 @@ def test_any_table(table: list[str], rest: str) -> None:
     assert all(isinstance(problem, Problem) and problem.reason for problem in listing.problems)
 
 
+NAMES = ["@type", "@id", "@graph", "name", "url", "startDate", "endDate", "location", "address", "geo", "offers"]
+NAMES += ["organizer", "subEvent", "item", "itemListElement", "eventSchedule", "identifier", "eventStatus", "price"]
+VALUES = [
+    "Event",
+    "ListItem",
+    "ItemList",
+    "2026-12-05",
+    "2026-12-05T10:00:00Z",
+    "https://torvet.example/1",
+    "/2",
+    "0001",
+]
+linked = st.recursive(
+    st.sampled_from(VALUES) | anything,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=5),
+    max_leaves=15,
+)
+
+
+@given(st.lists(linked, max_size=4), st.sampled_from(["<script type='application/ld+json'>{}</script>", "{}"]))
+@settings(max_examples=60, deadline=None)
+def test_any_json_ld(documents: list[Any], frame: str) -> None:
+    """Objects of any shape: what is a market can be stored, everything else has a reason."""
+    body = json.dumps({"@type": "Event", "name": "Marked", "startDate": "2026-12-05", "subEvent": documents})
+    listing = say(EventsOfPage, frame.replace("{}", body).encode())
+    for market in listing.markets:
+        check_storable(market)
+    assert all(problem.reason for problem in listing.problems)
+    assert all(url.startswith(("http://", "https://")) for url in listing.event_urls)
+
+
 @given(st.binary(max_size=300))
 @settings(max_examples=60, deadline=None)
 def test_any_bytes(body: bytes) -> None:
     """Bytes that are no page at all."""
-    for page_class in (EventsPage, MarketListPage, MarketDetailPage):
+    for page_class in (EventsPage, MarketListPage, MarketDetailPage, EventsOfPage):
         say(page_class, body)
 
 

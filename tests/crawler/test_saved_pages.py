@@ -15,12 +15,14 @@ from web_poet import HttpResponse, WebPage
 from loppestars_crawler.pages.loppemarkeder_nu import EventsPage
 from loppestars_crawler.pages.markedskalenderen_dk import MarketListPage
 from loppestars_crawler.pages.markedskalenderen_dk_market import MarketDetailPage
+from loppestars_crawler.pages.schema_org_events import EventsOfPage
 
 SAVED = Path(__file__).parent / "pages"
 ADDRESSES: dict[type[WebPage[Any]], str] = {
     MarketListPage: "https://markedskalenderen.dk/marked/kategori/loppemarked",
     MarketDetailPage: "https://markedskalenderen.dk/marked/remisen",
     EventsPage: "https://loppemarkeder.nu/wp-json/tribe/events/v1/events?per_page=100",
+    EventsOfPage: "https://torvet.example/arrangementer?page=2",
 }
 PAGES = {page.__name__: page for page in ADDRESSES}
 CASES = sorted(path for path in SAVED.glob("*/*") if path.is_dir())

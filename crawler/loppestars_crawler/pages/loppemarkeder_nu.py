@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 from typing import Any
 
 from web_poet import WebPage, cached_method, field
 
 from loppestars_crawler.items import DEFAULT_CATEGORY, ListedMarket, Listing, MarketDetails, Outcome, Problem
+from loppestars_crawler.pages.hours import LONGEST_MARKET, last_day, opening_hours
 from loppestars_crawler.pages.reading import EARLIEST_YEAR, LATEST_YEAR, coordinate, e_mail, entry_fee, link, website
 from loppestars_crawler.text import clean, decode_once, html_to_text, snippet, storable
 
@@ -15,8 +16,6 @@ SOURCE = "loppemarkeder"
 SITE = "https://loppemarkeder.nu"
 FIRST_PAGE = "/wp-json/tribe/events/v1/events?per_page=100"
 _CANCELLED = frozenset({"canceled", "cancelled", "aflyst", "postponed"})
-_WHOLE_DAY = (time(0, 0, 0), time(23, 59, 59))
-_LONGEST_MARKET = timedelta(days=400)
 
 
 class _EventNotUnderstoodError(Exception):
@@ -91,16 +90,16 @@ def market_of(event: object) -> ListedMarket:
         external_id=clean(str(identity), limit=100) or "",
         name=name,
         start_date=start.date(),
-        end_date=_last_day(start, end),
+        end_date=last_day(start, end),
         category=_category(event),
         cancelled=status in _CANCELLED or _words(event.get("event_status")) in _CANCELLED,
         url=link(SITE, address) if isinstance(address := event.get("url"), str) else None,
-        details=_details(event, _opening_hours(start, end, all_day=_is_true(event.get("all_day")))),
+        details=_details(event, opening_hours(start, end, all_day=_is_true(event.get("all_day")))),
         document=dict(event),
     )
 
 
-def _details(event: Mapping[str, Any], opening_hours: str | None) -> MarketDetails:
+def _details(event: Mapping[str, Any], hours: str | None) -> MarketDetails:
     venue = _first_object(event.get("venue"))
     organizer = _first_object(event.get("organizer"))
     return MarketDetails(
@@ -116,7 +115,7 @@ def _details(event: Mapping[str, Any], opening_hours: str | None) -> MarketDetai
         organizer_phone=_plain(organizer.get("phone"), limit=50),
         organizer_email=e_mail(_plain(organizer.get("email"))),
         organizer_website=website(_plain(organizer.get("website"), limit=2000)),
-        opening_hours=opening_hours,
+        opening_hours=hours,
         entry_fee=_cost(event),
     )
 
@@ -128,7 +127,7 @@ def _times(event: Mapping[str, Any]) -> tuple[datetime, datetime]:
     end = _local_time(event.get("end_date"), "end_date") or start
     if end < start:
         raise _EventNotUnderstoodError(Outcome.FAILED, f"an end ({end}) before its start ({start})")
-    if end - start > _LONGEST_MARKET:
+    if end - start > LONGEST_MARKET:
         raise _EventNotUnderstoodError(Outcome.FAILED, f"from {start} to {end} is longer than 400 days")
     return start, end
 
@@ -147,20 +146,6 @@ def _local_time(value: object, name: str) -> datetime | None:
     if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
         raise _EventNotUnderstoodError(Outcome.FAILED, f"{name} {text[:40]!r} is not in 2000-2100")
     return moment
-
-
-def _last_day(start: datetime, end: datetime) -> date:
-    """Day on which a market ends; one that ends at midnight sharp ended the day before."""
-    if end.time() == time(0) and end.date() > start.date():
-        return end.date() - timedelta(days=1)
-    return end.date()
-
-
-def _opening_hours(start: datetime, end: datetime, *, all_day: bool) -> str | None:
-    hours = start.time(), end.time()
-    if all_day or hours[0] == hours[1] or hours == _WHOLE_DAY:
-        return None
-    return f"{hours[0]:%H:%M}-{hours[1]:%H:%M}"
 
 
 def _cost(event: Mapping[str, Any]) -> float | None:

@@ -17,6 +17,7 @@ from loppestars_crawler.running.scrapy_settings import scrapy_settings
 from loppestars_crawler.running.source_run import SourceRun, why_not_believed
 from loppestars_crawler.spiders.loppemarkeder import LoppemarkederSpider
 from loppestars_crawler.spiders.markedskalenderen import MarkedskalenderenSpider
+from loppestars_crawler.spiders.schema_org import SchemaOrgSpider
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from loppestars_crawler.spiders.source import SourceSpider
 
 log = structlog.get_logger()
-SPIDERS: dict[str, type["SourceSpider"]] = {
+_SPIDERS: dict[str, type["SourceSpider"]] = {
     spider.name: spider for spider in (MarkedskalenderenSpider, LoppemarkederSpider)
 }
 SECONDS_TO_STOP = 5.0
@@ -73,7 +74,9 @@ class SourceCrawl:
         last_time = await self._store.listed_last_time(self.name)
         self._expected = last_time
         started = await self._store.begin_source(self.name, last_time)
-        crawler = AsyncCrawlerRunner(scrapy_settings(self._settings)).create_crawler(SPIDERS[self.name])
+        crawler = AsyncCrawlerRunner(scrapy_settings(self._settings)).create_crawler(
+            _SPIDERS.get(self.name, SchemaOrgSpider)
+        )
         tasks: set[asyncio.Task[Any]] = set()
 
         def ask_to_stop() -> None:
@@ -94,12 +97,15 @@ class SourceCrawl:
     async def _fetch(self, crawler: Crawler, interruption: "Interruption") -> None:
         """Let Scrapy crawl; when the crawl is to end, wait a little for the request under way, then leave it."""
         crawler.signals.connect(self._on_error, signal=signals.spider_error)
-        spider = {
+        spider: dict[str, Any] = {
+            "name": self.name,
             "site": self._settings.sites[self.name],
             "sink": self._sink,
             "pages": self._pages,
             "most_pages": self._settings.most_pages,
         }
+        if self.name in self._settings.jsonld_sources:
+            spider["start_urls"] = [str(url) for url in self._settings.jsonld_sources[self.name]]
         crawling = asyncio.ensure_future(crawler.crawl_async(**spider))
         interrupted = asyncio.ensure_future(interruption.wait())
         await asyncio.wait({crawling, interrupted}, return_when=asyncio.FIRST_COMPLETED)

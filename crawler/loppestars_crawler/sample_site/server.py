@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from loppestars_core.clock import today_in_denmark
 from loppestars_core.exit_codes import ExitCode
+from loppestars_crawler.sample_site import json_ld_pages
 from loppestars_crawler.sample_site.site import Answer, SampleSite
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def serve(port: int, day: date | None, host: str = LOOPBACK) -> int:
     with server:
         sys.stdout.write(
             f"Sample site is ready at {server.url}\n"
-            f"MARKEDSKALENDEREN_URL={server.url}\nLOPPEMARKEDER_URL={server.url}\n",
+            f"MARKEDSKALENDEREN_URL={server.url}\nLOPPEMARKEDER_URL={server.url}\n"
+            f'JSONLD_SOURCES={{"torvet": ["{server.url}{json_ld_pages.LIST_PATH}"]}}\n',
         )
         sys.stdout.flush()
         stop.wait()

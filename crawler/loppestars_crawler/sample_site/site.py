@@ -9,7 +9,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import parse_qs, urlsplit
 
 from loppestars_core.clock import DENMARK, today_in_denmark
-from loppestars_crawler.sample_site import calendar_pages, events
+from loppestars_crawler.sample_site import calendar_pages, events, json_ld_pages
 from loppestars_crawler.sample_site.catalogue import SampleMarket, sample_markets
 
 ROBOTS = """User-agent: *
@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class SampleSite:
-    """Both sites under one address: their paths do not meet."""
+    """All sites under one address: their paths do not meet."""
 
     today: Callable[[], date] = today_in_denmark
     markets: tuple[SampleMarket, ...] = field(default_factory=sample_markets)
@@ -54,19 +54,31 @@ class SampleSite:
     def _page(self, path: str, query: Mapping[str, list[str]], today: date) -> tuple[bytes, str] | None:
         if path == "/robots.txt":
             return ROBOTS.encode(), _TEXT
-        if path == "/":
-            return _front_page(today).encode(), _HTML
-        if path == calendar_pages.LIST_PATH:
-            page = calendar_pages.list_page(_number(query, "page", 1), today, self.markets)
-            return (page.encode(), _HTML) if page else None
         if path.rstrip("/") == events.API_PATH:
             answer = events.events_page(_number(query, "page", 1), _number(query, "per_page", 10), today, self.markets)
             return (json.dumps(answer).encode(), _JSON) if answer else None
-        slug = path.rstrip("/").split("/")
-        for market in self.markets:
-            if path.startswith(("/marked/", "/loppemarked/")) and len(slug) > 2 and slug[2] == market.slug:  # noqa: PLR2004 - /marked/<slug>
-                return calendar_pages.market_page(market).encode(), _HTML
-        return None
+        page = self._html(path, query, today)
+        return (page.encode(), _HTML) if page else None
+
+    def _html(self, path: str, query: Mapping[str, list[str]], today: date) -> str | None:
+        match path:
+            case "/":
+                return _front_page(today)
+            case calendar_pages.LIST_PATH:
+                return calendar_pages.list_page(_number(query, "page", 1), today, self.markets)
+            case json_ld_pages.LIST_PATH:
+                return json_ld_pages.list_page(_number(query, "page", 1), today, self.markets)
+        if path.startswith(f"{json_ld_pages.LIST_PATH}/"):
+            return json_ld_pages.event_page(path, today, self.markets)
+        folder, slug = [*path.strip("/").split("/"), ""][:2]
+        return next(
+            (
+                calendar_pages.market_page(market)
+                for market in self.markets
+                if folder in {"marked", "loppemarked"} and market.slug == slug
+            ),
+            None,
+        )
 
 
 def _is_current(headers: Mapping[str, str], tag: str, changed_at: datetime) -> bool:
@@ -91,7 +103,8 @@ def _number(query: Mapping[str, list[str]], name: str, default: int) -> int:
 def _front_page(today: date) -> str:
     return (
         "<!DOCTYPE html><html lang=en><title>Sample site</title><h1>Sample site</h1>"
-        f"<p>Made-up markets of {today}, as two real sites would list them:</p>"
+        f"<p>Made-up markets of {today}, as real sites would list them:</p>"
         f'<ul><li><a href="{calendar_pages.LIST_PATH}">the calendar</a>'
-        f'<li><a href="{events.API_PATH}?per_page=100">the events</a></ul>'
+        f'<li><a href="{events.API_PATH}?per_page=100">the events</a>'
+        f'<li><a href="{json_ld_pages.LIST_PATH}">events in JSON-LD</a></ul>'
     )

@@ -1,9 +1,11 @@
 """Environment variables of the components, from the spec: names as in `loppestars_core.settings` and its children."""
 
+import json
 from typing import Any
 
 from loppestars_operator.rendering.blueprint import HTTP_PORT, METRICS_PORT, Blueprint, serving_url
 from loppestars_operator.spec.pods import PodOverrides
+from loppestars_operator.spec.stack import Source
 
 Variable = dict[str, Any]
 
@@ -93,10 +95,17 @@ def crawler(blueprint: Blueprint) -> list[Variable]:
         *common(blueprint),
         *database(blueprint),
         *value("CRAWL_SOURCES", ",".join(one.name for one in settings.sources)),
+        *value("JSONLD_SOURCES", _jsonld_sources(settings.sources)),
         *value("GEOCODING_PROVIDER", settings.geocoding.provider),
         *value("DEADLINE_SECONDS", settings.active_deadline_seconds - 30),
         *value("TERMINATION_MESSAGE_PATH", "/dev/termination-log"),
     ]
+
+
+def _jsonld_sources(sources: list[Source]) -> str | None:
+    """Return the addresses of sources that need no code, by name, as the crawler reads them."""
+    addresses = {one.name: one.start_urls for one in sources if one.type == "jsonld"}
+    return json.dumps(addresses) if addresses else None
 
 
 def with_extra(own: list[Variable], overrides: PodOverrides | None) -> list[Variable]:

@@ -33,6 +33,7 @@ Tag = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9_]
 Bucket = Annotated[str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$")]
 Deadline = Annotated[int, Field(ge=60, le=86_400)]
 History = Annotated[int, Field(ge=0, le=100)]
+BUILT_IN_SOURCES = ("markedskalenderen", "loppemarkeder")
 
 
 class ImageSource(Model):
@@ -177,10 +178,40 @@ class Imaging(Service):
     model_config = ConfigDict(json_schema_extra=rules(EITHER_REPLICAS_OR_AUTOSCALING))
 
 
+# Scheme, nothing, host and port; url() would exceed the API server's budget for rules.
+_ON_ONE_HOST = (
+    "!has(self.startUrls) || self.startUrls.all(one, one.split('/', 4)[0] == self.startUrls[0].split('/', 4)[0] && "
+    "one.split('/', 4)[2] == self.startUrls[0].split('/', 4)[2])"
+)
+
+
 class Source(Model):
-    """A site that the crawler knows by name."""
+    """A site with markets: one that the crawler knows by name, or any that says its events in JSON-LD."""
 
     name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    type: Literal["builtIn", "jsonld"] = Field(
+        "builtIn", description="jsonld: pages with events of schema.org, read from startUrls on."
+    )
+    start_urls: Annotated[list[Url], Field(min_length=1, max_length=8)] | None = Field(
+        None, description="Where a jsonld source begins; all on one host."
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                f"(self.type == 'builtIn') == (self.name in {list(BUILT_IN_SOURCES)!r})",
+                f"built-in sources are {' and '.join(BUILT_IN_SOURCES)}; another site needs a name and type: jsonld",
+            ),
+            (
+                "(self.type == 'jsonld') == has(self.startUrls)",
+                "startUrls belong to a source of type jsonld, which needs them",
+            ),
+            (
+                _ON_ONE_HOST,
+                "the startUrls of a source are on one host; make a source of each host",
+            ),
+        )
+    )
 
 
 class Geocoding(Model):
@@ -198,7 +229,7 @@ class Crawler(Component):
     time_zone: Annotated[str, Field(min_length=1, max_length=64)] = "Europe/Copenhagen"
     suspend: bool = Field(default=False, description="No scheduled crawls; those asked for still run.")
     sources: Annotated[list[Source], Field(min_length=1, max_length=32)] = Field(
-        [Source(name="markedskalenderen"), Source(name="loppemarkeder")], description="Sites to crawl."
+        [Source(name=name) for name in BUILT_IN_SOURCES], description="Sites to crawl."
     )
     active_deadline_seconds: Annotated[int, Field(ge=120, le=86_400)] = Field(
         3600, description="A crawl is ended after it; the crawler stops by itself 30 seconds earlier."

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.cluster
 RUN_ID = "0b9e3f1c-1a2b-4c3d-8e4f-5a6b7c8d9e0f"
 
+JSONLD = {"name": "torvet", "type": "jsonld", "startUrls": ["https://torvet.example/arrangementer"]}
+TWO_HOSTS = ["https://torvet.example/", "https://torvet.example:8443/"]
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"api": {"replicas": 2, "autoscaling": {}}}, "set replicas for a fixed number of pods or autoscaling for a range"),
     ({"api": {"autoscaling": {"minReplicas": 5, "maxReplicas": 3}}}, "minReplicas is above maxReplicas; lower the one"),
@@ -24,7 +27,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"ingress": {}}, "an enabled ingress needs host"),
     ({"ingress": {"host": "Not A Host"}}, "spec.ingress.host"),
     ({"storage": {"s3": {"originalsBucket": "one", "processedBucket": "one"}}}, "must differ: originals are private"),
-    ({"crawler": {"sources": [{"name": "a"}, {"name": "a"}]}}, "two sources have the same name"),
+    ({"crawler": {"sources": [JSONLD, JSONLD]}}, "two sources have the same name"),
+    ({"crawler": {"sources": [{"name": "a"}]}}, "built-in sources are markedskalenderen and loppemarkeder"),
+    ({"crawler": {"sources": [{**JSONLD, "name": "loppemarkeder"}]}}, "another site needs a name and type: jsonld"),
+    ({"crawler": {"sources": [{"name": "a", "type": "jsonld"}]}}, "startUrls belong to a source of type jsonld"),
+    ({"crawler": {"sources": [JSONLD | {"startUrls": TWO_HOSTS}]}}, "the startUrls of a source are on one host"),
     ({"gateway": {"parentRefs": [{"name": "g"}]}, "ingress": None}, "a gateway needs gateway.hostnames"),
     ({"imaging": {"blur": {"style": "gaussian"}}}, 'supported values: "mosaic"'),
     ({"imaging": {"blur": {"minConfidence": "0.9"}}}, "minConfidence is above 0 and at most 0.6"),
