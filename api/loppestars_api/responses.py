@@ -1,12 +1,52 @@
-"""Answers made without a detour: rows or small dictionaries to bytes in one step."""
+"""Answers made without a detour: rows or small dictionaries to bytes in one step, stored objects chunk by chunk."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from loppestars_core.storage import ObjectStream
 
 
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401 - whatever JSON holds
     """JSON by orjson: UUIDs, dates and times as text in ISO 8601, other instances of `str` as they are."""
     return Response(orjson.dumps(content), status, headers, media_type="application/json")
+
+
+class StoredObjectResponse(StreamingResponse):
+    """Passes a stored object on without holding more than a chunk of it, however slowly the client reads.
+
+    Args:
+        stream: the opened object, of which `first` has been read.
+        close: called once, whatever becomes of the response.
+    """
+
+    def __init__(
+        self,
+        stream: ObjectStream,
+        first: bytes,
+        *,
+        media_type: str,
+        headers: Mapping[str, str],
+        close: Callable[[], Awaitable[None]],
+    ) -> None:
+        super().__init__(
+            _chunks(stream, first), headers={**headers, "Content-Length": str(stream.size)}, media_type=media_type
+        )
+        self._close = close
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await asyncio.shield(asyncio.ensure_future(self._close()))
+
+
+async def _chunks(stream: ObjectStream, first: bytes) -> AsyncIterator[bytes]:
+    chunk = first
+    while chunk:
+        yield chunk
+        chunk = await stream.read()

@@ -310,6 +310,16 @@ class TestProcessFace:
         assert answer.content == b"\xff\xd8\xff a stall! blur same"
         assert await left_behind(session, storage) == (0, [])
 
+    async def test_a_large_result_comes_whole_and_nothing_stays(
+        self, client: httpx.AsyncClient, storage: Storage, consumer: PhotoConsumer, session: AsyncSession
+    ) -> None:
+        """More than one chunk of it, with its length ahead."""
+        photo = b"stall" * 150_000
+        answer = await client.post("/process-face", files={"photo": photo})
+        assert answer.content == b"\xff\xd8\xff " + photo + b" pixelate same"
+        assert int(answer.headers["content-length"]) == len(answer.content)
+        assert await left_behind(session, storage) == (0, [])
+
     @pytest.mark.parametrize("content", ["fail:unsupported_format", "fail:too_many_pixels", "busy:imaging_unavailable"])
     async def test_nothing_stays_of_a_failure_either(
         self, client: httpx.AsyncClient, storage: Storage, consumer: PhotoConsumer, session: AsyncSession, content: str

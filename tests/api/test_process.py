@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -92,6 +93,26 @@ class TestServing:
             assert answer.status_code == 413, answer.text
         assert api.memory() - before < 20 * 1024 * 1024
         assert httpx.get(f"{api.url}/health").status_code == 200
+
+    def test_slow_readers_of_large_photos_cost_little(self, start: Start, tmp_path: Path) -> None:
+        """Forty clients that ask for forty megabytes each and read none: the process holds a few chunks of each."""
+        photo = tmp_path / "storage" / "stall-photos-processed" / "u1" / "1.jpg"
+        photo.parent.mkdir(parents=True)
+        photo.write_bytes(b"\xff\xd8\xff" + bytes(40 * 1024 * 1024))
+        api = start(MAX_PHOTO_BYTES=str(50 * 1024 * 1024), RATE_LIMIT_LISTS_PER_MINUTE="1000")
+        path = "/storage/v1/object/public/stall-photos-processed/u1/1.jpg"
+        httpx.get(f"{api.url}/markets/today")
+        before = api.memory()
+        with ExitStack() as stack:
+            for _ in range(40):
+                connection = stack.enter_context(socket.create_connection(("127.0.0.1", api.port)))
+                connection.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+                assert connection.recv(12) == b"HTTP/1.1 200"
+            assert api.memory() - before < 80 * 1024 * 1024
+            assert httpx.get(f"{api.url}/health").status_code == 200
+        answer = httpx.get(f"{api.url}{path}")
+        assert answer.content == photo.read_bytes()
+        assert answer.headers["content-length"] == str(photo.stat().st_size)
 
     def test_sigterm_answers_what_is_in_flight(self, start: Start, tmp_path: Path) -> None:
         """The waiting photo request gets its answer (nobody works on photos here), new ones none; exit code 0."""

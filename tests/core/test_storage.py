@@ -20,6 +20,7 @@ from loppestars_core.storage import (
     open_storage,
 )
 from loppestars_core.storage.files import FileStorage
+from loppestars_core.storage.interface import CHUNK_BYTES
 from loppestars_core.storage.links import SIGNED_PATH, verify_link
 from loppestars_core.storage.s3 import S3Storage, make_client
 from tests.factories.s3_server import S3Server, running_s3_server
@@ -77,6 +78,28 @@ class TestContract:
         assert await storage.get(BUCKET, "a.jpg", 5) == b"12345"
         with pytest.raises(ObjectTooLarge, match="5 bytes, at most 4"):
             await storage.get(BUCKET, "a.jpg", 4)
+
+    async def test_open(self, storage: Storage) -> None:
+        """Read in chunks that add up to the object, with its size ahead; the limits of `get`; closed twice is fine."""
+        data = bytes(range(256)) * 3000
+        await storage.put(BUCKET, "a.jpg", data, "image/jpeg")
+        stream = await storage.open(BUCKET, "a.jpg", len(data))
+        assert stream.size == len(data)
+        chunks = []
+        while chunk := await stream.read():
+            assert len(chunk) <= CHUNK_BYTES
+            chunks.append(chunk)
+        assert len(chunks) > 2
+        assert b"".join(chunks) == data
+        await stream.close()
+        await stream.close()
+        with pytest.raises(ObjectTooLarge):
+            await storage.open(BUCKET, "a.jpg", len(data) - 1)
+        with pytest.raises(ObjectNotFound):
+            await storage.open(BUCKET, "b.jpg", 10)
+        half_read = await storage.open(BUCKET, "a.jpg", len(data))
+        await half_read.read()
+        await half_read.close()
 
     async def test_list_by_prefix(self, storage: Storage) -> None:
         """Only keys that start with the prefix, whole keys, in any depth."""

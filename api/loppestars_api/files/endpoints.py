@@ -8,6 +8,7 @@ from starlette.responses import Response
 from loppestars_api.errors import Forbidden, NotFound, answers
 from loppestars_api.files.media_types import media_type
 from loppestars_api.limits.dependencies import limit_reads
+from loppestars_api.responses import StoredObjectResponse
 from loppestars_api.services import Services, ServicesOf
 from loppestars_core.storage import InvalidKey, ObjectNotFound, ObjectTooLarge
 from loppestars_core.storage.links import PUBLIC_PATH, SIGNED_PATH, verify_link
@@ -58,9 +59,14 @@ async def signed_file(
 
 async def _file(services: Services, bucket: str, key: str, cache_control: str) -> Response:
     try:
-        data = await services.storage.get(bucket, key, services.settings.max_photo_bytes)
+        stream = await services.storage.open(bucket, key, services.settings.max_photo_bytes)
     except (ObjectNotFound, InvalidKey, ObjectTooLarge):
         raise NotFound(_NO_SUCH_FILE) from None
+    try:
+        first = await stream.read()
+    except BaseException:
+        await stream.close()
+        raise
     # The type comes from the bytes, and browsers must not guess another: what is stored here came from strangers.
     headers = {"Cache-Control": cache_control, "X-Content-Type-Options": "nosniff"}
-    return Response(data, 200, headers, media_type=media_type(data))
+    return StoredObjectResponse(stream, first, media_type=media_type(first), headers=headers, close=stream.close)

@@ -4,6 +4,7 @@ The API never decodes a photo. It writes a row and a job in one transaction, wai
 result; imaging checks what the bytes are.
 """
 
+from contextlib import AsyncExitStack
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -14,7 +15,7 @@ from loppestars_api.errors import answers
 from loppestars_api.photos.schemas import ProcessRequest, ProcessResponse, Treatment
 from loppestars_api.photos.sent import negotiate
 from loppestars_api.photos.uploaded import check_owner
-from loppestars_api.responses import json_response
+from loppestars_api.responses import StoredObjectResponse, json_response
 from loppestars_api.services import ServicesOf
 
 router = APIRouter(tags=["photos"])
@@ -82,12 +83,17 @@ async def process_face(request: Request, caller: Caller, services: ServicesOf) -
     await services.limiter.take(services.rates.photos, caller.limit_key)
     photos = services.sent_photos
     output = negotiate(request.headers.get("accept"))
-    with services.photo_desk.place():
-        async with photos.gone_afterwards() as photo_id:
+    async with AsyncExitStack() as stack:
+        photo_id = await stack.enter_async_context(photos.gone_afterwards())
+        with services.photo_desk.place():
             async with services.uploads.receive(request) as upload:
                 await photos.keep(photo_id, await upload.read())
             await photos.request(photo_id, caller, upload.treatment.options(output))
             finished = await services.photo_desk.wait_for(photo_id)
-            data = await photos.result(finished)
+        stream = await photos.result(finished)
+        stack.push_async_callback(stream.close)
+        first = await stream.read()
+        # The object stays until the caller has it, or has gone.
+        gone = stack.pop_all()
     headers = {**_NO_STORE, "X-Faces-Detected": str(finished.photo.faces or 0)}
-    return Response(data, 200, headers, media_type=finished.result.format)
+    return StoredObjectResponse(stream, first, media_type=finished.result.format, headers=headers, close=gone.aclose)

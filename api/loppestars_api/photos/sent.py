@@ -21,7 +21,7 @@ from loppestars_core.database.engine import sessions
 from loppestars_core.database.models import Photo, PhotoSubject
 from loppestars_core.photos import PhotoOptions, PhotoRequest, request_photo
 from loppestars_core.photos.temporary import temporary_original_key, temporary_result_key
-from loppestars_core.storage import Storage, StorageError
+from loppestars_core.storage import ObjectStream, Storage, StorageError
 
 log = structlog.get_logger(__name__)
 
@@ -71,8 +71,9 @@ class SentPhotos:
         async with self._sessions.begin() as session:
             await request_photo(session, asked)
 
-    async def result(self, finished: Finished) -> bytes:
-        return await self._storage.get(finished.result.bucket, finished.result.key, self._max_result_bytes)
+    async def result(self, finished: Finished) -> ObjectStream:
+        """The result, opened; the caller closes it."""
+        return await self._storage.open(finished.result.bucket, finished.result.key, self._max_result_bytes)
 
     async def _forget(self, photo_id: uuid.UUID) -> None:
         try:

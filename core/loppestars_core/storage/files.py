@@ -6,11 +6,12 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from loppestars_core.storage.interface import (
     ObjectInfo,
     ObjectNotFound,
+    ObjectStream,
     ObjectTooLarge,
     StorageUnavailable,
     check_key,
@@ -38,6 +39,12 @@ class FileStorage:
 
     async def get(self, bucket: str, key: str, max_bytes: int) -> bytes:
         return await _in_thread(lambda: _read(self._path(bucket, key), max_bytes))
+
+    async def open(self, bucket: str, key: str, max_bytes: int) -> ObjectStream:
+        file, size = await _in_thread(lambda: _open(self._path(bucket, key), max_bytes))
+        return ObjectStream(
+            size, lambda count: _in_thread(lambda: file.read(count)), lambda: asyncio.to_thread(file.close)
+        )
 
     async def stat(self, bucket: str, key: str) -> ObjectInfo:
         return await _in_thread(lambda: _info(self._path(bucket, key), key))
@@ -107,11 +114,19 @@ def _write_whole(path: Path, data: bytes) -> None:
 
 
 def _read(path: Path, max_bytes: int) -> bytes:
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > max_bytes:
-            raise ObjectTooLarge(size, max_bytes)
+    file, _ = _open(path, max_bytes)
+    with file:
         return file.read(max_bytes + 1)
+
+
+def _open(path: Path, max_bytes: int) -> tuple[BinaryIO, int]:
+    """The open file and its size; an object is never written in place, so the size stays true."""
+    file = path.open("rb")
+    size = os.fstat(file.fileno()).st_size
+    if size > max_bytes:
+        file.close()
+        raise ObjectTooLarge(size, max_bytes)
+    return file, size
 
 
 def _info(path: Path, key: str) -> ObjectInfo:

@@ -8,7 +8,7 @@ StorageError
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -16,6 +16,7 @@ from typing import Protocol
 # A segment never starts with a dot: no way up, and no collision with temporary files of our own.
 _SEGMENT = re.compile(r"^[^/\\\x00-\x1f\x7f.][^/\\\x00-\x1f\x7f]{0,200}$")
 _LONGEST_KEY = 900
+CHUNK_BYTES = 256 * 1024
 
 
 class StorageError(Exception):
@@ -52,6 +53,32 @@ class ObjectInfo:
     modified_at: datetime
 
 
+class ObjectStream:
+    """An opened object, read once from its start to its end: one chunk is in memory at a time.
+
+    Attributes:
+        size: bytes of the whole object.
+
+    Reading may raise `StorageUnavailable`. Whoever opens it closes it, also after an error; closing again is fine.
+    """
+
+    def __init__(
+        self, size: int, read: Callable[[int], Awaitable[bytes]], close: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.size = size
+        self._read = read
+        self._close: Callable[[], Awaitable[None]] | None = close
+
+    async def read(self) -> bytes:
+        """The next chunk, of `CHUNK_BYTES` at most; empty at the end."""
+        return await self._read(CHUNK_BYTES)
+
+    async def close(self) -> None:
+        close, self._close = self._close, None
+        if close is not None:
+            await close()
+
+
 class Storage(Protocol):
     """Buckets of objects. Every method may raise `StorageUnavailable`, and `InvalidKey` for an impossible key."""
 
@@ -60,6 +87,9 @@ class Storage(Protocol):
 
     async def get(self, bucket: str, key: str, max_bytes: int) -> bytes:
         """Read the object; raise `ObjectNotFound`, or `ObjectTooLarge` before any byte beyond the limit is read."""
+
+    async def open(self, bucket: str, key: str, max_bytes: int) -> ObjectStream:
+        """Like `get`, for objects that are passed on rather than looked at."""
 
     async def stat(self, bucket: str, key: str) -> ObjectInfo:
         """Raise `ObjectNotFound` where there is none."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from loppestars_core.storage.interface import (
     ObjectInfo,
     ObjectNotFound,
+    ObjectStream,
     ObjectTooLarge,
     StorageUnavailable,
     check_key,
@@ -18,6 +19,7 @@ from loppestars_core.storage.interface import (
 from loppestars_core.storage.links import public_link
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
@@ -47,6 +49,13 @@ class S3Storage:
     async def get(self, bucket: str, key: str, max_bytes: int) -> bytes:
         check_key(key)
         return await _in_thread(lambda: self._read(bucket, key, max_bytes))
+
+    async def open(self, bucket: str, key: str, max_bytes: int) -> ObjectStream:
+        check_key(key)
+        body, size = await _in_thread(lambda: self._open(bucket, key, max_bytes))
+        return ObjectStream(
+            size, lambda count: _in_thread(lambda: body.read(count)), lambda: asyncio.to_thread(body.close)
+        )
 
     async def stat(self, bucket: str, key: str) -> ObjectInfo:
         check_key(key)
@@ -91,11 +100,16 @@ class S3Storage:
             raise StorageUnavailable(f"the bucket {bucket} does not exist; create it") from None
 
     def _read(self, bucket: str, key: str, max_bytes: int) -> bytes:
-        answer = self._client.get_object(Bucket=bucket, Key=key)
-        with answer["Body"] as body:
-            if answer["ContentLength"] > max_bytes:
-                raise ObjectTooLarge(answer["ContentLength"], max_bytes)
+        body, _ = self._open(bucket, key, max_bytes)
+        with body:
             return body.read()
+
+    def _open(self, bucket: str, key: str, max_bytes: int) -> tuple["StreamingBody", int]:
+        answer = self._client.get_object(Bucket=bucket, Key=key)
+        if answer["ContentLength"] > max_bytes:
+            answer["Body"].close()
+            raise ObjectTooLarge(answer["ContentLength"], max_bytes)
+        return answer["Body"], answer["ContentLength"]
 
     def _page(self, bucket: str, prefix: str, token: str | None) -> "ListObjectsV2OutputTypeDef":
         if token is None:
