@@ -1,11 +1,10 @@
 """Asks "has this page changed?" by ETag and Last-Modified, and reads the stored copy when it has not (RFC 9110, 13)."""
 
-import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from scrapy.responsetypes import responsetypes
 
+from loppestars_crawler.fetching.stored_pages import StoredPage
 from loppestars_crawler.metrics import PAGES
 from loppestars_crawler.spiders.source import SourceSpider
 
@@ -16,26 +15,6 @@ if TYPE_CHECKING:
 
 NOT_MODIFIED, OK = 304, 200
 _KEY = "stored_page"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPage:
-    """A page as it was fetched, with the validators that came with it; the body is unpacked."""
-
-    etag: str | None
-    last_modified: str | None
-    content_type: str | None
-    body: bytes
-
-
-class StoredPages(Protocol):
-    """Where fetched pages are kept between crawls."""
-
-    async def find(self, url: str) -> StoredPage | None:
-        """The page of an address, if one is kept."""
-
-    async def keep(self, url: str, page: StoredPage) -> None:
-        """Keep a page in place of an older one."""
 
 
 class RevalidatingMiddleware:
@@ -86,13 +65,3 @@ def _header(response: "Response", name: str) -> str | None:
 
 def _as_headers(headers: dict[str, str]) -> dict[bytes, bytes]:
     return {name.encode(): value.encode() for name, value in headers.items()}
-
-
-def pack(body: bytes) -> bytes:
-    """Body as it is stored."""
-    return zlib.compress(body, 6)
-
-
-def unpack(body: bytes) -> bytes:
-    """Body as it was fetched."""
-    return zlib.decompress(body)

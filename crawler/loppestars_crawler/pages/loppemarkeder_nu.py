@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from web_poet import WebPage, cached_method, field
+from web_poet import cached_method, field
 
 from loppestars_crawler.items import DEFAULT_CATEGORY, ListedMarket, Listing, MarketDetails, Outcome, Problem
 from loppestars_crawler.pages.hours import LONGEST_MARKET, last_day, opening_hours
+from loppestars_crawler.pages.listing import Entry, ListingPage, NotUnderstoodError
 from loppestars_crawler.pages.reading import EARLIEST_YEAR, LATEST_YEAR, coordinate, e_mail, entry_fee, link, website
 from loppestars_crawler.text import clean, decode_once, html_to_text, snippet, storable
 
@@ -18,22 +19,8 @@ FIRST_PAGE = "/wp-json/tribe/events/v1/events?per_page=100"
 _CANCELLED = frozenset({"canceled", "cancelled", "aflyst", "postponed"})
 
 
-class _EventNotUnderstoodError(Exception):
-    def __init__(self, outcome: Outcome, reason: str) -> None:
-        super().__init__(reason)
-        self.outcome = outcome
-
-
-class EventsPage(WebPage[Listing]):
+class EventsPage(ListingPage[Listing]):
     """A page of the list of events: `{"events": [...], "next_rest_url": ..., "total": ...}`."""
-
-    @field
-    def markets(self) -> tuple[ListedMarket, ...]:
-        return tuple(entry for entry in self._entries() if isinstance(entry, ListedMarket))
-
-    @field
-    def problems(self) -> tuple[Problem, ...]:
-        return tuple(entry for entry in self._entries() if isinstance(entry, Problem))
 
     @field
     def next_url(self) -> str | None:
@@ -54,17 +41,17 @@ class EventsPage(WebPage[Listing]):
         return document if isinstance(document, dict) else {}
 
     @cached_method
-    def _entries(self) -> list[ListedMarket | Problem]:
+    def entries(self) -> list[Entry]:
         events = self._document().get("events")
         if not isinstance(events, list):
             sample = snippet(self.response.body[:2000].decode("utf-8", "replace"))
             return [Problem(Outcome.FAILED, "no list of events in the answer", sample, str(self.url))]
         return [self._entry(event) for event in events]
 
-    def _entry(self, event: object) -> ListedMarket | Problem:
+    def _entry(self, event: object) -> Entry:
         try:
             return market_of(storable(event))
-        except _EventNotUnderstoodError as error:
+        except NotUnderstoodError as error:
             sample = snippet(json.dumps(storable(event), ensure_ascii=False, default=str))
             return Problem(error.outcome, str(error), sample, str(self.url))
 
@@ -72,18 +59,18 @@ class EventsPage(WebPage[Listing]):
 def market_of(event: object) -> ListedMarket:
     """Market of one event, whatever of its parts are missing or of the wrong type."""
     if not isinstance(event, dict):
-        raise _EventNotUnderstoodError(Outcome.FAILED, "an event that is no object")
+        raise NotUnderstoodError(Outcome.FAILED, "an event that is no object")
     identity = event.get("id")
     if isinstance(identity, bool) or not isinstance(identity, int | str) or not clean(str(identity)):
-        raise _EventNotUnderstoodError(Outcome.FAILED, "an event without an id")
+        raise NotUnderstoodError(Outcome.FAILED, "an event without an id")
     status = _words(event.get("status"))
     if status and status != "publish" and status not in _CANCELLED:
-        raise _EventNotUnderstoodError(Outcome.SKIPPED, f"an event that is not published: {status[:40]}")
+        raise NotUnderstoodError(Outcome.SKIPPED, f"an event that is not published: {status[:40]}")
     if _is_true(event.get("hide_from_listings")):
-        raise _EventNotUnderstoodError(Outcome.SKIPPED, "an event hidden from lists")
+        raise NotUnderstoodError(Outcome.SKIPPED, "an event hidden from lists")
     name = clean(decode_once(_rendered(event.get("title")) or ""))
     if name is None:
-        raise _EventNotUnderstoodError(Outcome.FAILED, "an event without a title")
+        raise NotUnderstoodError(Outcome.FAILED, "an event without a title")
     start, end = _times(event)
     return ListedMarket(
         source=SOURCE,
@@ -123,12 +110,12 @@ def _details(event: Mapping[str, Any], hours: str | None) -> MarketDetails:
 def _times(event: Mapping[str, Any]) -> tuple[datetime, datetime]:
     start = _local_time(event.get("start_date"), "start_date")
     if start is None:
-        raise _EventNotUnderstoodError(Outcome.SKIPPED, "an event without a date")
+        raise NotUnderstoodError(Outcome.SKIPPED, "an event without a date")
     end = _local_time(event.get("end_date"), "end_date") or start
     if end < start:
-        raise _EventNotUnderstoodError(Outcome.FAILED, f"an end ({end}) before its start ({start})")
+        raise NotUnderstoodError(Outcome.FAILED, f"an end ({end}) before its start ({start})")
     if end - start > LONGEST_MARKET:
-        raise _EventNotUnderstoodError(Outcome.FAILED, f"from {start} to {end} is longer than 400 days")
+        raise NotUnderstoodError(Outcome.FAILED, f"from {start} to {end} is longer than 400 days")
     return start, end
 
 
@@ -138,13 +125,13 @@ def _local_time(value: object, name: str) -> datetime | None:
     if text is None:
         if value in (None, "", False, []):
             return None
-        raise _EventNotUnderstoodError(Outcome.FAILED, f"{name} is no text")
+        raise NotUnderstoodError(Outcome.FAILED, f"{name} is no text")
     try:
         moment = datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError as error:
-        raise _EventNotUnderstoodError(Outcome.FAILED, f"{name} {text[:40]!r} is no time") from error
+        raise NotUnderstoodError(Outcome.FAILED, f"{name} {text[:40]!r} is no time") from error
     if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
-        raise _EventNotUnderstoodError(Outcome.FAILED, f"{name} {text[:40]!r} is not in 2000-2100")
+        raise NotUnderstoodError(Outcome.FAILED, f"{name} {text[:40]!r} is not in 2000-2100")
     return moment
 
 

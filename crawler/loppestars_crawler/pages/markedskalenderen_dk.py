@@ -8,6 +8,7 @@ from web_poet import cached_method, field
 
 from loppestars_crawler.items import DEFAULT_CATEGORY, ListedMarket, Listing, MarketDetails, Outcome, Problem
 from loppestars_crawler.pages.html import HtmlPage
+from loppestars_crawler.pages.listing import Entry, ListingPage, NotUnderstoodError
 from loppestars_crawler.pages.reading import danish_dates, link
 from loppestars_crawler.text import clean, snippet
 
@@ -23,22 +24,8 @@ _HEADINGS = frozenset({"navn", "marked", "markedsnavn", "kommune", "dato", "dato
 _FROM_AND_TO = 2
 
 
-class _RowNotUnderstoodError(Exception):
-    def __init__(self, outcome: Outcome, reason: str) -> None:
-        super().__init__(reason)
-        self.outcome = outcome
-
-
-class MarketListPage(HtmlPage[Listing]):
+class MarketListPage(ListingPage[Listing], HtmlPage[Listing]):
     """A page of the calendar: a table with a row for each market on its dates."""
-
-    @field
-    def markets(self) -> tuple[ListedMarket, ...]:
-        return tuple(entry for entry in self._entries() if isinstance(entry, ListedMarket))
-
-    @field
-    def problems(self) -> tuple[Problem, ...]:
-        return tuple(entry for entry in self._entries() if isinstance(entry, Problem))
 
     @field
     def next_url(self) -> str | None:
@@ -47,12 +34,12 @@ class MarketListPage(HtmlPage[Listing]):
         return link(str(self.url), href)
 
     @cached_method
-    def _entries(self) -> list[ListedMarket | Problem]:
-        entries: list[ListedMarket | Problem] = []
+    def entries(self) -> list[Entry]:
+        entries: list[Entry] = []
         for row in self.css("table tr"):
             try:
                 market = self._market(row)
-            except _RowNotUnderstoodError as error:
+            except NotUnderstoodError as error:
                 entries.append(Problem(error.outcome, str(error), snippet(row.get() or ""), str(self.url)))
             else:
                 entries.extend([market, *self._remarks(row)] if market else [])
@@ -68,12 +55,12 @@ class MarketListPage(HtmlPage[Listing]):
         if not clean("".join(row.xpath(".//text()").getall())) or (len(cells) < FEWEST_COLUMNS and row.xpath("./th")):
             return None
         if len(cells) < FEWEST_COLUMNS:
-            raise _RowNotUnderstoodError(Outcome.FAILED, f"a row of {len(cells)} cells, a market has at least 4")
+            raise NotUnderstoodError(Outcome.FAILED, f"a row of {len(cells)} cells, a market has at least 4")
         if _is_header(cells):
             return None
         name = _name(cells[NAME])
         if name is None:
-            raise _RowNotUnderstoodError(Outcome.FAILED, "a row without a name")
+            raise NotUnderstoodError(Outcome.FAILED, "a row without a name")
         start, end = _dates(cells)
         municipality, category = _place(cells[PLACE])
         glyphs = _glyphs(cells[GLYPHS])
@@ -127,14 +114,14 @@ def _dates(cells: parsel.SelectorList[parsel.Selector]) -> tuple[date, date]:
     try:
         days = danish_dates(text)
     except ValueError as error:
-        raise _RowNotUnderstoodError(Outcome.FAILED, str(error)) from error
+        raise NotUnderstoodError(Outcome.FAILED, str(error)) from error
     if not days and not clean(text):
-        raise _RowNotUnderstoodError(Outcome.SKIPPED, "a row without a date")
+        raise NotUnderstoodError(Outcome.SKIPPED, "a row without a date")
     if not days or len(days) > _FROM_AND_TO:
-        raise _RowNotUnderstoodError(Outcome.FAILED, "dates that are neither one day nor a start and an end")
+        raise NotUnderstoodError(Outcome.FAILED, "dates that are neither one day nor a start and an end")
     start, end = days[0], days[-1]
     if end < start:
-        raise _RowNotUnderstoodError(Outcome.FAILED, f"an end ({end}) before its start ({start})")
+        raise NotUnderstoodError(Outcome.FAILED, f"an end ({end}) before its start ({start})")
     return start, end
 
 

@@ -5,27 +5,20 @@ from collections.abc import Iterator
 
 from web_poet import cached_method, field
 
-from loppestars_crawler.items import EventListing, ListedMarket, Outcome, Problem
+from loppestars_crawler.items import EventListing, Outcome, Problem
 from loppestars_crawler.pages import json_ld
 from loppestars_crawler.pages.html import HtmlPage
+from loppestars_crawler.pages.listing import Entry, ListingPage, NotUnderstoodError
 from loppestars_crawler.pages.reading import link
-from loppestars_crawler.pages.schema_org_market import EventNotUnderstoodError, market_of
+from loppestars_crawler.pages.schema_org_market import market_of
 from loppestars_crawler.text import snippet
 
 _MORE_EVENT_TYPES = frozenset({"Festival", "EventSeries", "Hackathon"})
 _NO_EVENT_TYPES = frozenset({"PublicationEvent", "BroadcastEvent", "OnDemandEvent"})
 
 
-class EventsOfPage(HtmlPage[EventListing]):
+class EventsOfPage(ListingPage[EventListing], HtmlPage[EventListing]):
     """Events, links to events, and the link to the next page (`rel=next`)."""
-
-    @field
-    def markets(self) -> tuple[ListedMarket, ...]:
-        return tuple(entry for entry in self._entries() if isinstance(entry, ListedMarket))
-
-    @field
-    def problems(self) -> tuple[Problem, ...]:
-        return tuple(entry for entry in self._entries() if isinstance(entry, Problem))
 
     @field
     def event_urls(self) -> tuple[str, ...]:
@@ -54,8 +47,8 @@ class EventsOfPage(HtmlPage[EventListing]):
         return parsed
 
     @cached_method
-    def _entries(self) -> list[ListedMarket | Problem]:
-        entries: list[ListedMarket | Problem] = [one for one in self._parsed() if isinstance(one, Problem)]
+    def entries(self) -> list[Entry]:
+        entries: list[Entry] = [one for one in self._parsed() if isinstance(one, Problem)]
         for document in self._documents():
             entries.extend(self._entry(event) for event in _events(document))
         if not entries and not self._documents():
@@ -63,10 +56,10 @@ class EventsOfPage(HtmlPage[EventListing]):
             entries.append(Problem(Outcome.FAILED, reason, snippet(self.response.text[:5000]), str(self.url)))
         return entries
 
-    def _entry(self, event: json_ld.Node) -> ListedMarket | Problem:
+    def _entry(self, event: json_ld.Node) -> Entry:
         try:
             return market_of(event, str(self.url))
-        except EventNotUnderstoodError as error:
+        except NotUnderstoodError as error:
             sample = snippet(json.dumps(event, ensure_ascii=False, default=str))
             return Problem(error.outcome, str(error), sample, str(self.url))
 

@@ -8,6 +8,7 @@ from loppestars_core.clock import DENMARK
 from loppestars_crawler.items import ListedMarket, MarketDetails, Outcome
 from loppestars_crawler.pages.hours import LONGEST_MARKET, last_day, opening_hours
 from loppestars_crawler.pages.json_ld import as_list, types_of
+from loppestars_crawler.pages.listing import NotUnderstoodError
 from loppestars_crawler.pages.reading import (
     EARLIEST_YEAR,
     LATEST_YEAR,
@@ -23,27 +24,19 @@ _CURRENCIES = frozenset({"", "dkk", "kr", "kr."})
 _LENGTH_OF_DATE = len("2026-12-05")
 
 
-class EventNotUnderstoodError(Exception):
-    """An event that is no market, and how it is counted."""
-
-    def __init__(self, outcome: Outcome, reason: str) -> None:
-        super().__init__(reason)
-        self.outcome = outcome
-
-
 def market_of(event: Mapping[str, Any], page: str) -> ListedMarket:
     """The market; its `source` is left empty, as a page does not know it.
 
     An occurrence is known by what its source calls it (`@id`, `identifier`, `url`, else its name) and its first day.
 
     Raises:
-        EventNotUnderstoodError: it takes place online only, has no name, or no dates that are understood.
+        NotUnderstoodError: it takes place online only, has no name, or no dates that are understood.
     """
     if _term(event.get("eventAttendanceMode")) == "OnlineEventAttendanceMode":
-        raise EventNotUnderstoodError(Outcome.SKIPPED, "an event that is online only")
+        raise NotUnderstoodError(Outcome.SKIPPED, "an event that is online only")
     name = _plain(event.get("name"))
     if name is None:
-        raise EventNotUnderstoodError(Outcome.FAILED, "an event without a name")
+        raise NotUnderstoodError(Outcome.FAILED, "an event without a name")
     start, end, all_day = _moments(event)
     address = _address(event, page)
     identity = _first_text(event.get("@id")) or _identifier(event.get("identifier")) or address or name
@@ -87,18 +80,18 @@ def _details(event: Mapping[str, Any], hours: str | None) -> MarketDetails:
 def _moments(event: Mapping[str, Any]) -> tuple[datetime, datetime, bool]:
     """Start and end in Danish local time, and whether no time of day is said."""
     if not event.get("startDate") and event.get("eventSchedule"):
-        raise EventNotUnderstoodError(Outcome.FAILED, "an event with a schedule (eventSchedule) instead of dates")
+        raise NotUnderstoodError(Outcome.FAILED, "an event with a schedule (eventSchedule) instead of dates")
     start, all_day = _moment(_first_text(event.get("startDate")), "startDate")
     if start is None:
-        raise EventNotUnderstoodError(Outcome.SKIPPED, "an event without a date")
+        raise NotUnderstoodError(Outcome.SKIPPED, "an event without a date")
     end, whole_day_at_end = _moment(_first_text(event.get("endDate")), "endDate")
     end = end or start
     if whole_day_at_end and end.date() == start.date():
         end, all_day = max(start, end), True
     if end < start:
-        raise EventNotUnderstoodError(Outcome.FAILED, f"an end ({end}) before its start ({start})")
+        raise NotUnderstoodError(Outcome.FAILED, f"an end ({end}) before its start ({start})")
     if end - start > LONGEST_MARKET:
-        raise EventNotUnderstoodError(Outcome.FAILED, f"from {start} to {end} is longer than 400 days")
+        raise NotUnderstoodError(Outcome.FAILED, f"from {start} to {end} is longer than 400 days")
     # A day that ends the event is part of it, unlike the midnight that a moment would be.
     return start, end.replace(hour=23, minute=59) if whole_day_at_end else end, all_day or whole_day_at_end
 
@@ -111,9 +104,9 @@ def _moment(text: str | None, name: str) -> tuple[datetime | None, bool]:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise EventNotUnderstoodError(Outcome.FAILED, f"{name} {text[:40]!r} is no date of ISO 8601") from error
+        raise NotUnderstoodError(Outcome.FAILED, f"{name} {text[:40]!r} is no date of ISO 8601") from error
     if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
-        raise EventNotUnderstoodError(Outcome.FAILED, f"{name} {text[:40]!r} is not in 2000-2100")
+        raise NotUnderstoodError(Outcome.FAILED, f"{name} {text[:40]!r} is not in 2000-2100")
     local = moment.astimezone(DENMARK).replace(tzinfo=None) if moment.tzinfo else moment
     return local, len(text) <= _LENGTH_OF_DATE
 

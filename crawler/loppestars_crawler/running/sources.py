@@ -22,7 +22,7 @@ from loppestars_crawler.spiders.schema_org import SchemaOrgSpider
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
-    from loppestars_crawler.fetching.revalidating import StoredPages
+    from loppestars_crawler.fetching.stored_pages import StoredPages
     from loppestars_crawler.geocoding.locating import Locator
     from loppestars_crawler.running.interruption import Interruption
     from loppestars_crawler.running.store import CrawlStore

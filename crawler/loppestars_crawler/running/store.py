@@ -17,7 +17,7 @@ from loppestars_core.database.models import CrawledPage, CrawlRun, CrawlSource, 
 from loppestars_core.markets.recording import Recorded, record_sighting
 from loppestars_core.markets.vanishing import mark_vanished
 from loppestars_crawler.addresses.points import Point
-from loppestars_crawler.fetching.revalidating import StoredPage, pack, unpack
+from loppestars_crawler.fetching.stored_pages import StoredPage, pack, unpack
 from loppestars_crawler.geocoding.provider import CachedGeocode
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from twisted.python.failure import Failure
 
-    from loppestars_crawler.fetching.revalidating import StoredPages
+    from loppestars_crawler.fetching.stored_pages import StoredPages
     from loppestars_crawler.items import ListedMarket, Listing, Problem
 
 GONE = frozenset({404, 410})
