@@ -14,6 +14,10 @@ from loppestars_operator.kinds import Manifest, ObjectKey, key_of
 from loppestars_operator.naming import FIELD_MANAGER, STACK_LABEL, StackKey
 
 
+MOST_DELETED = 4096
+"""Deleted objects that are remembered, which has to last for the seconds that the answer to a write may take."""
+
+
 @dataclass(slots=True)
 class Observed:
     """One object as it was last seen. `agreed` is the rendering that it was compared with and found equal."""
@@ -76,11 +80,16 @@ class Store:
 
     def __init__(self) -> None:
         self._by_stack: dict[StackKey, dict[ObjectKey, Observed]] = {}
+        self._deleted: dict[str, None] = {}
 
     def put(self, live: Manifest) -> StackKey | None:
-        """Remember an object and return its stack; an older reading than the known one is ignored."""
+        """Remember an object and return its stack; an older reading than the known one is ignored.
+
+        So is one of an object that is known to be deleted: the answer to a write of our own may be read after the
+        watch has told of the object's end.
+        """
         stack = stack_of(live)
-        if stack is None:
+        if stack is None or live["metadata"]["uid"] in self._deleted:
             return None
         known = self._by_stack.get(stack, {}).get(key_of(live))
         meta = live["metadata"]
@@ -91,11 +100,18 @@ class Store:
 
     def remove(self, live: Manifest) -> StackKey | None:
         """Forget an object and return its stack; a newer incarnation of the name stays."""
-        stack, key = stack_of(live), key_of(live)
-        known = self._by_stack.get(stack, {}).get(key) if stack else None
-        if stack is None or known is None or known.uid != live["metadata"]["uid"]:
+        stack, key, uid = stack_of(live), key_of(live), live["metadata"]["uid"]
+        if stack is None:
             return None
-        self._drop(stack, key)
+        self._deleted[uid] = None
+        if len(self._deleted) > MOST_DELETED:
+            del self._deleted[next(iter(self._deleted))]
+        known = self._by_stack.get(stack, {}).get(key)
+        if known is not None and known.uid != uid:
+            return None
+        if known is not None:
+            self._drop(stack, key)
+        # Also where it was not known yet: whoever is writing it now has to look again.
         return stack
 
     def replace(self, kind: str, namespace: str | None, listed: Iterable[Observed], version: str) -> set[StackKey]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loppestars_operator.kinds import OWNED_KINDS, OwnedKind, kind_named
+from loppestars_operator.kinds import OWNED_KINDS, STACK, OwnedKind, kind_named
 from tests.factories.cluster_client import AuditLog, Client, eventually
 from tests.factories.operator_process import ACCOUNT, OperatorProcess
 
@@ -50,6 +50,27 @@ async def test_each_deleted_object_comes_back(client: Client, operator: Operator
         took.append(time.monotonic() - began)
     assert len(took) >= 20
     assert max(took) < HEALS_WITHIN, f"median {statistics.median(took):.2f} s, slowest {max(took):.2f} s"
+
+
+async def test_what_is_deleted_again_at_once_comes_back_again(client: Client, operator: OperatorProcess) -> None:
+    """Deleted the moment it is there, while the Deployment rolls out: the answer to a write is then old news."""
+    await client.apply_stack()
+    await client.ready()
+    scaler, seen = kind_named("HorizontalPodAutoscaler"), set()
+    for number in range(8):
+        change = {"spec": {"api": {"pod": {"annotations": {"try": str(number)}}}}}
+        await client.patch(STACK, "fair", change)
+
+        async def back() -> bool:
+            live = await client.get(scaler, "fair-api")
+            return live is not None and live["metadata"]["uid"] not in seen
+
+        await eventually(back, within=HEALS_WITHIN)
+        live = await client.get(scaler, "fair-api")
+        assert live
+        seen.add(live["metadata"]["uid"])
+        await client.delete(scaler, "fair-api")
+    await eventually(back, within=HEALS_WITHIN)
 
 
 API_LABELS = {"loppestars.dev/stack": "fair", "app.kubernetes.io/part-of": "x"}

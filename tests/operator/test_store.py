@@ -1,0 +1,73 @@
+"""What is known of owned objects, whatever the order in which answers and events are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from loppestars_operator import store as store_module
+from loppestars_operator.naming import STACK_LABEL, StackKey
+from loppestars_operator.store import Observed, Store
+
+KEY = StackKey("shop", "fair")
+
+
+def live(uid: str = "u1", version: int = 1, name: str = "fair-api") -> dict[str, Any]:
+    """A Service of the stack."""
+    meta = {
+        "name": name,
+        "namespace": "shop",
+        "uid": uid,
+        "resourceVersion": str(version),
+        "labels": {STACK_LABEL: "fair"},
+    }
+    return {"apiVersion": "v1", "kind": "Service", "metadata": meta}
+
+
+def known(store: Store) -> list[str]:
+    return sorted(one.uid for one in store.of(KEY).values())
+
+
+class TestOrder:
+    def test_the_answer_to_a_write_after_the_objects_end(self) -> None:
+        """An object that is deleted before the answer to its creation is read does not come back as a ghost."""
+        store = Store()
+        assert store.remove(live()) == KEY, "whoever is writing it looks again"
+        assert store.put(live()) is None
+        assert known(store) == []
+        assert store.put(live("u2", 5)) == KEY
+        assert known(store) == ["u2"]
+
+    def test_older_readings_and_incarnations(self) -> None:
+        """Neither an older version nor the end of an older incarnation changes anything."""
+        store = Store()
+        store.put(live("u2", 7))
+        assert store.put(live("u2", 6)) is None
+        assert store.remove(live("u1", 9)) is None
+        assert known(store) == ["u2"]
+
+    def test_a_list_keeps_what_was_written_after_it(self) -> None:
+        """What is newer than the list stays, what it does not name goes."""
+        store = Store()
+        store.put(live("u1", 3, "a"))
+        store.put(live("u2", 9, "b"))
+        changed = store.replace("Service", None, [Observed.of(live("u3", 4, "c"), KEY)], "5")
+        assert changed == {KEY}
+        assert known(store) == ["u2", "u3"]
+
+    def test_what_is_remembered_of_deleted_objects_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The oldest are forgotten first."""
+        monkeypatch.setattr(store_module, "MOST_DELETED", 3)
+        store = Store()
+        for number in range(5):
+            store.remove(live(f"u{number}"))
+        assert store.put(live("u4")) is None
+        assert store.put(live("u1")) == KEY
+
+    def test_objects_of_nobody(self) -> None:
+        """Without our label there is no stack to tell."""
+        body = live()
+        body["metadata"]["labels"] = {}
+        assert Store().put(body) is None
+        assert Store().remove(body) is None
