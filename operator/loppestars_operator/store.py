@@ -13,7 +13,6 @@ from typing import Any, Self
 from loppestars_operator.kinds import Manifest, ObjectKey, key_of
 from loppestars_operator.naming import FIELD_MANAGER, STACK_LABEL, StackKey
 
-
 MOST_DELETED = 4096
 """Deleted objects that are remembered, which has to last for the seconds that the answer to a write may take."""
 

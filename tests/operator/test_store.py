@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from loppestars_operator import store as store_module
 from loppestars_operator.naming import STACK_LABEL, StackKey
 from loppestars_operator.store import Observed, Store
+
+if TYPE_CHECKING:
+    import pytest
 
 KEY = StackKey("shop", "fair")
 
