@@ -8,6 +8,7 @@ import piexif
 import pytest
 from PIL import Image, ImageOps
 
+from loppestars_imaging.errors import UnreadablePhoto
 from loppestars_imaging.faces import Face
 from loppestars_imaging.jpeg import edit
 from loppestars_imaging.jpeg.library import LibjpegError, load_library
@@ -165,3 +166,29 @@ class TestFallBack:
         data = (photos / "dlib/2008_002470.jpg").read_bytes()
         fast, slow = anonymiser.anonymise(data), decoding_anonymiser.anonymise(data)
         assert len(fast.faces) == len(slow.faces) == 6
+
+
+@pytest.fixture(params=["blocks", "pixels"])
+def either_way(request: pytest.FixtureRequest, anonymiser: Anonymiser, decoding_anonymiser: Anonymiser) -> Anonymiser:
+    """The pipeline where blocks are edited, and where they are not."""
+    return anonymiser if request.param == "blocks" else decoding_anonymiser
+
+
+class TestDamage:
+    """What libjpeg fills in silently, or says only after something harmless, never becomes a result."""
+
+    def test_damage_after_something_harmless(self, either_way: Anonymiser) -> None:
+        """Stray bytes between segments are only the first of libjpeg's warnings; the cut scan is the second."""
+        data = noise(256, 256, quality=90)
+        table = data.index(b"\xff\xc4")
+        stray = data[:table] + b"\0" * 5 + data[table:]
+        assert either_way.anonymise(stray).width == 256
+        cut = stray[: len(stray) // 2] + b"\xff\xd9"
+        with pytest.raises(UnreadablePhoto, match="truncated or damaged"):
+            either_way.anonymise(cut)
+
+    def test_a_photo_whose_colours_never_come(self, either_way: Anonymiser) -> None:
+        """One scan of three: libjpeg shows gray without a word. Found by the fuzzer."""
+        seed = Path(__file__).parent / "seeds" / "one-scan-of-three.jpg"
+        with pytest.raises(UnreadablePhoto):
+            either_way.anonymise(seed.read_bytes())

@@ -5,13 +5,16 @@ outside the treated areas change by the rounding of one more generation. Only th
 second frames (MPO), thumbnails and trailers are gone.
 """
 
+import contextlib
+
 import simplejpeg
 
 from loppestars_imaging.codecs import pillow
 from loppestars_imaging.codecs.picture import Picture
 from loppestars_imaging.errors import UnreadablePhoto
 from loppestars_imaging.header import Format, Header
-from loppestars_imaging.jpeg.damage import Severity, judge
+from loppestars_imaging.jpeg.library import LibjpegError, load_library
+from loppestars_imaging.jpeg.photo import CoefficientPhoto
 from loppestars_imaging.jpeg.structure import JpegStructure, read_structure
 
 _DEFAULT_QUALITY = 92
@@ -28,7 +31,7 @@ def inspect(data: bytes) -> Header:
 def decode(data: bytes, header: Header) -> Picture:
     """Decode the first frame upright; raise UnreadablePhoto for truncated data."""
     structure = read_structure(data)
-    _refuse_damage(data)
+    _refuse_damage(data, structure)
     with pillow.readable():
         image = pillow.open_image(data, "JPEG")
         tables = {key: list(values) for key, values in getattr(image, "quantization", {}).items()}
@@ -60,12 +63,22 @@ def encode(picture: Picture) -> bytes:
     return pillow.encode(picture, "JPEG", **options)
 
 
-def _refuse_damage(data: bytes) -> None:
-    """Pillow does not pass on libjpeg's warnings, simplejpeg does: decode at an eighth, only to hear them."""
+def _refuse_damage(data: bytes, structure: JpegStructure) -> None:
+    """Pillow does not pass on libjpeg's warnings: decode small, only to hear them."""
+    library = load_library()
+    if library is None:
+        _refuse_warnings(data)
+        return
+    with contextlib.suppress(LibjpegError), CoefficientPhoto(library, data, structure) as photo:
+        photo.look(2)
+
+
+def _refuse_warnings(data: bytes) -> None:
+    """Where libjpeg cannot be asked, simplejpeg tells of the first warning: damage may follow, so any is refused."""
     try:
         simplejpeg.decode_jpeg(data, colorspace="GRAY", min_factor=8, min_width=1, min_height=1, strict=True)
     except ValueError as error:
-        if judge(str(error)) is Severity.DAMAGED and "Unsupported color" not in str(error):
+        if "Unsupported color" not in str(error):
             raise UnreadablePhoto("it is truncated or damaged") from error
 
 

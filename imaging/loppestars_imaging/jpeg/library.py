@@ -22,6 +22,7 @@ from typing import TypeVar
 from loppestars_imaging.jpeg import structs
 
 Result = TypeVar("Result")
+_MOST_WARNINGS = 100
 
 
 class LibjpegError(Exception):
@@ -77,9 +78,10 @@ class Guard:
         self.warnings: list[str] = []
         # The callbacks are attributes because C keeps only their address.
         self._on_exit = structs.ErrorCallback(self._give_up)
-        self._on_warning = structs.ErrorCallback(self._note_warning)
+        self._on_message = structs.MessageCallback(self._note_message)
         self.manager.error_exit = self._on_exit
-        self.manager.output_message = self._on_warning
+        # libjpeg's own function passes on the first warning only, and damage may follow something harmless.
+        self.manager.emit_message = self._on_message
         self.abandoned = False
 
     def run(self, step: Callable[[], Result]) -> Result:
@@ -110,8 +112,13 @@ class Guard:
         self._done.set()
         threading.Event().wait()
 
-    def _note_warning(self, handle: int) -> None:
-        self.warnings.append(self._format(handle))
+    def _note_message(self, handle: int, level: int) -> None:
+        """Keep warnings, which have a level below zero, and not what libjpeg says about its work."""
+        if level >= 0:
+            return
+        self.manager.num_warnings += 1
+        if len(self.warnings) < _MOST_WARNINGS:
+            self.warnings.append(self._format(handle))
 
     def _format(self, handle: int) -> str:
         text = c.create_string_buffer(200)

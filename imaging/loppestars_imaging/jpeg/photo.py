@@ -160,12 +160,13 @@ class CoefficientPhoto:
 
     def _refuse_damage(self) -> None:
         """Refuse truncated or damaged data, and give up on what is only fit to be decoded."""
-        for warning in self._guard.warnings:
-            severity = judge(warning)
-            if severity is Severity.DAMAGED:
-                raise UnreadablePhoto("it is truncated or damaged")
-            if severity is Severity.ODD:
-                raise LibjpegError(warning)
+        judged = {judge(warning): warning for warning in self._guard.warnings}
+        # libjpeg latches a component's table when its first scan begins: without one, the component never came.
+        incomplete = any(not part.quant_table for part in self.components)
+        if Severity.DAMAGED in judged or incomplete:
+            raise UnreadablePhoto("it is truncated or damaged")
+        if Severity.ODD in judged:
+            raise LibjpegError(judged[Severity.ODD])
 
     def _write(self) -> bytes:
         lib, encoder = self._library, structs.Compress()

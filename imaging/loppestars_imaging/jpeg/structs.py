@@ -49,12 +49,15 @@ class Component(c.Structure):
 ErrorCallback = c.CFUNCTYPE(None, c.c_void_p)
 
 
+MessageCallback = c.CFUNCTYPE(None, c.c_void_p, c.c_int)
+
+
 class ErrorManager(c.Structure):
     """jpeg_error_mgr."""
 
     _fields_ = [
         ("error_exit", ErrorCallback),
-        ("emit_message", c.c_void_p),
+        ("emit_message", MessageCallback),
         ("output_message", ErrorCallback),
         ("format_message", c.CFUNCTYPE(None, c.c_void_p, c.c_char_p)),
         ("reset_error_mgr", c.c_void_p),
