@@ -51,7 +51,7 @@ class Ours:
         settings = worker_settings()
         self.anonymiser = Anonymiser(YuNet(), limits=settings.limits)
         confidence = settings.min_confidence if threshold is None else threshold
-        self._server = Server(self.anonymiser, settings.anonymise_style, confidence)
+        self._server = Server(self.anonymiser, settings.anonymise_style, confidence, settings.search_orientations)
 
     def whole(self, data: bytes) -> Anonymised:
         """Return everything that is known of the result."""

@@ -3,6 +3,7 @@
 Orientation values are those of EXIF 2.32 tag 0x0112: each is a transposition followed by flips of the transposed axes.
 """
 
+import enum
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,6 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 Pixel = TypeVar("Pixel", bound=np.generic)
+
+
+class Orientations(enum.StrEnum):
+    """When faces are also searched in the three orientations that the file does not ask for."""
+
+    NEVER = "never"
+    AUTO = "auto"
+    """When the photo shows no clear face the way up that it says."""
+    ALWAYS = "always"
+    """Also for people who lie in a photo of others who stand; takes four times as long."""
 
 
 @dataclass(frozen=True, slots=True)

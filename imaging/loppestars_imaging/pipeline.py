@@ -28,6 +28,7 @@ from loppestars_imaging.jpeg.photo import CoefficientPhoto
 from loppestars_imaging.jpeg.structs import DCTSIZE
 from loppestars_imaging.jpeg.structure import read_structure
 from loppestars_imaging.second_pass import strengthen
+from loppestars_imaging.sideways import right_way_up
 from loppestars_imaging.treatment import Options, Treatment, answer, plan
 
 _NEARLY = 0.92
@@ -111,10 +112,10 @@ class Anonymiser:
 
     def _decide(self, picture: Bgr, size: tuple[int, int], options: Options) -> tuple[list[Face], list[Treatment]]:
         """Find the faces in the small upright picture, and how each is covered in the photo of `size`."""
-        faces = self.search.find(picture, size, threshold=options.min_confidence, least_side=options.least_side)
-        scale = (picture.shape[1] / size[0], picture.shape[0] / size[1])
-        treatments = strengthen(picture, plan(faces, options), self.search.detector, scale)
-        return faces, self._look_again(picture, size, treatments, options)
+        view = right_way_up(self.search, picture, size, options)
+        treatments = strengthen(view.picture, plan(view.faces, options), self.search.detector, view.scale)
+        treatments = self._look_again(view.picture, view.size, treatments, options)
+        return [view.face_back(face) for face in view.faces], [view.treatment_back(area) for area in treatments]
 
     def _look_again(
         self, picture: Bgr, size: tuple[int, int], treatments: list[Treatment], options: Options

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from loppestars_core.settings import ComponentSettings, DatabaseSettings, StorageSettings
 from loppestars_imaging.header import MEGA, MIB, Limits
+from loppestars_imaging.orientation import Orientations
 from loppestars_imaging.treatment import Style
 
 _DURATION = re.compile(r"^(\d+)(ms|s|m|h|d)$")
@@ -29,6 +30,10 @@ class ImagingSettings(StorageSettings, DatabaseSettings, ComponentSettings):
     imaging_processes: int = Field(1, ge=1, le=64, description="photos worked on at the same time, one process each")
     anonymise_style: Style = Field(Style.MOSAIC, description="least treatment of a face: mosaic, smooth or solid")
     min_confidence: float = Field(0.5, gt=0, le=0.6, description="score from which a face counts; only ever lower it")
+    search_orientations: Orientations = Field(
+        Orientations.AUTO,
+        description="search photos that lie on their side: never, auto (where no face is clear upright) or always",
+    )
     max_pixels: int = Field(50 * MEGA, ge=MEGA, description="largest photo in pixels; memory grows with it")
     max_bytes: int = Field(50 * MIB, ge=MIB, description="largest photo in bytes")
     photo_timeout_seconds: float = Field(20, gt=0, le=300, description="longest work on one photo")

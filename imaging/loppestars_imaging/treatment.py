@@ -8,6 +8,7 @@ import enum
 from dataclasses import dataclass, replace
 
 from loppestars_imaging.faces import Face
+from loppestars_imaging.orientation import Orientations
 
 
 class Style(enum.StrEnum):
@@ -71,6 +72,8 @@ class Options:
     """Least long side, in pixels, at which faces are searched; the API's `downscaleForDetection`."""
     min_confidence: float | None = None
     """Score from which a face counts; may only be lower than the detector's own."""
+    orientations: Orientations = Orientations.AUTO
+    """When the three other orientations are searched."""
 
 
 @dataclass(frozen=True, slots=True)

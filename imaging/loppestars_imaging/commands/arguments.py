@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from loppestars_imaging.orientation import Orientations
 from loppestars_imaging.treatment import Shape, Style
 
 
@@ -14,6 +15,13 @@ def add_blur(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--style", type=Style, choices=list(Style), default=Style.MOSAIC, help="how faces are covered")
     parser.add_argument("--shape", type=Shape, choices=list(Shape), default=Shape.ELLIPSE, help="outline of the area")
     parser.add_argument("--min-confidence", type=_share, help="lower than the default finds more faces, and more else")
+    parser.add_argument(
+        "--orientations",
+        type=Orientations,
+        choices=list(Orientations),
+        default=Orientations.AUTO,
+        help="also search photos that lie on their side: auto where no face is clear upright (default), always, never",
+    )
     parser.add_argument("--jpeg", action="store_true", help="write JPEG only; else PNG and WebP stay")
     parser.add_argument("--max-megapixels", type=int, default=50, help="larger photos are refused (default 50)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="photos worked on at the same time")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from loppestars_imaging.errors import ImagingError
 from loppestars_imaging.header import Format, Limits
+from loppestars_imaging.orientation import Orientations
 from loppestars_imaging.treatment import Options, Shape, Style
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Wish:
     style: Style = Style.MOSAIC
     shape: Shape = Shape.ELLIPSE
     min_confidence: float | None = None
+    orientations: Orientations = Orientations.AUTO
     jpeg_only: bool = False
     max_pixels: int = Limits().max_pixels
 
@@ -87,7 +89,12 @@ def process(work: Work, wish: Wish) -> Outcome:
     started = time.perf_counter()
     outcome = Outcome(str(work.source), "failed")
     try:
-        options = Options(style=wish.style, shape=wish.shape, min_confidence=wish.min_confidence)
+        options = Options(
+            style=wish.style,
+            shape=wish.shape,
+            min_confidence=wish.min_confidence,
+            orientations=wish.orientations,
+        )
         done = _loaded(wish.max_pixels).anonymise(work.source.read_bytes(), options, jpeg_only=wish.jpeg_only)
         target = _with_suffix(work.target, done.format)
         _write(target, done.data)

@@ -39,7 +39,14 @@ def run(options: argparse.Namespace) -> int:
     if not work:
         _say("There are no photos in what was given.")
         return ExitCode.USAGE
-    wish = Wish(options.style, options.shape, options.min_confidence, options.jpeg, options.max_megapixels * 1_000_000)
+    wish = Wish(
+        style=options.style,
+        shape=options.shape,
+        min_confidence=options.min_confidence,
+        orientations=options.orientations,
+        jpeg_only=options.jpeg,
+        max_pixels=options.max_megapixels * 1_000_000,
+    )
     outcomes = _run_all(work, wish, options.processes, console)
     return _finish(outcomes, options)
 

@@ -17,6 +17,7 @@ from loppestars_imaging.engine.messages import Answer, Task, pack, read_task
 from loppestars_imaging.errors import ImagingError
 from loppestars_imaging.header import CONTENT_TYPES, Limits
 from loppestars_imaging.jpeg.library import abandoned_calls
+from loppestars_imaging.orientation import Orientations
 from loppestars_imaging.pipeline import Anonymised, Anonymiser
 from loppestars_imaging.treatment import Options, Style
 
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--memory-mib", type=int, required=True)
     parser.add_argument("--style", type=Style, required=True)
     parser.add_argument("--min-confidence", type=float, required=True)
+    parser.add_argument("--orientations", type=Orientations, required=True)
     arguments = parser.parse_args()
     _bind_to_parent()
     _bound_memory(arguments.memory_mib)
@@ -44,7 +46,7 @@ def main() -> None:
     except ImagingError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(NO_DETECTOR)
-    serve = Server(anonymiser, arguments.style, arguments.min_confidence)
+    serve = Server(anonymiser, arguments.style, arguments.min_confidence, arguments.orientations)
     answers.writelines(pack(None))
     answers.flush()
     while (received := read_task(sys.stdin.buffer)) is not None:
@@ -56,10 +58,11 @@ def main() -> None:
 class Server:
     """Answers one task after the other."""
 
-    def __init__(self, anonymiser: Anonymiser, floor: Style, min_confidence: float) -> None:
+    def __init__(self, anonymiser: Anonymiser, floor: Style, min_confidence: float, orientations: Orientations) -> None:
         self._anonymiser = anonymiser
         self._floor = floor
         self._min_confidence = min_confidence
+        self._orientations = orientations
 
     def answer(self, task: Task, data: bytes) -> tuple[Answer, bytes]:
         """What became of the photo. Anything unexpected raises and so ends the process: nothing is published."""
@@ -93,6 +96,7 @@ class Server:
             cell_pixels=task.cell_pixels,
             least_side=task.least_side,
             min_confidence=self._min_confidence,
+            orientations=self._orientations,
         )
 
 

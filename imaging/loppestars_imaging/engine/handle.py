@@ -62,6 +62,7 @@ class Engine:
             *("--max-pixels", str(settings.max_pixels), "--max-bytes", str(settings.max_bytes)),
             *("--memory-mib", str(settings.engine_memory_mib)),
             *("--style", settings.anonymise_style, "--min-confidence", str(settings.min_confidence)),
+            *("--orientations", settings.search_orientations),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env={name: value for name, value in os.environ.items() if name in _INHERITED} | _SINGLE_THREADED,

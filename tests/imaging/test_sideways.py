@@ -1,0 +1,132 @@
+"""Photos that lie on their side although nothing in the file says so."""
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from loppestars_imaging.detectors.search import FaceSearch
+from loppestars_imaging.detectors.yunet import YuNet
+from loppestars_imaging.faces import Face
+from loppestars_imaging.orientation import TURNS, UPRIGHT, Orientations
+from loppestars_imaging.pipeline import Anonymiser
+from loppestars_imaging.sideways import View, right_way_up
+from loppestars_imaging.treatment import Options, Style
+
+GROUP = "dlib/2008_002506.jpg"
+
+
+def turned_jpeg(path: Path, orientation: int) -> bytes:
+    """The photo's pixels turned, with no word of it in the file."""
+    with Image.open(path) as image:
+        pixels = TURNS[orientation].pixels(np.asarray(image.convert("RGB")))
+    target = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(target, "JPEG", quality=92)
+    return target.getvalue()
+
+
+def wanting(orientations: Orientations) -> Options:
+    return Options(min_confidence=0.5, orientations=orientations)
+
+
+def faces_seen(data: bytes, orientation: int) -> int:
+    """How many clear faces a detector sees in the result when a person turns it the right way up."""
+    back = {3: 3, 6: 8, 8: 6}[orientation]
+    with Image.open(io.BytesIO(data)) as image:
+        pixels = TURNS[back].pixels(np.asarray(image.convert("RGB"))[:, :, ::-1])
+    picture = np.ascontiguousarray(pixels)
+    return len(FaceSearch(YuNet()).find(picture, (picture.shape[1], picture.shape[0])))
+
+
+class TestPhotos:
+    @pytest.mark.parametrize("orientation", [3, 6, 8])
+    def test_nobody_is_seen_when_the_result_is_turned(
+        self, anonymiser: Anonymiser, photos: Path, orientation: int
+    ) -> None:
+        """All faces are covered, and the second look is taken the way up that people will look at it."""
+        data = turned_jpeg(photos / GROUP, orientation)
+        assert faces_seen(data, orientation) == 3
+        done = anonymiser.anonymise(data, wanting(Orientations.AUTO))
+        assert len(done.faces) >= 3
+        assert faces_seen(done.data, orientation) == 0
+
+    def test_boxes_are_in_pixels_of_the_photo_as_it_is(self, anonymiser: Anonymiser, photos: Path) -> None:
+        """The photo is not turned: its own pixels keep their place, and boxes lie where the faces are in it."""
+        upright = anonymiser.anonymise((photos / GROUP).read_bytes(), wanting(Orientations.AUTO))
+        lying = anonymiser.anonymise(turned_jpeg(photos / GROUP, 6), wanting(Orientations.AUTO))
+        assert (lying.width, lying.height) == (upright.height, upright.width)
+        for face in upright.faces:
+            x, y = upright.height - (face.y + face.height / 2), face.x + face.width / 2
+            assert any(f.x < x < f.x + f.width and f.y < y < f.y + f.height for f in lying.faces)
+
+    def test_an_upright_photo_costs_nothing_more(self, photos: Path) -> None:
+        """One clear face, and the other orientations are not even tried."""
+        detector = CountingYuNet()
+        picture = cv2.imread(str(photos / GROUP))
+        size = (picture.shape[1], picture.shape[0])
+        counts = {}
+        for orientations in Orientations:
+            detector.calls = 0
+            right_way_up(FaceSearch(detector), picture, size, wanting(orientations))
+            counts[orientations] = detector.calls
+        assert counts[Orientations.AUTO] == counts[Orientations.NEVER]
+        assert counts[Orientations.ALWAYS] == 4 * counts[Orientations.NEVER]
+
+    def test_never_is_obeyed(self, photos: Path) -> None:
+        """Who knows that photos are upright saves the time."""
+        picture = np.ascontiguousarray(TURNS[6].pixels(cv2.imread(str(photos / GROUP))))
+        search, size = FaceSearch(YuNet()), (picture.shape[1], picture.shape[0])
+        assert right_way_up(search, picture, size, wanting(Orientations.NEVER)).turn == UPRIGHT
+        assert right_way_up(search, picture, size, wanting(Orientations.AUTO)).turn == TURNS[8]
+
+    def test_one_who_lies_among_others_who_stand(self, anonymiser: Anonymiser, photos: Path) -> None:
+        """With `always`, both are found."""
+        with Image.open(photos / GROUP) as image:
+            standing = np.asarray(image.convert("RGB"))
+        pixels = np.zeros((standing.shape[1], standing.shape[1] + standing.shape[0], 3), np.uint8)
+        pixels[: standing.shape[0], : standing.shape[1]] = standing
+        pixels[:, standing.shape[1] :] = TURNS[6].pixels(standing)
+        target = io.BytesIO()
+        Image.fromarray(pixels).save(target, "JPEG", quality=95)
+        found = anonymiser.anonymise(target.getvalue(), wanting(Orientations.ALWAYS)).faces
+        assert sum(face.x < standing.shape[1] for face in found) >= 3
+        assert sum(face.x > standing.shape[1] for face in found) >= 3
+
+    def test_other_styles_and_formats(self, anonymiser: Anonymiser, photos: Path) -> None:
+        """A sideways PNG is covered in its pixels as a JPEG is in its blocks."""
+        with Image.open(io.BytesIO(turned_jpeg(photos / GROUP, 8))) as image:
+            target = io.BytesIO()
+            image.save(target, "PNG")
+        done = anonymiser.anonymise(target.getvalue(), Options(style=Style.SOLID), jpeg_only=False)
+        assert len(done.faces) >= 3
+        assert faces_seen(done.data, 8) == 0
+
+
+class CountingYuNet(YuNet):
+    """Counts how often the network runs."""
+
+    calls = 0
+
+    def detect(self, picture: np.ndarray, threshold: float) -> np.ndarray:
+        """Count, and detect."""
+        self.calls += 1
+        return super().detect(picture, threshold)
+
+
+class TestGeometry:
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_faces_go_back_to_where_they_came_from(self, orientation: int) -> None:
+        """A marked pixel of the turned picture and its box come back to the same place."""
+        turn = TURNS[orientation]
+        stored = np.zeros((40, 60), np.uint8)
+        stored[5:15, 20:26] = 1
+        turned = turn.pixels(stored)
+        rows, columns = np.nonzero(turned)
+        size = (turned.shape[1], turned.shape[0])
+        view = View(np.zeros((*turned.shape, 3), np.uint8), size, [], turn)
+        face = Face(columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1, 0.9)
+        back = view.face_back(face)
+        assert (back.x, back.y, back.width, back.height) == (20, 5, 6, 10)
