@@ -1,81 +1,85 @@
-"""Feeds damaged photos to an engine, as a worker does: `python benchmarks/fuzz_imaging.py --seconds 600`.
+"""Feeds damaged photos to the header checks and to an engine, as a worker does: `fuzz_imaging.py --seconds 600`.
 
-The corpus is ../shared/images; each input is a photo with some bytes changed, removed, added, or its end cut off. Fails
-when the parent raises anything but an error that imaging raises on purpose. Engines that end are counted: their photo
-fails closed.
+The corpus is ../shared/images and tests/imaging/seeds. Each batch is a process of its own with bounded memory, made
+from a seed, so that a finding can be had again: `fuzz_imaging.py --batch SEED`. Findings, each with its input kept in
+`--findings`:
+
+  - anything but an ImagingError from the header checks, or more than two seconds for them
+  - an engine that ends by an exception of Python, or a parent that ends at all
+  - a result that cannot be read, is not of the upright size, carries metadata, or shows a face that its undamaged
+    photo's result does not show
 """
 
 import argparse
-import asyncio
 import collections
-import random
-import resource
+import json
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-from pydantic import SecretStr
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from loppestars_imaging.engine.handle import Engine
-from loppestars_imaging.engine.messages import Task
-from loppestars_imaging.errors import ImagingError
-from loppestars_imaging.settings import ImagingSettings
+from benchmarks.imaging.photos import PHOTOS, ROOT
 
-PHOTOS = Path(__file__).parents[2] / "shared" / "images"
-LARGEST = 60_000
-TASK = Task(mode="pixelate", cell_pixels=20, least_side=800, jpeg_only=False)
+BATCH = 60
+BATCH_SECONDS = 600
 
 
-def damaged(photo: bytes, chance: random.Random) -> bytes:
-    """Return the photo with one to sixteen wounds, most of them in its headers."""
-    data = bytearray(photo)
-    for _ in range(chance.choice((1, 2, 4, 16))):
-        at = chance.randrange(min(len(data), 400) if chance.getrandbits(1) else len(data))
-        wound = chance.choice(("change", "change", "change", "remove", "add", "cut"))
-        if wound == "change":
-            data[at] = chance.randrange(256)
-        elif wound == "remove":
-            del data[at : at + chance.randrange(1, 40)]
-        elif wound == "add":
-            data[at:at] = chance.randbytes(chance.randrange(1, 20))
-        else:
-            del data[max(1, at) :]
-        data = data or bytearray(b"\xff")
-    return bytes(data)
+def fuzz(seconds: float, seed: int, findings: Path, memory_mib: int) -> tuple[collections.Counter[str], list[str]]:
+    """Run batches until the time is over; return how often each answer came, and what was found."""
+    answers, found = collections.Counter[str](), []
+    end, number = time.monotonic() + seconds, seed
+    while time.monotonic() < end:
+        counts, sentences = _batch(number, findings, memory_mib)
+        answers.update(counts)
+        found += sentences
+        for sentence in sentences:
+            print(f"FOUND in batch {number}: {sentence}", flush=True)
+        number += 1
+        left = max(0, end - time.monotonic())
+        print(f"batch {number - 1}: {answers.total()} inputs, {len(found)} findings, {left:.0f} s left", flush=True)
+    return answers, found
 
 
-async def fuzz(seconds: float, seed: int) -> collections.Counter[str]:
-    """Return how often each answer came."""
-    chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
-    corpus = [path.read_bytes() for path in sorted(PHOTOS.glob("*/*")) if 0 < path.stat().st_size < LARGEST]
-    settings = ImagingSettings(
-        database_url=SecretStr("postgresql://nobody@127.0.0.1:1/none"), storage_dir="unused", max_pixels=1_000_000
-    )
-    engine, answers = Engine(settings), collections.Counter[str]()
-    end = time.monotonic() + seconds
-    try:
-        while time.monotonic() < end:
-            try:
-                await engine.anonymise(damaged(chance.choice(corpus), chance), TASK)
-                answers["published"] += 1
-            except ImagingError as error:
-                answers[error.code] += 1
-    finally:
-        await engine.stop()
-    return answers
+def _batch(seed: int, findings: Path, memory_mib: int) -> tuple[dict[str, int], list[str]]:
+    script = ROOT / "benchmarks" / "imaging" / "fuzz_batch.py"
+    command = [sys.executable, str(script), str(seed), str(BATCH), str(findings), str(memory_mib)]
+    with tempfile.TemporaryFile() as errors:
+        try:
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, timeout=BATCH_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            return {}, [f"the batch did not end within {BATCH_SECONDS} s"]
+        errors.seek(0)
+        said = errors.read()[-4000:].decode(errors="replace")
+    if done.returncode != 0:
+        return {}, [f"the parent ended with {done.returncode}: {said}"]
+    answer = json.loads(done.stdout)
+    return answer["counts"], answer["found"]
 
 
 def main() -> None:
-    """Run, and print the counts."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run, and print the counts; exit code 1 when there is a finding."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600)
-    parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=5, help="of the first batch")
+    parser.add_argument("--batch", type=int, help="run only this batch")
+    parser.add_argument(
+        "--memory-mib", type=int, default=1536, help="bound of a batch's parent; engines have their own"
+    )
+    parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"))
     options = parser.parse_args()
     if not PHOTOS.is_dir():
         sys.exit("The public photos (../shared/images) are not here.")
-    answers = asyncio.run(fuzz(options.seconds, options.seed))
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    print(f"{answers.total()} photos, largest engine {children} MiB: {dict(answers)}")
+    options.findings.mkdir(parents=True, exist_ok=True)
+    if options.batch is not None:
+        print(_batch(options.batch, options.findings, options.memory_mib))
+        return
+    answers, found = fuzz(options.seconds, options.seed, options.findings, options.memory_mib)
+    print(f"{answers.total()} inputs: {dict(answers.most_common())}")
+    print(f"{len(found)} findings")
+    sys.exit(1 if found else 0)
 
 
 if __name__ == "__main__":
