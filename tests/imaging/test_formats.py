@@ -16,6 +16,9 @@ from loppestars_imaging.pipeline import Anonymiser
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
     target = io.BytesIO()
+    if kind == "HEIF":
+        pillow_heif.from_pillow(image).save(target, quality=90)
+        return target.getvalue()
     image.save(target, format=kind, **options)
     return target.getvalue()
 
@@ -95,6 +98,25 @@ class TestAcceptedFiles:
         done = anonymiser.anonymise(target.getvalue(), jpeg_only=False)
         assert (done.format, done.width, done.height) == ("jpeg", 128, 96)
 
+    @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
+    def test_every_kind_of_png(self, anonymiser: Anonymiser, mode: str) -> None:
+        """Bits, gray, alpha and palettes: a photo without faces looks as it did."""
+        image = gradient().convert(mode)
+        done = anonymiser.anonymise(saved(image, "PNG"), jpeg_only=False)
+        with Image.open(io.BytesIO(done.data)) as result:
+            assert result.size == image.size
+            assert np.array_equal(np.asarray(result.convert("RGBA")), np.asarray(image.convert("RGBA")))
+
+    @pytest.mark.parametrize("options", [{"progressive": True}, {"subsampling": "4:2:0"}, {"subsampling": "4:4:4"}])
+    @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+    def test_every_kind_of_jpeg(self, anonymiser: Anonymiser, mode: str, options: dict[str, object]) -> None:
+        """Gray, colour and CMYK, in passes or not, however subsampled: a photo without faces keeps its pixels."""
+        data = saved(gradient().convert(mode), "JPEG", **options)
+        done = anonymiser.anonymise(data)
+        with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(done.data)) as after:
+            assert (after.mode, after.size) == (mode, before.size)
+            assert np.array_equal(np.asarray(before), np.asarray(after))
+
     def test_sixteen_bit_png_stays_sixteen_bit(self, anonymiser: Anonymiser) -> None:
         """A deep PNG without faces comes back with every bit of its pixels."""
         deep = (np.arange(64 * 64, dtype=np.uint16) * 16).reshape(64, 64)
@@ -166,7 +188,7 @@ class TestRefusedFiles:
         with pytest.raises(TooManyPixels, match="96 x 64 = 6144 pixels; at most 1000"):
             small.anonymise(saved(gradient(), "JPEG"))
 
-    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
     def test_every_cut_of_a_file_is_refused(self, anonymiser: Anonymiser, kind: str) -> None:
         """A truncated upload never becomes half a photo."""
         data = saved(gradient(256, 256), kind)
