@@ -84,7 +84,7 @@ def _add_commands_without_queue(commands: Any) -> None:  # noqa: ANN401 - argpar
         "blur",
         help="hide the faces in files and folders of photos",
         description="Hide the faces in photos. Results are upright and without metadata; sub-folders are kept.",
-        epilog="exit codes: 0 all photos are done, 1 some failed, 2 wrong usage",
+        epilog="exit codes: 0 all photos are done, 1 some failed, 2 wrong usage, 130 interrupted",
     )
     add_blur(blur)
     blur.set_defaults(run=_blur)

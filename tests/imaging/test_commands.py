@@ -43,7 +43,7 @@ class TestBlur:
         """One file, one result of the same name, exit code 0."""
         done = imaging("blur", photos / "thumbor/no_face.jpg", "-o", tmp_path / "out", "--style", "solid")
         assert done.returncode == 0, done.stderr
-        assert "1 photos done, 0 faces hidden, 0 failed" in done.stdout
+        assert "1 photo done, 0 faces hidden, 0 failed" in done.stdout
         assert (tmp_path / "out" / "no_face.jpg").is_file()
 
     def test_wrong_usage_is_two(self, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Which files `blur` works on, where their results go, and how one of them is done."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -35,7 +34,7 @@ class Wish:
 
     style: Style = Style.MOSAIC
     shape: Shape = Shape.ELLIPSE
-    min_confidence: float | None = None
+    min_confidence: float = 0.5
     orientations: Orientations = Orientations.AUTO
     jpeg_only: bool = False
     max_pixels: int = Limits().max_pixels
@@ -59,26 +58,52 @@ class Outcome:
         return asdict(self)
 
 
-def collect(inputs: list[Path], output: Path) -> Iterator[Work]:
-    """List files, and the photos of folders with their sub-folders kept; results of an earlier run are left out."""
-    taken: set[Path] = set()
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What was found in the inputs."""
+
+    work: list[Work]
+    left_out: int
+    """Files of folders that are no photos by their names."""
+
+
+def collect(inputs: list[Path], output: Path, reserved: set[Path] | None = None) -> Selection:
+    """List files, and the photos of folders with their sub-folders kept; results of an earlier run are left out.
+
+    Every file gets a result of its own, and none of the `reserved` paths. Links to folders are not followed.
+    """
+    taken, work, left_out = set(reserved or ()), [], 0
+    results = output.resolve()
     for given in inputs:
-        found = [given] if given.is_file() else sorted(path for path in given.rglob("*") if path.is_file())
+        found = sorted(path for path in given.rglob("*") if path.is_file()) if given.is_dir() else [given]
         for source in found:
-            inside = source.relative_to(given) if given.is_dir() else Path(source.name)
-            if given.is_dir() and (
-                source.suffix.lower() not in SUFFIXES or output.resolve() in source.resolve().parents
-            ):
+            if given.is_dir() and results in source.resolve().parents:
                 continue
-            target = _free(output / inside, taken)
-            taken.add(target)
-            yield Work(source, target)
+            if given.is_dir() and source.suffix.lower() not in SUFFIXES:
+                left_out += 1
+                continue
+            target = _free(output / (source.relative_to(given) if given.is_dir() else source.name), taken)
+            taken |= possible_results(target)
+            work.append(Work(source, target))
+    return Selection(work, left_out)
+
+
+def overwritten(work: list[Work]) -> Path | None:
+    """Return an original that the results could replace."""
+    originals = {item.source.resolve() for item in work}
+    written = {path.resolve() for item in work for path in possible_results(item.target)}
+    return min(originals & written, default=None)
+
+
+def possible_results(target: Path) -> set[Path]:
+    """Return the paths that the result for a target may have, depending on its format."""
+    return {_with_suffix(target, kind) for kind in _RESULT_SUFFIXES}
 
 
 def _free(target: Path, taken: set[Path]) -> Path:
-    """Return the path, numbered where another file of this run already has it."""
+    """Return the path, numbered where the result of another file may get it."""
     candidate, number = target, 2
-    while candidate in taken:
+    while possible_results(candidate) & taken:
         candidate = target.with_stem(f"{target.stem}-{number}")
         number += 1
     return candidate
@@ -86,16 +111,17 @@ def _free(target: Path, taken: set[Path]) -> Path:
 
 def process(work: Work, wish: Wish) -> Outcome:
     """Do one file. Never raises for what is wrong with the file or the disk: the outcome says it."""
-    started = time.perf_counter()
-    outcome = Outcome(str(work.source), "failed")
+    outcome, started = Outcome(str(work.source), "failed"), time.perf_counter()
     try:
+        anonymiser = _loaded(wish.max_pixels)
+        started = time.perf_counter()
         options = Options(
             style=wish.style,
             shape=wish.shape,
             min_confidence=wish.min_confidence,
             orientations=wish.orientations,
         )
-        done = _loaded(wish.max_pixels).anonymise(work.source.read_bytes(), options, jpeg_only=wish.jpeg_only)
+        done = anonymiser.anonymise(work.source.read_bytes(), options, jpeg_only=wish.jpeg_only)
         target = _with_suffix(work.target, done.format)
         _write(target, done.data)
         faces = [
@@ -127,10 +153,20 @@ def _with_suffix(target: Path, kind: Format) -> Path:
     return target if target.suffix.lower() in _SAME[kind] else target.with_name(target.name + _RESULT_SUFFIXES[kind])
 
 
+def discard_partial(work: Work) -> None:
+    """Remove what a process that was ended has left of its result."""
+    for target in possible_results(work.target):
+        _partial(target).unlink(missing_ok=True)
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(f".{target.name}.partial")
+
+
 def _write(target: Path, data: bytes) -> None:
     """Write whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
+    partial = _partial(target)
     try:
         partial.write_bytes(data)
         partial.replace(target)

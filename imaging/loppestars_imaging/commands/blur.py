@@ -1,30 +1,24 @@
 """`loppestars-imaging blur`: hide the faces in files and folders of photos."""
 
 import argparse
+import contextlib
 import json
-import multiprocessing
-import os
 import sys
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from loppestars_core.exit_codes import ExitCode
-from loppestars_imaging.commands.batch import Outcome, Wish, Work, collect, process
-from loppestars_imaging.commands.contact_sheet import contact_sheet
+from loppestars_imaging.commands.batch import Outcome, Selection, Wish, Work, collect, overwritten
+from loppestars_imaging.commands.contact_sheet import MOST_PAIRS, contact_sheet
+from loppestars_imaging.commands.parallel import outcomes
 from loppestars_imaging.detectors.weights import YUNET_S
 from loppestars_imaging.errors import DetectorUnavailable
 
-_SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-_PHOTOS_PER_PROCESS = 500  # then it is replaced, and whatever a decoder has leaked with it
-
 
 def run(options: argparse.Namespace) -> int:
-    """Return 0 when all photos are done, 1 when some failed, 2 for wrong usage."""
+    """Return 0 when all photos are done, 1 when some failed, 2 for wrong usage, 130 after Ctrl-C."""
     console = Console(stderr=True)
     wrong = _wrong_usage(options)
     if wrong:
@@ -35,9 +29,14 @@ def run(options: argparse.Namespace) -> int:
     except DetectorUnavailable as error:
         _say(str(error))
         return ExitCode.FAILED
-    work = list(collect(options.inputs, options.output))
-    if not work:
+    reserved = {_preview(options.output)} if options.preview else set()
+    selection = collect(options.inputs, options.output, reserved)
+    if not selection.work:
         _say("There are no photos in what was given.")
+        return ExitCode.USAGE
+    original = overwritten(selection.work)
+    if original is not None:
+        _say(f"loppestars-imaging blur: '{original}' would be overwritten; give another folder to -o.")
         return ExitCode.USAGE
     wish = Wish(
         style=options.style,
@@ -47,8 +46,7 @@ def run(options: argparse.Namespace) -> int:
         jpeg_only=options.jpeg,
         max_pixels=options.max_megapixels * 1_000_000,
     )
-    outcomes = _run_all(work, wish, options.processes, console)
-    return _finish(outcomes, options)
+    return _finish(selection, _run_all(selection.work, wish, options.processes, console), options)
 
 
 def _say(text: str) -> None:
@@ -60,11 +58,11 @@ def _wrong_usage(options: argparse.Namespace) -> str | None:
     for given in options.inputs:
         if not given.exists():
             return f"'{given}' does not exist."
+        if not given.is_file() and not given.is_dir():
+            return f"'{given}' is neither a file nor a folder."
     if options.output.exists() and not options.output.is_dir():
         return f"'{options.output}' is a file; -o takes a folder."
     if any(given.resolve() == options.output.resolve() for given in options.inputs):
-        return "The results would overwrite the originals; give another folder to -o."
-    if any(given.is_file() and given.resolve().parent == options.output.resolve() for given in options.inputs):
         return "The results would overwrite the originals; give another folder to -o."
     if options.processes < 1 or options.max_megapixels < 1:
         return "--processes and --max-megapixels start at 1."
@@ -72,61 +70,64 @@ def _wrong_usage(options: argparse.Namespace) -> str | None:
 
 
 def _run_all(work: list[Work], wish: Wish, processes: int, console: Console) -> list[Outcome]:
-    """Work through the files in parallel, in any order; return the outcomes in the order of the files."""
-    for name in _SINGLE_THREADED:
-        os.environ.setdefault(name, "1")  # before the children start: one thread each
+    """Work through the files in parallel, in any order; return the outcomes in the order of the files.
+
+    Ctrl-C ends it early: what is done stays, and what is not is missing from the outcomes.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    outcomes: dict[Path, Outcome] = {}
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    done: dict[Path, Outcome] = {}
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        contextlib.closing(outcomes(work, wish, processes)) as finished,
+        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
+    ):
         bar = progress.add_task("Hiding faces", total=len(work))
-        for item, outcome in _outcomes(work, wish, min(processes, len(work))):
-            outcomes[item.target] = outcome
+        for item, outcome in finished:
+            done[item.target] = outcome
             progress.advance(bar)
-    return [outcomes[item.target] for item in work]
+    return [done[item.target] for item in work if item.target in done]
 
 
-def _outcomes(work: list[Work], wish: Wish, processes: int) -> Iterator[tuple[Work, Outcome]]:
-    """A photo that ends its process breaks the pool: what was under way is then done one by one, alone."""
-    left = list(work)
-    try:
-        with _pool(processes) as pool:
-            running: dict[Future[Outcome], Work] = {pool.submit(process, item, wish): item for item in work}
-            for future in as_completed(running):
-                outcome = future.result()
-                left.remove(running[future])
-                yield running[future], outcome
-    except BrokenProcessPool:
-        for item in left:
-            yield item, _alone(item, wish)
-
-
-def _alone(item: Work, wish: Wish) -> Outcome:
-    try:
-        with _pool(1) as pool:
-            return pool.submit(process, item, wish).result()
-    except BrokenProcessPool:
-        return Outcome(str(item.source), "failed", "The process that held this photo died.")
-
-
-def _pool(processes: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(processes, mp_context=context, max_tasks_per_child=_PHOTOS_PER_PROCESS)
-
-
-def _finish(outcomes: list[Outcome], options: argparse.Namespace) -> int:
-    failed = [outcome for outcome in outcomes if outcome.status != "done"]
+def _finish(selection: Selection, done: list[Outcome], options: argparse.Namespace) -> int:
+    failed = [outcome for outcome in done if outcome.status != "done"]
+    missing = len(selection.work) - len(done)
     for outcome in failed:
         _say(f"{outcome.file}: {outcome.error}")
     try:
-        if options.report is not None:
-            options.report.parent.mkdir(parents=True, exist_ok=True)
-            options.report.write_text(json.dumps([outcome.as_dict() for outcome in outcomes], indent=2) + "\n")
-        if options.preview:
-            pairs = [(Path(outcome.file), Path(outcome.output)) for outcome in outcomes if outcome.output]
-            contact_sheet(pairs, options.output / "preview.jpg")
+        _write_extras(done, options)
     except OSError as error:
         _say(f"The photos are done, but '{error.filename}' cannot be written: {error.strerror}.")
         return ExitCode.FAILED
-    faces = sum(len(outcome.faces) for outcome in outcomes)
-    sys.stdout.write(f"{len(outcomes) - len(failed)} photos done, {faces} faces hidden, {len(failed)} failed\n")
+    faces = sum(len(outcome.faces) for outcome in done)
+    parts = [
+        f"{_counted(len(done) - len(failed), 'photo')} done",
+        f"{_counted(faces, 'face')} hidden",
+        f"{len(failed)} failed",
+    ]
+    if selection.left_out:
+        parts.append(f"{_counted(selection.left_out, 'other file')} left out")
+    sys.stdout.write(f"{', '.join(parts)}\n")
+    if missing:
+        _say(f"Interrupted: {_counted(missing, 'photo')} not done. The same command does all of them again.")
+        return ExitCode.INTERRUPTED
     return ExitCode.FAILED if failed else ExitCode.DONE
+
+
+def _write_extras(done: list[Outcome], options: argparse.Namespace) -> None:
+    if options.report is not None:
+        options.report.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps([outcome.as_dict() for outcome in done], indent=2)
+        options.report.write_text(f"{text}\n", encoding="utf-8")
+    pairs = [(Path(outcome.file), Path(outcome.output)) for outcome in done if outcome.output]
+    if options.preview and pairs:
+        contact_sheet(pairs, _preview(options.output))
+        if len(pairs) > MOST_PAIRS:
+            _say(f"The preview shows the first {MOST_PAIRS} of {len(pairs)} photos.")
+
+
+def _preview(output: Path) -> Path:
+    return output / "preview.jpg"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
