@@ -29,15 +29,10 @@ from loppestars_imaging.jpeg.structs import DCTSIZE
 from loppestars_imaging.jpeg.structure import read_structure
 from loppestars_imaging.second_pass import strengthen
 from loppestars_imaging.sideways import right_way_up
-from loppestars_imaging.treatment import Options, Treatment, answer, plan
+from loppestars_imaging.treatment import Options, Treatment, plan
 
 _NEARLY = 0.92
 """A reduced picture this close to the wanted size is enlarged rather than decoded at the next, slower size."""
-
-_LOOKS = 4
-"""After so many looks what is left is mid-gray boxes, in which nothing can be recognised, whatever a detector says."""
-_CAUTION = 0.9
-"""Looking again reacts to this share of the threshold: writing the file moves pixels a little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,24 +108,9 @@ class Anonymiser:
     def _decide(self, picture: Bgr, size: tuple[int, int], options: Options) -> tuple[list[Face], list[Treatment]]:
         """Find the faces in the small upright picture, and how each is covered in the photo of `size`."""
         view = right_way_up(self.search, picture, size, options)
-        treatments = strengthen(view.picture, plan(view.faces, options), self.search.detector, view.scale)
-        treatments = self._look_again(view.picture, view.size, treatments, options)
+        threshold = self.search.detector.threshold if options.min_confidence is None else options.min_confidence
+        treatments = strengthen(view.levels, plan(view.faces, options), self.search.detector, view.scale, threshold)
         return [view.face_back(face) for face in view.faces], [view.treatment_back(area) for area in treatments]
-
-    def _look_again(
-        self, picture: Bgr, size: tuple[int, int], treatments: list[Treatment], options: Options
-    ) -> list[Treatment]:
-        """Search the covered picture as the photo was searched, and cover whatever is still, or only now, seen."""
-        scale = (picture.shape[1] / size[0], picture.shape[0] / size[1])
-        for _ in range(_LOOKS if treatments else 0):
-            covered = picture.copy()
-            cover(covered, [treatment.scaled(*scale) for treatment in treatments])
-            threshold = (options.min_confidence or self.search.detector.threshold) * _CAUTION
-            seen = self.search.find(covered, size, threshold=threshold, least_side=options.least_side)
-            if not seen:
-                break
-            treatments = answer(seen, treatments)
-        return treatments
 
     def _eighths(self, header: Header, options: Options) -> int:
         """Return at which size the photo is looked at: 2, 4 or 8 eighths, for which libjpeg-turbo has fast code."""

@@ -8,10 +8,10 @@ and its treatment checked, that way up.
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from loppestars_imaging.detectors.boxes import merge
+from loppestars_imaging.detectors.levels import Levels
 from loppestars_imaging.detectors.search import FaceSearch
 from loppestars_imaging.faces import Bgr, Boxes, Face, faces_of
 from loppestars_imaging.orientation import TURNS, UPRIGHT, Orientations, Turn
@@ -30,7 +30,7 @@ _OTHERS = tuple(TURNS[orientation] for orientation in (6, 8, 3))
 class View:
     """A photo the right way up: the small picture, the photo's size, and the faces, all turned by `turn`."""
 
-    picture: Bgr
+    levels: Levels
     size: tuple[int, int]
     faces: list[Face]
     turn: Turn = UPRIGHT
@@ -38,7 +38,8 @@ class View:
     @property
     def scale(self) -> tuple[float, float]:
         """Size of the picture over that of the photo, horizontal and vertical."""
-        return self.picture.shape[1] / self.size[0], self.picture.shape[0] / self.size[1]
+        rows, columns = self.levels.picture.shape[:2]
+        return columns / self.size[0], rows / self.size[1]
 
     def face_back(self, face: Face) -> Face:
         """Return a face of this view in pixels of the photo as it came."""
@@ -63,14 +64,15 @@ def right_way_up(search: FaceSearch, picture: Bgr, size: tuple[int, int], option
     Raises DetectionFailed.
     """
     threshold = search.detector.threshold if options.min_confidence is None else options.min_confidence
-    upright = View(picture, size, search.find(picture, size, threshold=threshold, least_side=options.least_side))
+    levels = Levels(picture)
+    upright = View(levels, size, search.find(levels, size, threshold=threshold, least_side=options.least_side))
     if options.orientations is Orientations.NEVER:
         return upright
     best = max((face.score for face in upright.faces), default=0.0)
     if options.orientations is Orientations.AUTO:
         if best >= _CLEAR:
             return upright
-        turn = _turn_shown(search, picture, size, max(best, _CLEAR_TURNED), threshold)
+        turn = _turn_shown(search, levels, size, max(best, _CLEAR_TURNED), threshold)
         return (
             upright
             if turn is None
@@ -81,11 +83,12 @@ def right_way_up(search: FaceSearch, picture: Bgr, size: tuple[int, int], option
     return _joined(clearest, [view for view in views if view is not clearest])
 
 
-def _turn_shown(search: FaceSearch, picture: Bgr, size: tuple[int, int], above: float, threshold: float) -> Turn | None:
+def _turn_shown(
+    search: FaceSearch, levels: Levels, size: tuple[int, int], above: float, threshold: float
+) -> Turn | None:
     """Return the turn under which the coarse scale shows the clearest face, if one has more than `above`."""
     shown = None
-    factor = min(1.0, _PROBE_SIDE / max(picture.shape[:2]))
-    small = np.asarray(cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    small = levels.of_side(min(_PROBE_SIDE, max(levels.picture.shape[:2])))
     for turn in _OTHERS:
         turned = np.ascontiguousarray(turn.pixels(small))
         boxes = search.scan(turned, turn.size(*size), _PROBE_SIDE, threshold)
@@ -95,9 +98,9 @@ def _turn_shown(search: FaceSearch, picture: Bgr, size: tuple[int, int], above: 
 
 
 def _searched(search: FaceSearch, upright: View, turn: Turn, threshold: float, least_side: int) -> View:
-    picture = np.ascontiguousarray(turn.pixels(upright.picture))
+    levels = Levels(np.ascontiguousarray(turn.pixels(upright.levels.picture)))
     size = turn.size(*upright.size)
-    return View(picture, size, search.find(picture, size, threshold=threshold, least_side=least_side), turn)
+    return View(levels, size, search.find(levels, size, threshold=threshold, least_side=least_side), turn)
 
 
 def _joined(view: View, others: list[View]) -> View:

@@ -43,21 +43,21 @@ class Strength:
 
 
 FLOOR = {
-    Style.MOSAIC: Strength(Style.MOSAIC, cells=3, fade=0.4, margin=0.3),
-    Style.SMOOTH: Strength(Style.SMOOTH, cells=3, fade=0.5, margin=0.3),
-    Style.SOLID: Strength(Style.SOLID, cells=1, fade=1.0, margin=0.3),
+    Style.MOSAIC: Strength(Style.MOSAIC, cells=3, fade=0.5, margin=0.4),
+    Style.SMOOTH: Strength(Style.SMOOTH, cells=3, fade=0.5, margin=0.4),
+    Style.SOLID: Strength(Style.SOLID, cells=1, fade=1.0, margin=0.4),
 }
 """The weakest treatment of each style. Requests and the second detection pass only ever go beyond it."""
 
 _STEPS = (
-    Strength(Style.MOSAIC, cells=2, fade=0.6, margin=0.45),
-    Strength(Style.SOLID, cells=1, fade=1.0, margin=0.45),
+    Strength(Style.MOSAIC, cells=2, fade=0.65, margin=0.5),
+    Strength(Style.SOLID, cells=1, fade=1.0, margin=0.5),
 )
-"""What follows where the second pass still sees a face; the style of the request is kept until the last step."""
+"""What follows where the second pass still sees a face; the style of the request is kept until the last step, a box.
+After it the box only grows."""
 
-_LAST = _STEPS[-1]
 _GROWTH = 0.25
-"""How much wider an area becomes each time it is still taken for a face."""
+"""How much wider a mid-gray box becomes each time it is still taken for a face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Options:
     least_side: int = 0
     """Least long side, in pixels, at which faces are searched; the API's `downscaleForDetection`."""
     min_confidence: float | None = None
-    """Score from which a face counts; may only be lower than the detector's own."""
+    """Score from which a face counts; the detector's own where None."""
     orientations: Orientations = Orientations.AUTO
     """When the three other orientations are searched."""
 
@@ -111,16 +111,19 @@ class Treatment:
         """Side of a (square) cell in pixels."""
         return 2 * max(self.radii) / self.cells
 
-    def stronger(self) -> "Treatment | None":
-        """Return the next stronger treatment, or None when the area is already one flat colour."""
+    def stronger(self) -> "Treatment":
+        """Return the next stronger treatment."""
         if self.step >= len(_STEPS):
-            return None
+            return replace(self, strength=replace(self.strength, margin=self.strength.margin + _GROWTH))
         following = _STEPS[self.step]
-        style = following.style if following.style is Style.SOLID else self.strength.style
-        cells = min(following.cells, self.strength.cells)
-        fade = max(following.fade, self.strength.fade)
-        margin = max(following.margin, self.strength.margin)
-        return replace(self, strength=Strength(style, cells, fade, margin), step=self.step + 1)
+        last = following.style is Style.SOLID
+        strength = Strength(
+            following.style if last else self.strength.style,
+            min(following.cells, self.strength.cells),
+            max(following.fade, self.strength.fade),
+            max(following.margin, self.strength.margin),
+        )
+        return replace(self, strength=strength, shape=Shape.BOX if last else self.shape, step=self.step + 1)
 
     def scaled(self, horizontal: float, vertical: float) -> "Treatment":
         """Return the same treatment for a picture that is larger by these factors."""
@@ -135,25 +138,3 @@ def plan(faces: list[Face], options: Options) -> list[Treatment]:
     """Return how each face is to be covered at least."""
     floor = FLOOR[options.style]
     return [Treatment(face, options.shape, floor, options.cell_pixels) for face in faces]
-
-
-def answer(seen: list[Face], treatments: list[Treatment]) -> list[Treatment]:
-    """Return treatments that also cover what a look at the covered picture has `seen`.
-
-    An area that is still taken for a face becomes a wider mid-gray box; so does whatever is seen anywhere else.
-    """
-    covered = list(treatments)
-    for face in seen:
-        center = face.x + face.width / 2, face.y + face.height / 2
-        hit = [index for index, treatment in enumerate(covered) if _holds(treatment, center)]
-        for index in hit:
-            grown = replace(_LAST, margin=covered[index].strength.margin + _GROWTH)
-            covered[index] = replace(covered[index], shape=Shape.BOX, strength=grown, step=len(_STEPS))
-        if not hit:
-            covered.append(Treatment(face, Shape.BOX, _LAST, step=len(_STEPS)))
-    return covered
-
-
-def _holds(treatment: Treatment, point: tuple[float, float]) -> bool:
-    (x, y), (radius_x, radius_y) = treatment.center, treatment.radii
-    return abs(point[0] - x) <= radius_x and abs(point[1] - y) <= radius_y

@@ -1,6 +1,7 @@
 """Detectors, the search over scales, and where the weights come from."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,11 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
+from loppestars_imaging.detectors import yunet
 from loppestars_imaging.detectors.boxes import NO_BOXES, merge
 from loppestars_imaging.detectors.onnx_graph import free_size
-from loppestars_imaging.detectors.scales import ScalePlan, sides, tiles
+from loppestars_imaging.detectors.onnx_session import OnnxSession
+from loppestars_imaging.detectors.openvino_session import OpenVinoSession
+from loppestars_imaging.detectors.scales import ScalePlan, Shape, crowd_side, sides, tiles
 from loppestars_imaging.detectors.search import FaceSearch
-from loppestars_imaging.detectors.session import Session
+from loppestars_imaging.detectors.session import Session, uses_openvino
 from loppestars_imaging.detectors.weights import YUNET_S, Weights
 from loppestars_imaging.detectors.yunet import YuNet
 from loppestars_imaging.errors import DetectionFailed, DetectorUnavailable, ImagingError
@@ -61,24 +65,46 @@ class TestWeights:
         with pytest.raises(DetectorUnavailable, match="not the pinned ones"):
             replace(YUNET_S, sha256="0" * 64).read()
 
-    def test_weights_that_are_no_model(self) -> None:
-        """Bytes that onnxruntime cannot open are a missing detector, not a crash."""
+    @pytest.mark.parametrize("runtime", [OnnxSession, OpenVinoSession])
+    def test_weights_that_are_no_model(self, runtime: Callable[[bytes], Session]) -> None:
+        """Bytes that a runtime cannot open are a missing detector, not a crash."""
         with pytest.raises(DetectorUnavailable):
-            Session(b"not a model")
+            runtime(b"not a model")
 
 
 class TestGraphEdit:
     def test_the_model_takes_any_size_and_gives_what_is_read(self) -> None:
         """Fixed sizes and unread outputs are gone."""
-        session = Session(free_size(YUNET_S.read(), ("cls_8", "bbox_8")))
+        session = OnnxSession(free_size(YUNET_S.read(), ("cls_8", "bbox_8")))
         assert session.outputs == ["cls_8", "bbox_8"]
-        outputs = session.run(np.zeros((1, 3, 96, 160), np.float32))
+        outputs = session.run(np.zeros((96, 160, 3), np.uint8))
         assert outputs["cls_8"].shape == (1, 12 * 20, 1)
 
     def test_a_cut_model_is_an_error(self) -> None:
         """The editor notices a truncated file."""
         with pytest.raises((ValueError, IndexError)):
             free_size(YUNET_S.read()[:1000], ("cls_8",))
+
+
+class TestRuntimes:
+    def test_the_runtime_follows_from_the_cpu(self) -> None:
+        """OpenVINO where there are tiles of bfloat16 and it is installed, else onnxruntime."""
+        assert uses_openvino(frozenset({"avx512f", "amx_bf16"}), installed=True)
+        assert not uses_openvino(frozenset({"avx512f", "avx512_bf16"}), installed=True)
+        assert not uses_openvino(frozenset({"amx_bf16"}), installed=False)
+
+    def test_both_see_the_same(self, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The same faces at the same places, to within what bfloat16 rounds, whatever the CPU computes it with."""
+        picture = cv2.imread(str(photos / "dlib/2008_002506.jpg"))
+        found = []
+        for runtime in (OnnxSession, OpenVinoSession):
+            monkeypatch.setattr(yunet, "open_session", runtime)
+            found.append(FaceSearch(YuNet()).find(picture, (500, 375)))
+        one, other = (sorted(faces, key=lambda face: face.x) for faces in found)
+        assert len(one) == len(other) >= 3
+        for a, b in zip(one, other, strict=True):
+            assert overlap(a, [b.x, b.y, b.x + b.width, b.y + b.height]) > 0.8
+            assert a.score == pytest.approx(b.score, abs=0.05)
 
 
 class TestYuNet:
@@ -126,9 +152,9 @@ class TestScales:
         """No strip is left out, tiles overlap, and their sides suit the network."""
         plan = ScalePlan()
         covered = np.zeros((height, width), np.bool_)
-        for tile in tiles(width, height, plan, 32):
+        for tile in tiles(width, height, plan):
             assert tile.width % 32 == tile.height % 32 == 0
-            assert tile.width <= plan.tile_side + 32
+            assert Shape(tile.width, tile.height) in plan.shapes
             covered[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width] = True
         assert covered.all()
 
@@ -142,6 +168,13 @@ class TestScales:
         """`downscaleForDetection` below our own side has no effect."""
         assert sides(4000, 3000, ScalePlan(), 200) == sides(4000, 3000, ScalePlan())
         assert sides(4000, 3000, ScalePlan(), 2000)[0] == 2000
+
+    def test_crowds_are_searched_more_finely(self) -> None:
+        """Within what a small photo can be enlarged, and only where that is much finer than what was searched."""
+        plan = ScalePlan()
+        assert crowd_side(4000, 3000, plan, 1600) == plan.crowd_side
+        assert crowd_side(500, 375, plan, 1500) == 500 * plan.crowd_enlargement
+        assert crowd_side(4000, 3000, plan, plan.crowd_side) is None
 
 
 class TestMerging:
@@ -171,16 +204,25 @@ class TestExchange:
         faces = FaceSearch(detector, plan).find(np.zeros((120, 160, 3), np.uint8), (640, 480))
         assert [(f.x, f.y, f.width, f.height) for f in faces] == [(32, 32, 64, 64)]
 
+    @pytest.mark.parametrize(("size", "scans"), [(60.0, 2), (20.0, 3)])
+    def test_small_faces_call_for_a_finer_scale(self, size: float, scans: int) -> None:
+        """Where the finest scale shows a small face there may be smaller ones; where it does not, no time is spent."""
+        detector = FixedDetector(boxes((16, 16, 16 + size, 16 + size, 0.9)))
+        plan = ScalePlan(fine_side=320, coarse_side=160, crowd_side=640, shapes=(Shape(640, 640),))
+        FaceSearch(detector, plan).find(np.zeros((120, 160, 3), np.uint8), (640, 480))
+        assert len(detector.seen) == scans
+
     def test_boxes_cut_by_an_inner_border_are_left_to_the_next_tile(self) -> None:
         """Halves of a face at a seam are not faces of their own."""
         detector = FixedDetector(boxes((10, 10, 40, 40, 0.9), (0, 100, 30, 130, 0.9)))
-        plan = ScalePlan(fine_side=1280, coarse_side=1280, tile_side=640)
+        plan = ScalePlan(fine_side=1280, coarse_side=1280, shapes=(Shape(480, 320),))
         found = FaceSearch(detector, plan).scan(np.zeros((320, 1280, 3), np.uint8), (1280, 320), 1280, 0.5)
         assert len(detector.seen) == 3
         assert sum(1 for box in found if box[1] == 100) == 1
 
     def test_values_that_are_no_numbers_fail_closed(self, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A detector that answers nonsense publishes nothing."""
+        monkeypatch.setattr(yunet, "open_session", OnnxSession)
         detector = YuNet()
 
         class Nonsense:

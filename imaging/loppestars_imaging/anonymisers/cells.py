@@ -62,14 +62,16 @@ def cell_means(
     Returns (cells, cells, channels); a cell without samples gets the average of all.
     """
     columns, rows = cell_indices(window, treatment)
-    count = treatment.cells
-    chosen = (rows[:, None] * count + columns[None, :])[mask]
-    counts = np.bincount(chosen, minlength=count * count)
-    samples = values[mask].astype(np.float64)
+    cells = np.arange(treatment.cells)
+    in_row = (rows == cells[:, None]).astype(np.float32)
+    in_column = (columns[:, None] == cells).astype(np.float32)
+    weights = mask.astype(np.float32)
+    counts = in_row @ weights @ in_column
+    # Two matrix products sum each cell: (cells, rows) @ (rows, columns) @ (columns, cells).
     sums = np.stack(
-        [np.bincount(chosen, weights=samples[:, c], minlength=count * count) for c in range(samples.shape[1])], axis=1
+        [in_row @ (values[:, :, c] * weights) @ in_column for c in range(values.shape[2])], axis=2, dtype=np.float64
     )
-    overall = sums.sum(axis=0) / max(len(chosen), 1)
-    means = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], overall)
+    overall = sums.sum(axis=(0, 1)) / max(float(counts.sum()), 1.0)
+    means = np.where(counts[:, :, None] > 0, sums / np.maximum(counts, 1)[:, :, None], overall)
     fade = treatment.strength.fade
-    return np.asarray(means * (1 - fade) + gray * fade).reshape(count, count, -1)
+    return np.asarray(means * (1 - fade) + gray * fade)

@@ -4,23 +4,27 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from loppestars_imaging.anonymisers.cells import Window, cell_indices, cell_means, touched
+from loppestars_imaging.anonymisers.cells import Mask, Window, cell_indices, cell_means, touched
 from loppestars_imaging.faces import Pixels
 from loppestars_imaging.treatment import Style, Treatment
 
-_ENOUGH_SAMPLES = 64
+_ENOUGH_SAMPLES = 32
 """Large areas are averaged over a grid of about this many pixels along the shorter side."""
 
 
-def cover(pixels: Pixels, treatments: list[Treatment]) -> None:
-    """Cover each area in place. All cells are averaged first, so overlapping areas reveal nothing of each other."""
-    prepared = [patch for treatment in treatments if (patch := _patch(pixels, treatment)) is not None]
+def cover(pixels: Pixels, treatments: list[Treatment], source: Pixels | None = None) -> None:
+    """Cover each area in place. All cells are averaged first, so overlapping areas reveal nothing of each other.
+
+    `source` is the picture to average where `pixels` is covered already.
+    """
+    taken = pixels if source is None else source
+    prepared = [patch for treatment in treatments if (patch := _patch(taken, treatment)) is not None]
     for window, mask, values in prepared:
         area = pixels[window.top : window.top + window.rows, window.left : window.left + window.columns]
-        np.copyto(area, values, where=mask[:, :, None])
+        np.copyto(area, cv2.copyTo(values, mask.view(np.uint8), area.copy()).reshape(area.shape))
 
 
-def _patch(pixels: Pixels, treatment: Treatment) -> tuple[Window, npt.NDArray[np.bool_], Pixels] | None:
+def _patch(pixels: Pixels, treatment: Treatment) -> tuple[Window, Mask, Pixels] | None:
     window = window_over(treatment, pixels.shape[1], pixels.shape[0])
     if window is None:
         return None
@@ -37,8 +41,9 @@ def _patch(pixels: Pixels, treatment: Treatment) -> tuple[Window, npt.NDArray[np
     if treatment.strength.style is Style.SMOOTH and treatment.cells > 1:
         return window, mask, np.rint(spread(means, window, treatment)).astype(area.dtype)
     columns, rows = cell_indices(window, treatment)
-    values = np.rint(means).astype(area.dtype)[rows][:, columns]
-    return window, mask, values
+    flat = np.rint(means).astype(area.dtype)
+    across = np.repeat(flat, np.bincount(columns, minlength=treatment.cells), axis=1)
+    return window, mask, np.repeat(across, np.bincount(rows, minlength=treatment.cells), axis=0)
 
 
 def window_over(treatment: Treatment, width: int, height: int) -> Window | None:

@@ -1,19 +1,19 @@
 """`loppestars-imaging doctor`: what is used on this machine, and whether it is the fast path."""
 
+import importlib.metadata
 import os
 import platform
 import sys
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 import PIL
 import pillow_heif
 from PIL import features
 
 from loppestars_core.exit_codes import ExitCode
+from loppestars_imaging.detectors.session import cpu_features, uses_openvino
 from loppestars_imaging.detectors.weights import YUNET_S
 from loppestars_imaging.detectors.yunet import YuNet
 from loppestars_imaging.errors import ImagingError
@@ -43,14 +43,14 @@ def run() -> int:
 def _report() -> tuple[list[tuple[str, str]], bool]:
     lines = [
         ("python", f"{platform.python_version()} on {platform.machine()}"),
-        ("cpu", f"{os.cpu_count()} cores, {' '.join(_cpu_features()) or 'features unknown'}"),
-        ("onnxruntime", f"{onnxruntime.__version__}, CPU, one thread a photo"),
+        ("cpu", f"{os.cpu_count()} cores, {_cpu_features() or 'features unknown'}"),
+        ("runtimes", ", ".join(f"{name} {_version(name)}" for name in ("onnxruntime", "openvino"))),
         ("opencv", cv2.__version__),
         ("pillow", f"{PIL.__version__}, {_codecs()}"),
         ("libheif", pillow_heif.libheif_version()),
     ]
-    model, ready = _model()
-    lines.append(("model", model))
+    model, runtime, ready = _model()
+    lines += [("model", model), ("runs in", runtime)]
     library = load_library()
     if library is None:
         lines.append(("libjpeg-turbo", "not found: install pillow from its wheel, or Debian's libjpeg62-turbo"))
@@ -62,7 +62,7 @@ def _report() -> tuple[list[tuple[str, str]], bool]:
     return lines, ready
 
 
-def _model() -> tuple[str, bool]:
+def _model() -> tuple[str, str, bool]:
     try:
         detector = YuNet()
         picture = np.zeros((480, 640, 3), np.uint8)
@@ -71,8 +71,21 @@ def _model() -> tuple[str, bool]:
         detector.detect(picture, 1.0)
         milliseconds = (time.perf_counter() - started) * 1000
     except ImagingError as error:
-        return f"MISSING. {error}", False
-    return f"{detector.name}, sha256 {YUNET_S.sha256[:16]}…, 640 x 480 in {milliseconds:.0f} ms", True
+        return f"MISSING. {error}", "none", False
+    return (
+        f"{detector.name}, sha256 {YUNET_S.sha256[:16]}…, 640 x 480 in {milliseconds:.0f} ms",
+        f"{detector.runtime}, one thread a photo; {_why(detector.runtime)}",
+        True,
+    )
+
+
+def _why(runtime: str) -> str:
+    """Say why this runtime, and whether another one could be had."""
+    if uses_openvino(cpu_features(), installed=True):
+        if runtime.startswith("OpenVINO"):
+            return "the faster one, because this CPU has amx_bf16"
+        return "the slower one: this CPU has amx_bf16, for which the package openvino has to be installed"
+    return "the faster one, because this CPU has no amx_bf16"
 
 
 def _codecs() -> str:
@@ -80,10 +93,12 @@ def _codecs() -> str:
     return ", ".join(f"{name} {features.version(name) or 'missing'}" for name in names)
 
 
-def _cpu_features() -> list[str]:
+def _cpu_features() -> str:
+    return " ".join(name for name in _FEATURES if name in cpu_features())
+
+
+def _version(package: str) -> str:
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return []
-    found = {word for line in text.splitlines() if line.startswith(("flags", "Features")) for word in line.split()}
-    return [name for name in _FEATURES if name in found]
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"

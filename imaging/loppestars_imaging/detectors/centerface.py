@@ -7,7 +7,7 @@ still seen by a detector it was not treated against. Slower and no better here t
 import numpy as np
 
 from loppestars_imaging.detectors.onnx_graph import free_size
-from loppestars_imaging.detectors.session import Session
+from loppestars_imaging.detectors.onnx_session import OnnxSession
 from loppestars_imaging.detectors.weights import CENTERFACE
 from loppestars_imaging.faces import Bgr, Boxes
 
@@ -24,12 +24,11 @@ class CenterFace:
 
     def __init__(self) -> None:
         """Load the pinned weights; raise DetectorUnavailable."""
-        self._session = Session(free_size(CENTERFACE.read(), (_HEATMAP, _SCALE, _OFFSET)))
+        self._session = OnnxSession(free_size(CENTERFACE.read(), (_HEATMAP, _SCALE, _OFFSET)))
 
     def detect(self, picture: Bgr, threshold: float) -> Boxes:
         """Return candidates in a picture whose sides are multiples of 32."""
-        rgb = picture[:, :, ::-1]
-        outputs = self._session.run(np.ascontiguousarray(rgb.transpose(2, 0, 1)[None], dtype=np.float32))
+        outputs = self._session.run(picture[:, :, ::-1])
         heat = outputs[_HEATMAP][0, 0]
         rows, columns = np.nonzero(heat >= threshold)
         scale, offset = outputs[_SCALE][0][:, rows, columns], outputs[_OFFSET][0][:, rows, columns]

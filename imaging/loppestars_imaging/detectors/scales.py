@@ -2,11 +2,32 @@
 
 A detector finds faces of some ten to some hundred pixels. A fine scale finds the small ones, coarse scales the large
 ones, of which a fine scale sees fragments. Tiles bound the memory of the network and keep its working set in the cache;
-they overlap by more than the largest face that only the fine scale would find.
+they overlap by more than the largest face that only the fine scale would find. There are few sizes of tiles, because
+runtimes prepare a network for each size.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Size of a picture given to the network; sides are multiples of 32."""
+
+    width: int
+    height: int
+
+
+LARGE = (Shape(832, 640), Shape(640, 832))
+"""Two by two of them hold the fine scale of an ordinary photo, lying or standing."""
+MEDIUM = (Shape(640, 480), Shape(480, 640))
+"""Holds the coarse scale of an ordinary photo, or a sheet of many crops."""
+SMALL = Shape(448, 448)
+"""For thumbnails, and for a sheet of few crops."""
+
+
+_FINER = 1.2
+"""A scale that is finer by less than this is not worth its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,17 +38,23 @@ class ScalePlan:
     """Long side, in pixels, of the finest scale."""
     max_enlargement: float = 3.0
     """Small photos are enlarged by at most this much."""
-    coarse_side: int = 576
+    coarse_side: int = 640
     """Long side of the scale for large faces."""
-    tile_side: int = 832
-    """Tiles are at most this wide and high."""
-    overlap: int = 96
-    """Tiles share this many pixels."""
+    crowd_side: int = 3200
+    """Long side of the scale that is added where the finest one has found small faces: there may be smaller ones."""
+    crowd_enlargement: float = 4.0
+    """Small photos are enlarged by at most this much for it."""
+    small_face: int = 28
+    """Longer side of a small face, in pixels of the finest scale."""
+    shapes: tuple[Shape, ...] = (SMALL, *MEDIUM, *LARGE)
+    """Tiles are of these sizes."""
+    overlap: int = 64
+    """Tiles share at least this many pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A part of a scaled picture, in its pixels."""
+    """A part of a scaled picture, in its pixels; may reach over its right and lower edge."""
 
     left: int
     top: int
@@ -43,23 +70,30 @@ def sides(width: int, height: int, plan: ScalePlan, least_side: int = 0) -> list
     return [fine, plan.coarse_side] if fine > plan.coarse_side * 1.5 else [fine]
 
 
-def tiles(width: int, height: int, plan: ScalePlan, stride: int) -> Iterator[Tile]:
-    """Cut a picture into equal overlapping tiles; their sides are multiples of `stride` and may reach over its edge."""
-    columns, tile_width = _cut(width, plan, stride)
-    rows, tile_height = _cut(height, plan, stride)
-    for top in rows:
-        for left in columns:
-            yield Tile(left, top, tile_width, tile_height)
+def crowd_side(width: int, height: int, plan: ScalePlan, searched: int) -> int | None:
+    """Return the long side of the scale for crowds; None where it is hardly finer than the one `searched` already."""
+    side = min(plan.crowd_side, round(max(width, height) * plan.crowd_enlargement))
+    return side if side > searched * _FINER else None
 
 
-def _cut(length: int, plan: ScalePlan, stride: int) -> tuple[list[int], int]:
-    if length <= plan.tile_side:
-        return [0], _round_up(length, stride)
-    count = -(-(length - plan.overlap) // (plan.tile_side - plan.overlap))
-    side = _round_up(-(-(length + (count - 1) * plan.overlap) // count), stride)
-    step = (length - side) / (count - 1)
-    return [round(index * step) for index in range(count)], side
+def tiles(width: int, height: int, plan: ScalePlan) -> Iterator[Tile]:
+    """Cut a picture into overlapping tiles of that size which needs the fewest pixels in all."""
+    shape = min(plan.shapes, key=lambda s: _pixels(width, height, s, plan.overlap))
+    for top in _starts(height, shape.height, plan.overlap):
+        for left in _starts(width, shape.width, plan.overlap):
+            yield Tile(left, top, shape.width, shape.height)
 
 
-def _round_up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple
+def _pixels(width: int, height: int, shape: Shape, overlap: int) -> int:
+    columns, rows = _count(width, shape.width, overlap), _count(height, shape.height, overlap)
+    return columns * rows * shape.width * shape.height
+
+
+def _count(length: int, side: int, overlap: int) -> int:
+    return 1 if length <= side else -(-(length - overlap) // (side - overlap))
+
+
+def _starts(length: int, side: int, overlap: int) -> list[int]:
+    """Return where tiles begin: evenly spread, the last one ends with the picture."""
+    count = _count(length, side, overlap)
+    return [0] if count == 1 else [round(index * (length - side) / (count - 1)) for index in range(count)]

@@ -1,11 +1,11 @@
 """Finds the faces of a photo: several scales, tiles, and what is left after merging."""
 
-import cv2
 import numpy as np
 
 from loppestars_imaging.detectors.base import Detector
 from loppestars_imaging.detectors.boxes import NO_BOXES, merge, scaled
-from loppestars_imaging.detectors.scales import ScalePlan, Tile, sides, tiles
+from loppestars_imaging.detectors.levels import Levels
+from loppestars_imaging.detectors.scales import ScalePlan, Tile, crowd_side, sides, tiles
 from loppestars_imaging.faces import Bgr, Boxes, Face, faces_of
 from loppestars_imaging.orientation import TURNS
 
@@ -24,18 +24,28 @@ class FaceSearch:
         return min(max(width, height), sides(width, height, self.plan, least_side)[0])
 
     def find(
-        self, picture: Bgr, size: tuple[int, int], *, threshold: float | None = None, least_side: int = 0
+        self, picture: Bgr | Levels, size: tuple[int, int], *, threshold: float | None = None, least_side: int = 0
     ) -> list[Face]:
         """Return the faces in pixels of the photo, whose `size` is (width, height); `picture` shows all of it, smaller.
 
         Raises DetectionFailed.
         """
-        threshold = self.detector.threshold if threshold is None else min(threshold, self.detector.threshold)
-        found = [self.scan(picture, size, side, threshold) for side in sides(*size, self.plan, least_side)]
+        threshold = self.detector.threshold if threshold is None else threshold
+        levels = picture if isinstance(picture, Levels) else Levels(picture)
+        wanted = sides(*size, self.plan, least_side)
+        found = [self.scan_level(levels, size, side, threshold) for side in wanted]
+        finer = crowd_side(*size, self.plan, wanted[0])
+        if finer is not None and self._has_small(found[0], wanted[0] / max(size)):
+            found.append(self.scan_level(levels, size, finer, threshold))
         return faces_of(merge(np.concatenate(found)))
 
+    def _has_small(self, boxes: Boxes, scale: float) -> bool:
+        """Tell whether one of the boxes is small in the picture that was searched at `scale` of the photo's size."""
+        longer = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+        return bool((longer * scale < self.plan.small_face).any())
+
     def find_turned(self, picture: Bgr, size: tuple[int, int], threshold: float) -> list[Face]:
-        """Search the three other orientations, at the coarse scale, for photos that are not upright."""
+        """Search the three other orientations, at the finest scale, for photos that are not upright."""
         found = [NO_BOXES]
         for orientation in (3, 6, 8):
             turn = TURNS[orientation]
@@ -48,11 +58,13 @@ class FaceSearch:
 
     def scan(self, picture: Bgr, size: tuple[int, int], side: int, threshold: float) -> Boxes:
         """Search at one scale; boxes are not merged, and in pixels of the photo."""
-        level = resize(picture, side)
+        return self.scan_level(Levels(picture), size, side, threshold)
+
+    def scan_level(self, levels: Levels, size: tuple[int, int], side: int, threshold: float) -> Boxes:
+        """Search a picture that is searched at other scales too."""
+        level = levels.of_side(side)
         rows, columns = level.shape[:2]
-        found = [
-            self._scan_tile(level, tile, threshold) for tile in tiles(columns, rows, self.plan, self.detector.stride)
-        ]
+        found = [self._scan_tile(level, tile, threshold) for tile in tiles(columns, rows, self.plan)]
         return scaled(np.concatenate(found), size[0] / columns, size[1] / rows)
 
     def _scan_tile(self, level: Bgr, tile: Tile, threshold: float) -> Boxes:
@@ -77,13 +89,7 @@ class FaceSearch:
 
 def resize(picture: Bgr, long_side: int) -> Bgr:
     """Scale so that the longer side is `long_side`, averaging where much smaller."""
-    rows, columns = picture.shape[:2]
-    factor = long_side / max(rows, columns)
-    if factor == 1:
-        return picture
-    target = max(1, round(columns * factor)), max(1, round(rows * factor))
-    method = cv2.INTER_AREA if factor < 0.6 else cv2.INTER_LINEAR  # noqa: PLR2004 - linear skips pixels below one half
-    return np.asarray(cv2.resize(picture, target, interpolation=method), dtype=np.uint8)
+    return Levels(picture).of_side(long_side)
 
 
 def _turned_back(boxes: Boxes, orientation: int, size: tuple[int, int]) -> Boxes:

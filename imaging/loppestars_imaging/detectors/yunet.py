@@ -7,7 +7,7 @@ their geometric mean, the box is centre offset and log size in units of the stri
 import numpy as np
 
 from loppestars_imaging.detectors.onnx_graph import free_size
-from loppestars_imaging.detectors.session import Session, Tensor
+from loppestars_imaging.detectors.session import Outputs, open_session
 from loppestars_imaging.detectors.weights import YUNET_S
 from loppestars_imaging.faces import Bgr, Boxes
 
@@ -18,23 +18,23 @@ _OUTPUTS = tuple(f"{kind}_{stride}" for kind in ("cls", "obj", "bbox") for strid
 class YuNet:
     """The product's detector."""
 
-    name = "YuNet-s 2023mar (onnxruntime)"
+    name = "YuNet-s 2023mar"
     stride = 32
-    threshold = 0.6
+    threshold = 0.5
 
     def __init__(self) -> None:
         """Load the pinned weights; raise DetectorUnavailable. The landmark heads are left out: nobody reads them."""
-        self._session = Session(free_size(YUNET_S.read(), _OUTPUTS))
+        self._session = open_session(free_size(YUNET_S.read(), _OUTPUTS))
+        self.runtime = self._session.runtime
 
     def detect(self, picture: Bgr, threshold: float) -> Boxes:
         """Return candidates in a picture whose sides are multiples of 32."""
         columns = picture.shape[1]
-        tensor = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype=np.float32)
-        outputs = self._session.run(tensor)
+        outputs = self._session.run(picture)
         return np.concatenate([_decode(outputs, stride, columns, threshold) for stride in _STRIDES])
 
 
-def _decode(outputs: dict[str, Tensor], stride: int, columns: int, threshold: float) -> Boxes:
+def _decode(outputs: Outputs, stride: int, columns: int, threshold: float) -> Boxes:
     classes = outputs[f"cls_{stride}"].ravel()
     objects = outputs[f"obj_{stride}"].ravel()
     product = classes.clip(0, 1) * objects.clip(0, 1)

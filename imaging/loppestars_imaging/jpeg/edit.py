@@ -74,8 +74,12 @@ def cover_blocks(photo: CoefficientPhoto, treatments: list[Treatment]) -> None:
     """Cover each area in the target planes. Averages are taken before anything is written."""
     layers = _layers(photo)
     patches = [patch for treatment in treatments for patch in _patches(layers, treatment)]
-    for layer, window, mask, blocks in patches:
-        layer.under(window)[mask] = blocks[mask]
+    for layer, window, mask, values in patches:
+        layer.under(window)[mask] = 0
+        if values.shape[2] == 1:
+            layer.under(window)[:, :, 0][mask] = values[mask, 0]
+        else:
+            layer.under(window)[mask] = values[mask]
 
 
 def _layers(photo: CoefficientPhoto) -> list[_Layer]:
@@ -163,17 +167,15 @@ def _spill(mask: Mask, across: int, down: int) -> Mask:
 
 
 def _flat_blocks(layer: _Layer, window: Window, mask: Mask, treatment: Treatment) -> Coefficients:
-    """Return new coefficients for every block of the window: (rows, columns, 64)."""
-    blocks = np.zeros((window.rows, window.columns, DCTSIZE * DCTSIZE), np.int16)
+    """Return new coefficients for the blocks of the window: (rows, columns, 64), or the first one of each alone."""
     if treatment.strength.style is Style.SOLID:
-        return blocks  # all zero is mid-gray in every colour space
+        # All zero is mid-gray in every colour space.
+        return np.zeros((window.rows, window.columns, 1), np.int16)
     dc = layer.under(window)[:, :, :1]
     means = cell_means(dc, mask, window, treatment, gray=0.0)
     if treatment.strength.style is Style.SMOOTH and treatment.cells > 1:
-        blocks[:] = _smooth_blocks(layer, window, means, treatment)
-    else:
-        blocks[:, :, :1] = np.rint(spread(means, window, treatment))
-    return blocks
+        return _smooth_blocks(layer, window, means, treatment).astype(np.int16)
+    return np.rint(spread(means, window, treatment)).astype(np.int16)
 
 
 def _smooth_blocks(

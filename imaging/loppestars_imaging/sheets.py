@@ -1,0 +1,139 @@
+"""Lays crops around covered areas onto sheets, so that the detector sees them all in few runs.
+
+A covered area is mistaken for a face where it is some ten to forty pixels large, whatever its size in the photo. Every
+area is therefore shown at several such sizes, each with its surroundings: detectors also look at hair and shoulders.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from loppestars_imaging.anonymisers.pixels import cover
+from loppestars_imaging.detectors.levels import Levels
+from loppestars_imaging.detectors.scales import MEDIUM, SMALL, Shape
+from loppestars_imaging.faces import Bgr, Boxes
+from loppestars_imaging.treatment import Treatment
+
+SIZES = (13, 19, 28, 40)
+"""Longer sides of the areas on the sheets, in pixels."""
+_CONTEXT = 3.0
+"""Side of a crop over the longer side of its area."""
+_OFF_CENTRE = 0.6
+"""A box belongs to an area when its centre is no farther from the area's, in longer sides of the area."""
+_LEAST_BOX = 0.2
+"""Smaller boxes, in longer sides of the area, are of something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """Where an area is shown: its index, its size there, and the crop's corner on its sheet."""
+
+    area: int
+    size: int
+    left: int
+    top: int
+
+    @property
+    def side(self) -> int:
+        """Side of the crop in pixels."""
+        return round(self.size * _CONTEXT)
+
+
+@dataclass(slots=True)
+class Sheet:
+    """Crops side by side."""
+
+    shape: Shape
+    crops: list[Crop]
+
+
+def lay_out(areas: list[int]) -> list[Sheet]:
+    """Return sheets that show every area at every size, the large crops first."""
+    wanted = [(area, size) for size in sorted(SIZES, reverse=True) for area in areas]
+    small = _fill(wanted, SMALL)
+    if len(small) <= 1:
+        return small
+    sheets = _fill(wanted, MEDIUM[0])
+    last = _fill([(crop.area, crop.size) for crop in sheets[-1].crops], SMALL)
+    return sheets[:-1] + (last if len(last) == 1 else sheets[-1:])
+
+
+def _fill(wanted: list[tuple[int, int]], shape: Shape) -> list[Sheet]:
+    """Fill sheets row by row; crops come largest first, so each fits the row it is put into."""
+    sheets: list[Sheet] = []
+    left = top = height = 0
+    for area, size in wanted:
+        side = round(size * _CONTEXT)
+        if left + side > shape.width:
+            left, top, height = 0, top + height, 0
+        if not sheets or top + side > shape.height:
+            sheets.append(Sheet(shape, []))
+            left = top = height = 0
+        sheets[-1].crops.append(Crop(area, size, left, top))
+        left, height = left + side, max(height, side)
+    return sheets
+
+
+class Scene:
+    """The photo at the few sizes at which areas are shown, covered there."""
+
+    def __init__(self, levels: Levels) -> None:
+        self._levels = levels
+        self._covered: dict[int, Bgr] = {}
+        self._shown: dict[int, Bgr] = {}
+
+    def cover(self, areas: list[int], treatments: list[Treatment]) -> None:
+        """Cover these areas; `treatments` are all there are, in pixels of the largest level."""
+        wanted = {index: self._level(treatments[index]) for index in areas}
+        for level in set(wanted.values()) | set(self._covered):
+            source = self._levels.halved(level)
+            missing = level not in self._covered
+            target = self._covered.setdefault(level, source.copy()) if missing else self._covered[level]
+            across, down = self._zoom(level)
+            chosen = treatments if missing else [treatments[index] for index in areas]
+            cover(target, [treatment.scaled(across, down) for treatment in chosen], source=source)
+        self._shown = {index: self._crop(level, treatments[index]) for index, level in wanted.items()}
+
+    def draw(self, sheet: Sheet) -> Bgr:
+        """Return the sheet's picture."""
+        picture = np.zeros((sheet.shape.height, sheet.shape.width, 3), np.uint8)
+        for place in sheet.crops:
+            shown, side = self._shown[place.area], place.side
+            picture[place.top : place.top + side, place.left : place.left + side] = (
+                shown if side == len(shown) else cv2.resize(shown, (side, side), interpolation=cv2.INTER_AREA)
+            )
+        return picture
+
+    def _level(self, treatment: Treatment) -> int:
+        """Return how often to halve the photo so that little is left to shrink."""
+        return max(0, int(np.log2(max(1.0, 2 * max(treatment.radii) / SIZES[-1]))))
+
+    def _zoom(self, level: int) -> tuple[float, float]:
+        rows, columns = self._levels.halved(level).shape[:2]
+        full_rows, full_columns = self._levels.picture.shape[:2]
+        return columns / full_columns, rows / full_rows
+
+    def _crop(self, level: int, treatment: Treatment) -> Bgr:
+        """Return an area with its surroundings, at the largest size it is shown at."""
+        side = round(SIZES[-1] * _CONTEXT)
+        zoom = SIZES[-1] / (2 * max(treatment.radii))
+        across, down = self._zoom(level)
+        (x, y), middle = treatment.center, side / 2
+        move = np.array([[zoom / across, 0, middle - x * zoom], [0, zoom / down, middle - y * zoom]])
+        crop = cv2.warpAffine(
+            self._covered[level], move, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(crop, dtype=np.uint8)
+
+
+def areas_hit(boxes: Boxes, sheet: Sheet) -> set[int]:
+    """Return the areas over which there is a box, and not merely beside them."""
+    if not len(boxes):
+        return set()
+    places = np.array([(c.left + c.side / 2, c.top + c.side / 2, c.size) for c in sheet.crops])
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    longer = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    off = np.maximum(np.abs(x[:, None] - places[:, 0]), np.abs(y[:, None] - places[:, 1]))
+    hit = (off < _OFF_CENTRE * places[:, 2]) & (longer[:, None] > _LEAST_BOX * places[:, 2])
+    return {sheet.crops[index].area for index in np.nonzero(hit.any(axis=0))[0]}
