@@ -5,13 +5,15 @@ Cells are averages, so a small picture of them shows what the result will show.
 
 from loppestars_imaging.detectors.base import Detector
 from loppestars_imaging.detectors.levels import Levels
-from loppestars_imaging.sheets import Scene, areas_hit, lay_out
+from loppestars_imaging.sheets import Scene, areas_hit, in_view, lay_out
 from loppestars_imaging.treatment import Treatment
 
 _LOOKS = 5
 """After so many looks what is left is wide mid-gray boxes, in which nothing can be recognised."""
-_CAUTION = 0.7
-"""The second pass already reacts to this share of the threshold: writing the file moves pixels a little."""
+_CAUTION = (0.65, 0.4)
+"""Shares of the threshold from which a covered area is covered more strongly: at first, and once it has been seen.
+
+How a viewer scales a photo moves a score by some tenths, and what was mistaken once is so more easily again."""
 
 
 def strengthen(
@@ -22,21 +24,25 @@ def strengthen(
     `levels` hold the upright photo at `scale` (horizontal, vertical) of its size.
     """
     final = list(treatments)
-    pending = list(range(len(final)))
+    looked_at = changed = list(range(len(final)))
     scene = Scene(levels)
     for _ in range(_LOOKS):
-        scene.cover(pending, [treatment.scaled(*scale) for treatment in final])
-        pending = _seen(scene, pending, detector, threshold * _CAUTION)
-        if not pending:
+        small = [treatment.scaled(*scale) for treatment in final]
+        scene.cover(changed, looked_at, small)
+        thresholds = {index: threshold * _CAUTION[min(final[index].step, 1)] for index in looked_at}
+        changed = _seen(scene, thresholds, detector)
+        if not changed:
             break
-        for index in pending:
+        for index in changed:
             final[index] = final[index].stronger()
+        # What is seen in an area also depends on the ones beside it.
+        looked_at = in_view(changed, [treatment.scaled(*scale) for treatment in final])
     return final
 
 
-def _seen(scene: Scene, pending: list[int], detector: Detector, threshold: float) -> list[int]:
-    """Return the pending areas in which the detector sees a face, at any size."""
-    hit = set[int]()
-    for sheet in lay_out(pending):
-        hit |= areas_hit(detector.detect(scene.draw(sheet), threshold), sheet)
+def _seen(scene: Scene, thresholds: dict[int, float], detector: Detector) -> list[int]:
+    """Return the areas in which the detector sees a face, at any size, with at least the area's threshold."""
+    least, hit = min(thresholds.values(), default=1.0), set[int]()
+    for sheet in lay_out(list(thresholds)):
+        hit |= areas_hit(detector.detect(scene.draw(sheet), least), sheet, thresholds)
     return sorted(hit)

@@ -15,7 +15,7 @@ from loppestars_imaging.detectors.scales import MEDIUM, SMALL, Shape
 from loppestars_imaging.faces import Bgr, Boxes
 from loppestars_imaging.treatment import Treatment
 
-SIZES = (13, 19, 28, 40)
+SIZES = (13, 18, 25, 35)
 """Longer sides of the areas on the sheets, in pixels."""
 _CONTEXT = 3.0
 """Side of a crop over the longer side of its area."""
@@ -83,15 +83,18 @@ class Scene:
         self._covered: dict[int, Bgr] = {}
         self._shown: dict[int, Bgr] = {}
 
-    def cover(self, areas: list[int], treatments: list[Treatment]) -> None:
-        """Cover these areas; `treatments` are all there are, in pixels of the largest level."""
-        wanted = {index: self._level(treatments[index]) for index in areas}
+    def cover(self, changed: list[int], shown: list[int], treatments: list[Treatment]) -> None:
+        """Cover the areas that changed, and take crops of those to be shown.
+
+        `treatments` are all there are, in pixels of the largest level.
+        """
+        wanted = {index: self._level(treatments[index]) for index in shown}
         for level in set(wanted.values()) | set(self._covered):
             source = self._levels.halved(level)
             missing = level not in self._covered
             target = self._covered.setdefault(level, source.copy()) if missing else self._covered[level]
             across, down = self._zoom(level)
-            chosen = treatments if missing else [treatments[index] for index in areas]
+            chosen = treatments if missing else [treatments[index] for index in changed]
             cover(target, [treatment.scaled(across, down) for treatment in chosen], source=source)
         self._shown = {index: self._crop(level, treatments[index]) for index, level in wanted.items()}
 
@@ -127,13 +130,23 @@ class Scene:
         return np.asarray(crop, dtype=np.uint8)
 
 
-def areas_hit(boxes: Boxes, sheet: Sheet) -> set[int]:
-    """Return the areas over which there is a box, and not merely beside them."""
+def in_view(changed: list[int], treatments: list[Treatment]) -> list[int]:
+    """Return the areas that have one of the `changed` in their crop, themselves included."""
+    centers = np.array([treatment.center for treatment in treatments])
+    radii = np.array([treatment.radii for treatment in treatments])
+    views = radii.max(axis=1) * _CONTEXT
+    apart = np.abs(centers[:, None] - centers[changed]) < views[:, None, None] + radii[changed]
+    return [int(index) for index in np.nonzero(apart.all(axis=2).any(axis=1))[0]]
+
+
+def areas_hit(boxes: Boxes, sheet: Sheet, thresholds: dict[int, float]) -> set[int]:
+    """Return the areas over which there is a box of at least the area's threshold, and not merely beside them."""
     if not len(boxes):
         return set()
-    places = np.array([(c.left + c.side / 2, c.top + c.side / 2, c.size) for c in sheet.crops])
+    places = np.array([(c.left + c.side / 2, c.top + c.side / 2, c.size, thresholds[c.area]) for c in sheet.crops])
     x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
     longer = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     off = np.maximum(np.abs(x[:, None] - places[:, 0]), np.abs(y[:, None] - places[:, 1]))
     hit = (off < _OFF_CENTRE * places[:, 2]) & (longer[:, None] > _LEAST_BOX * places[:, 2])
+    hit &= boxes[:, 4, None] >= places[:, 3]
     return {sheet.crops[index].area for index in np.nonzero(hit.any(axis=0))[0]}

@@ -50,8 +50,8 @@ FLOOR = {
 """The weakest treatment of each style. Requests and the second detection pass only ever go beyond it."""
 
 _STEPS = (
-    Strength(Style.MOSAIC, cells=2, fade=0.65, margin=0.5),
-    Strength(Style.SOLID, cells=1, fade=1.0, margin=0.5),
+    Strength(Style.MOSAIC, cells=2, fade=0.75, margin=0.55),
+    Strength(Style.SOLID, cells=1, fade=1.0, margin=0.55),
 )
 """What follows where the second pass still sees a face; the style of the request is kept until the last step, a box.
 After it the box only grows."""

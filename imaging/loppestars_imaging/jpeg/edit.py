@@ -20,6 +20,9 @@ from loppestars_imaging.jpeg.structure import JpegStructure
 from loppestars_imaging.orientation import UPRIGHT
 from loppestars_imaging.treatment import Style, Treatment
 
+_TINY_BLOCKS = 2
+"""Faces narrower than so many chroma blocks are tiny."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
@@ -124,13 +127,15 @@ def _patches(layers: list[_Layer], treatment: Treatment) -> list[tuple[_Layer, W
 def _chroma_shrink(layer: _Layer, treatment: Treatment) -> float:
     """Return by how many pixels the chroma area is smaller than the luma area.
 
-    Large faces: so far inside that interpolated chroma ends within the luma area. Small faces: down to the detected
-    box, and blocks that it only grazes are left, or a face of 16 pixels would become a patch of 64.
+    So far inside that interpolated chroma ends within the luma area, but never within the detected box: the colour of
+    skin alone makes a detector see a face. Around tiny faces, blocks that the box only grazes are left, or a face of 16
+    pixels would become a patch of 64.
     """
     margin = min(
         r - side / 2 for r, side in zip(treatment.radii, (treatment.face.width, treatment.face.height), strict=True)
     )
-    grazed = (min(layer.block_width, layer.block_height) - DCTSIZE) / 2
+    tiny = min(treatment.face.width, treatment.face.height) < _TINY_BLOCKS * max(layer.block_width, layer.block_height)
+    grazed = (min(layer.block_width, layer.block_height) - DCTSIZE) / 2 if tiny else 0.0
     return max(0.0, min(margin, layer.block_width + 1.0)) + max(0.0, grazed)
 
 
