@@ -78,11 +78,41 @@ def test_missing_secret_is_named_and_heals(other: Stack) -> None:
     other.wait_ready(seconds=180)
 
 
-def test_wrong_cron_and_time_zone_are_stalled(other: Stack) -> None:
-    """What the schema cannot see is reported in the API server's own words."""
-    other.cluster.apply(minimal("other", crawler={"schedule": "every full moon"}))
+def test_a_wrong_key_of_a_secret_is_named_and_heals(other: Stack) -> None:
+    """The Secret is there, its key is not: the condition names both, and the key's arrival is enough."""
+    key = {"secretRef": {"name": "loppestars-database", "key": "pooled-url"}}
+    other.cluster.apply(minimal("other", api={"replicas": 1}, database=key))
+
+    def told() -> bool:
+        message = str(other.condition("Ready").get("message", ""))
+        return "pooled-url" in message and "loppestars-database" in message
+
+    other.cluster.until(told, "the missing key in the message", 90)
+    secret = other.cluster.get("secret", "loppestars-database")
+    other.cluster.patch("secret", "loppestars-database", {"data": {"pooled-url": secret["data"]["url"]}})
+    other.wait_ready(seconds=240)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"crawler": {"schedule": "every full moon"}}, ["every full moon"]),
+        ({"crawler": {"timeZone": "Mars/Olympus_Mons"}}, ["unknown time zone", "Mars/Olympus_Mons"]),
+        (
+            {"api": {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}}},
+            ["must be less than or equal to memory limit"],
+        ),
+    ],
+    ids=["cron", "time zone", "quantity"],
+)
+def test_what_the_schema_cannot_see_is_stalled(other: Stack, changes: Object, words: list[str]) -> None:
+    """Reported in the API server's own words, and mended by a correct spec."""
+    other.cluster.apply(minimal("other", **changes))
     found = other.wait_for("Stalled", "True", "InvalidSpec", seconds=60)
-    assert "every full moon" in found["message"] or "schedule" in found["message"]
+    assert all(word in found["message"] for word in words), found["message"]
+    # kubectl takes what an apply no longer names out of the spec.
+    other.cluster.apply(minimal("other"))
+    other.wait_for("Stalled", "False", seconds=30)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
 
 MAX_LOAD_SECONDS = 900.0
@@ -29,10 +30,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Ingress:
-    """An ingress controller's address, asked for one host name."""
+    """An ingress controller's address, asked for one host name; by HTTPS where it says whom to `trust`."""
 
     url: str
     host: str
+    trust: ssl.SSLContext | None = None
 
     def request(
         self,
@@ -44,14 +46,22 @@ class Ingress:
         timeout: float = 60,
     ) -> Answer:
         """One request on a connection of its own; raise `OSError` when nothing answers."""
-        address = urlsplit(self.url)
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=timeout)
+        connection = self._connect(timeout)
         try:
             connection.request(method, path, body=body, headers={"Host": self.host, **(headers or {})})
             response = connection.getresponse()
             return Answer(response.status, dict(response.headers), response.read())
         finally:
             connection.close()
+
+    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+        address = urlsplit(self.url)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=timeout)
+        if self.trust is not None:
+            connection.connect()
+            # The host name is sent and checked, though the address is the node's.
+            connection.sock = self.trust.wrap_socket(connection.sock, server_hostname=self.host)
+        return connection
 
     def get(self, path: str, **options: Any) -> Answer:
         return self.request("GET", path, **options)
