@@ -14,7 +14,16 @@ from k8s.local.paths import REPOSITORY
 from tests.e2e.support.audit import AuditLog
 from tests.e2e.support.client import Ingress
 from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.figures import FIGURES
 from tests.e2e.support.stack import KIND, Stack, sample
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what was measured."""
+    if FIGURES:
+        terminalreporter.section("measured")
+        for line in FIGURES:
+            terminalreporter.write_line(line)
 
 
 def say(line: str) -> None:

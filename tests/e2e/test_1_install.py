@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.support.figures import measured
 from tests.e2e.support.photos import PhotoBucket, face_photos
 from tests.e2e.support.stack import SAMPLE_SITES
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.e2e
 def test_ready_within_three_minutes(installation: tuple[Stack, float]) -> None:
     """`kubectl wait --for=condition=Ready` returns, and says how long it took."""
     _, seconds = installation
-    print(f"\nReady after {seconds:.0f} s")  # noqa: T201 - a measured number
+    measured(f"Ready after {seconds:.0f} s")
     assert seconds < 180
 
 

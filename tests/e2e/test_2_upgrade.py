@@ -10,6 +10,7 @@ from k8s.local import images as image_builds
 from k8s.local.images import COMPONENTS, REGISTRY, Image
 from k8s.local.paths import REPOSITORY
 from tests.e2e.support.client import SteadyLoad
+from tests.e2e.support.figures import measured
 
 if TYPE_CHECKING:
     from k8s.local.node import Node
@@ -53,7 +54,7 @@ def test_upgrade_without_a_failed_request(stack: Stack, images: str, next_versio
         stack.change(version=next_version)
         stack.wait_ready()
         stack.cluster.until(lambda: load.total >= ENOUGH_REQUESTS, "enough requests", 60)
-    say(f"{load.total} requests, {len(load.failures)} failed")
+    measured(f"upgrade under load: {load.total} requests, {len(load.failures)} failed")
     assert load.failures == []
     document = stack.read()
     assert document["status"]["version"] == next_version

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from tests.e2e.support.cluster import restarts_of
+from tests.e2e.support.figures import measured
 from tests.e2e.support.photos import PhotoBucket, face_photos
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def test_imaging_scales_out_and_in_while_the_api_stays(stack: Stack) -> None:
         stack.cluster.until(lambda: imaging_replicas(stack) == 3, "three imaging pods", LOAD_SECONDS, 1)
         out = time.monotonic() - began
     back = stack.cluster.until(lambda: imaging_replicas(stack) == 1, "one imaging pod again", 240, 1)
-    print(f"\n1 → 3 after {out:.0f} s, back after {back:.0f} s, {len(load.statuses)} photos")  # noqa: T201
+    measured(f"1 → 3 after {out:.0f} s, back after {back:.0f} s, {len(load.statuses)} photos")
     assert {pod["metadata"]["uid"] for pod in stack.pods("api")} == api
     assert restarts_of(stack.pods("api")) == 0
     assert load.statuses

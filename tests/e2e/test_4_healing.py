@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.e2e.support.cluster import restarts_of
+from tests.e2e.support.figures import measured
 from tests.e2e.support.processes import kill_pod
 from tests.e2e.support.stack import Stack, sample
 
@@ -67,7 +68,7 @@ def test_deleted_objects_come_back(stack: Stack) -> None:
             times.append(time.monotonic() - began)
     times.sort()
     p99 = times[min(len(times) - 1, int(len(times) * 0.99))]
-    print(f"\n{len(objects)} objects, {len(times)} deletions: median {times[len(times) // 2]:.2f} s, p99 {p99:.2f} s")  # noqa: T201
+    measured(f"{len(objects)} objects, {len(times)} deletions: median {times[len(times) // 2]:.2f} s, p99 {p99:.2f} s")
     assert p99 < 2
     stack.wait_ready()
 
@@ -107,7 +108,7 @@ def test_the_standby_takes_over(stack: Stack, operator: Cluster) -> None:
     stack.cluster.delete("service", f"{stack.name}-api", wait=False)
     stack.cluster.until(lambda: stack.cluster.find("service", f"{stack.name}-api") is not None, "the service", 40, 0.1)
     took = time.monotonic() - began
-    print(f"\nthe standby took over after {took:.1f} s")  # noqa: T201
+    measured(f"the standby took over after {took:.1f} s")
     assert took < 20
     operator.kubectl("rollout", "status", "deployment/loppestars-operator", "--timeout=60s")
     stack.wait_ready()
@@ -133,7 +134,7 @@ def test_a_leader_killed_in_the_middle_of_an_install(stack: Stack, operator: Clu
     # Its Secrets name servers of this namespace, which has none: migration is as far as an install gets.
     within.until(lambda: bool(within.list("jobs")), "the migration, which follows all that comes before it", 40, 0.1)
     took = time.monotonic() - began
-    print(f"\nkilled with {there} objects there; the install went on after {took:.1f} s")  # noqa: T201
+    measured(f"killed with {there} objects there; the install went on after {took:.1f} s")
     assert took < 20
     cluster.kubectl("delete", "namespace", "halfway", "--timeout=120s", timeout=140)
     operator.kubectl("rollout", "status", "deployment/loppestars-operator", "--timeout=60s")

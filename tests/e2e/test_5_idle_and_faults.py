@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from k8s.local.errors import CommandFailed
+from tests.e2e.support.figures import measured
 from tests.e2e.support.stack import Stack, sample
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def test_idle_operator_writes_nothing_but_its_lease(stack: Stack, audit: AuditLo
     time.sleep(IDLE_SECONDS)
     writes = audit.writes_since(position, OPERATOR)
     renewals = [write for write in writes if write.resource == "leases"]
-    print(f"\n{len(renewals)} renewals and {len(writes) - len(renewals)} other writes in {IDLE_SECONDS:.0f} s")  # noqa: T201
+    measured(f"{len(renewals)} renewals and {len(writes) - len(renewals)} other writes in {IDLE_SECONDS:.0f} s")
     assert renewals
     assert len(renewals) == len(writes), [write for write in writes if write.resource != "leases"]
 

@@ -12,6 +12,7 @@ import pytest
 from k8s.local.errors import CommandFailed
 from k8s.local.paths import REPOSITORY
 from tests.e2e.support.cluster import restarts_of
+from tests.e2e.support.figures import measured
 from tests.e2e.support.photos import PhotoBucket, face_photos
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def test_a_rotated_secret_rolls_the_pods_that_use_it(stack: Stack, reads_secrets
         lambda: not uids(stack, "api") & api and len(uids(stack, "api")) >= len(api), "new API pods", 120
     )
     stack.wait_ready()
-    print(f"\nall API pods were new after {took:.0f} s")  # noqa: T201
+    measured(f"all API pods were new after {took:.0f} s")
     assert uids(stack, "imaging") == imaging
     refused = stack.ingress.get("/scraper/runs", headers={"Authorization": f"Bearer {stack.token('visitor-1')}"})
     assert refused.status == 401, "a token of the old secret"
