@@ -9,10 +9,10 @@ from typing import Any, Final
 import structlog
 
 from loppestars_operator import metrics
-from loppestars_operator.drift import find_drift, owned_fields
+from loppestars_operator.drift import crowded_lists, find_drift, owned_fields
 from loppestars_operator.kinds import ADDON_GROUPS, OWNED_KINDS, Manifest, ObjectKey, key_of, kind_named, kind_of
 from loppestars_operator.kube import Kube, KubeError
-from loppestars_operator.naming import CEDING_MANAGER, RENDERING_ANNOTATION, STACK_LABEL
+from loppestars_operator.naming import CEDING_MANAGER, RENDERING_ANNOTATION, REPAIR_MANAGER, STACK_LABEL
 from loppestars_operator.problems import Problem
 from loppestars_operator.rendering.blueprint import Facts
 from loppestars_operator.store import Observed, Store
@@ -120,9 +120,39 @@ class Applier:
             observed.agreed = rendering
             return Changes({key: Outcome.UNCHANGED})
         log.info("drifted", object=str(key), field=drift)
+        return await self._put_right(manifest, live)
+
+    async def _put_right(self, manifest: Manifest, live: Manifest) -> Changes:
         if problem := await self._cede_replicas(manifest, live):
             return Changes({}, (problem,))
-        return await self._write(manifest)
+        written = await self._write(manifest)
+        if any(one.reason == "InvalidSpec" for one in written.problems) and (lists := crowded_lists(manifest, live)):
+            return await self._make_room(manifest, live, lists) or written
+        return written
+
+    async def _make_room(self, manifest: Manifest, live: Manifest, lists: Mapping[str, Any]) -> Changes | None:
+        """Put our lists in place of those in which others' items keep ours out; None where that is refused too.
+
+        The repair is disowned afterwards, or its fields would stay for ever when they are no longer rendered.
+        """
+        key, kind = key_of(manifest), kind_of(manifest)
+        path, version = kind.path(key.namespace, key.name), live["metadata"]["resourceVersion"]
+        changes = [{"op": "replace", "path": pointer, "value": value} for pointer, value in lists.items()]
+        log.info("making room", object=str(key), lists=sorted(lists))
+        try:
+            await self._kube.edit(path, changes, version=version, manager=REPAIR_MANAGER)
+            live, _ = await self._kube.apply(path, manifest)
+            managers = [one["manager"] for one in live["metadata"]["managedFields"]]
+            disown = {"op": "remove", "path": f"/metadata/managedFields/{managers.index(REPAIR_MANAGER)}"}
+            live = await self._kube.edit(
+                path, [disown], version=live["metadata"]["resourceVersion"], manager=REPAIR_MANAGER
+            )
+        except (KubeError, ValueError) as error:
+            log.warning("no room made", object=str(key), error=str(error))
+            return None
+        metrics.WRITES.labels(key.kind, Outcome.CONFIGURED.value).inc()
+        self._store.put(live)
+        return Changes({key: Outcome.CONFIGURED})
 
     async def _write(self, manifest: Manifest) -> Changes:
         key, kind = key_of(manifest), kind_of(manifest)

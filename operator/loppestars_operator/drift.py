@@ -6,6 +6,7 @@ still contains what we rendered; what others added beside our fields is theirs a
 """
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -47,6 +48,28 @@ def owned_fields(live: Manifest, manager: str = FIELD_MANAGER) -> Fields | None:
         if entry.get("manager") == manager and entry.get("operation") == "Apply" and not entry.get("subresource"):
             return entry.get("fieldsV1") or {}
     return None
+
+
+def crowded_lists(rendered: Manifest, live: Manifest) -> dict[str, Any]:
+    """Return our lists in which others have items too: the list as rendered, by its JSON pointer.
+
+    Such items stay, unless they keep ours out: a port under another number that has our port's name.
+    """
+    content = {key: value for key, value in rendered.items() if key not in {"apiVersion", "kind", "metadata"}}
+    return dict(_crowded(content, live, ""))
+
+
+def _crowded(rendered: Any, live: Any, pointer: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(rendered, dict) and isinstance(live, dict):
+        for key, value in rendered.items():
+            # RFC 6901 escapes these two.
+            yield from _crowded(value, live.get(key), f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}")
+        return
+    both_lists = isinstance(rendered, list) and isinstance(live, list)
+    if both_lists and rendered and all(isinstance(one, dict) for one in rendered):
+        if all(any(_contains(ours, one, "") for ours in rendered) for one in live):
+            return
+        yield pointer, rendered
 
 
 def _compare(rendered: Any, live: Any, fields: Fields, path: str) -> str | None:

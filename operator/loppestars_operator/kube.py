@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self
@@ -128,6 +128,17 @@ class Kube:
         )
         return live, status == CREATED
 
+    async def edit(self, path: str, changes: Sequence[Json], *, version: str, manager: str) -> Json:
+        """Make changes (JSON patch, RFC 6902) to an object as it was in a resource version."""
+        test = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
+        return await self._call(
+            "PATCH",
+            path,
+            body=[test, *changes],
+            params={"fieldManager": manager},
+            content_type="application/json-patch+json",
+        )
+
     async def delete(self, path: str, *, uid: str | None = None) -> None:
         """Delete in the background, only that incarnation if `uid` is given; an object that is gone is no error."""
         body: Json = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
@@ -160,7 +171,7 @@ class Kube:
         method: str,
         path: str,
         *,
-        body: Json | None = None,
+        body: Json | list[Json] | None = None,
         params: Mapping[str, str] | None = None,
         content_type: str = "application/json",
         accept: str | None = None,

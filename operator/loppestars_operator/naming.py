@@ -14,6 +14,7 @@ CRAWL_KIND: Final = "Crawl"
 FIELD_MANAGER: Final = "loppestars-operator"
 # A second manager holds `replicas` for a moment when the spec hands them over to an autoscaler.
 CEDING_MANAGER: Final = "loppestars-operator-ceding"
+REPAIR_MANAGER: Final = f"{FIELD_MANAGER}-repair"
 
 STACK_LABEL: Final = f"{GROUP}/stack"
 TRIGGER_LABEL: Final = f"{GROUP}/trigger"

@@ -79,34 +79,39 @@ class Store:
 
     def __init__(self) -> None:
         self._by_stack: dict[StackKey, dict[ObjectKey, Observed]] = {}
-        self._deleted: dict[str, None] = {}
+        self._deleted: dict[str, str] = {}
 
     def put(self, live: Manifest) -> StackKey | None:
         """Remember an object and return its stack; an older reading than the known one is ignored.
 
-        So is one of an object that is known to be deleted: the answer to a write of our own may be read after the
-        watch has told of the object's end.
+        So is one from before its deletion: the answer to a write of our own may be read after the watch has told of
+        the object's end.
         """
-        stack = stack_of(live)
-        if stack is None or live["metadata"]["uid"] in self._deleted:
+        stack, meta = self._home_of(live), live["metadata"]
+        if stack is None:
+            return None
+        ended = self._deleted.get(meta["uid"])
+        if ended is not None and not is_newer(meta["resourceVersion"], ended):
             return None
         known = self._by_stack.get(stack, {}).get(key_of(live))
-        meta = live["metadata"]
         if known and known.uid == meta["uid"] and not is_newer(meta["resourceVersion"], known.resource_version):
             return None
         self._insert(Observed.of(live, stack))
         return stack
 
     def remove(self, live: Manifest) -> StackKey | None:
-        """Forget an object and return its stack; a newer incarnation of the name stays."""
-        stack, key, uid = stack_of(live), key_of(live), live["metadata"]["uid"]
+        """Forget an object and return its stack; a newer incarnation of the name stays.
+
+        For the watch an object also ends when it loses the label that is watched for, so it may come back.
+        """
+        stack, key, meta = self._home_of(live), key_of(live), live["metadata"]
         if stack is None:
             return None
-        self._deleted[uid] = None
+        self._deleted[meta["uid"]] = meta["resourceVersion"]
         if len(self._deleted) > MOST_DELETED:
             del self._deleted[next(iter(self._deleted))]
         known = self._by_stack.get(stack, {}).get(key)
-        if known is not None and known.uid != uid:
+        if known is not None and known.uid != meta["uid"]:
             return None
         if known is not None:
             self._drop(stack, key)
@@ -140,7 +145,7 @@ class Store:
 
     def agree(self, live: Manifest, rendering: str) -> None:
         """Note that an object in this version is as rendered."""
-        stack = stack_of(live)
+        stack = self._home_of(live)
         known = self._by_stack.get(stack, {}).get(key_of(live)) if stack else None
         if known and known.resource_version == live["metadata"]["resourceVersion"]:
             known.agreed = rendering
@@ -148,6 +153,19 @@ class Store:
     def of(self, stack: StackKey) -> dict[ObjectKey, Observed]:
         """Return the objects of a stack; a copy, so that a pass sees one state."""
         return dict(self._by_stack.get(stack, {}))
+
+    def _home_of(self, live: Manifest) -> StackKey | None:
+        """The stack under which an object is known, whatever somebody has made of its labels; else what they say.
+
+        Names of owned objects begin with their stack's.
+        """
+        key = key_of(live)
+        words = key.name.split("-")
+        for count in range(1, len(words)):
+            stack = StackKey(key.namespace, "-".join(words[:count]))
+            if key in self._by_stack.get(stack, ()):
+                return stack
+        return stack_of(live)
 
     def _insert(self, observed: Observed) -> None:
         self._by_stack.setdefault(observed.stack, {})[observed.key] = observed

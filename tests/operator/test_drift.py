@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loppestars_operator.drift import find_drift, quantity
+from loppestars_operator.drift import crowded_lists, find_drift, quantity
 from loppestars_operator.naming import FIELD_MANAGER
 
 RENDERED: dict[str, Any] = {
@@ -140,3 +140,24 @@ def test_equal_quantities(one: str, other: str) -> None:
 def test_what_is_no_quantity(text: str) -> None:
     """Text is not mistaken for an amount."""
     assert quantity(text) is None
+
+
+def test_crowded_lists_hold_items_of_others() -> None:
+    """A port that took our name; not a list that holds ours alone, however many defaults it was given."""
+    rendered = {
+        "spec": {
+            "ports": [{"name": "http", "port": 80}],
+            "a/b": {"rules": [{"host": "x"}]},
+            "externalIPs": ["10.0.0.1"],
+        }
+    }
+    live = {
+        "spec": {
+            "ports": [{"name": "http", "port": 81, "protocol": "TCP"}],
+            "a/b": {"rules": [{"host": "x", "path": "/"}]},
+            "externalIPs": ["10.0.0.1", "10.0.0.2"],
+        }
+    }
+    assert crowded_lists(rendered, live) == {"/spec/ports": [{"name": "http", "port": 80}]}
+    live["spec"]["a/b"] = {"rules": [{"host": "x"}, {"host": "y"}]}
+    assert "/spec/a~1b/rules" in crowded_lists(rendered, live)

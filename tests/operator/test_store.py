@@ -66,6 +66,29 @@ class TestOrder:
         assert store.put(live("u4")) is None
         assert store.put(live("u1")) == KEY
 
+    def test_labels_that_somebody_changed(self) -> None:
+        """An object stays its stack's: what it is labelled with is drift, and losing the label is no end."""
+        store = Store()
+        store.put(live("u1", 3))
+        relabelled = live("u1", 4)
+        relabelled["metadata"]["labels"] = {STACK_LABEL: "other"}
+        assert store.put(relabelled) == KEY
+        unlabelled = live("u1", 5)
+        unlabelled["metadata"]["labels"] = {}
+        assert store.remove(unlabelled) == KEY
+        assert known(store) == []
+        assert store.put(live("u1", 6)) == KEY, "labelled again"
+        assert known(store) == ["u1"]
+
+    def test_a_stack_whose_name_begins_another(self) -> None:
+        """Objects of `fair-api` are not those of `fair`."""
+        store = Store()
+        store.put(live("u1", 3, "fair-api"))
+        inner = live("u2", 4, "fair-api-api")
+        inner["metadata"]["labels"] = {STACK_LABEL: "fair-api"}
+        assert store.put(inner) == StackKey("shop", "fair-api")
+        assert known(store) == ["u1"]
+
     def test_objects_of_nobody(self) -> None:
         """Without our label there is no stack to tell."""
         body = live()
