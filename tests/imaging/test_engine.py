@@ -18,6 +18,7 @@ from loppestars_imaging.engine.messages import Task
 from loppestars_imaging.errors import (
     DetectorUnavailable,
     EngineCrashed,
+    NotProcessed,
     PhotoTimedOut,
     TooManyPixels,
     UnreadablePhoto,
@@ -96,6 +97,16 @@ class TestEngine:
         broken[table + 5 : table + 21] = b"\xff" * 16  # more Huffman codes than can be
         with pytest.raises(UnreadablePhoto):
             await engine.anonymise(bytes(broken), TASK)
+        assert engine._process is None
+        assert (await engine.anonymise(jpeg(), TASK)).width == 320
+
+    async def test_more_memory_than_allowed(self, make_engine: Callable[..., Engine]) -> None:
+        """A photo within the limits that does not fit fails with a sentence, once, and the next has a new engine."""
+        engine = make_engine(engine_memory_mib=384)
+        large = io.BytesIO()
+        Image.new("RGBA", (7000, 7000)).save(large, "PNG", compress_level=1)
+        with pytest.raises(NotProcessed, match="more memory than one photo may take"):
+            await engine.anonymise(large.getvalue(), TASK)
         assert engine._process is None
         assert (await engine.anonymise(jpeg(), TASK)).width == 320
 

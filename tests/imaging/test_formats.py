@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms, ImageOps
 
 from loppestars_imaging.errors import ImagingError, PhotoRefused, TooManyPixels
 from loppestars_imaging.header import Limits
@@ -97,6 +97,23 @@ class TestAcceptedFiles:
         pillow_heif.from_pillow(gradient(128, 96)).save(target, quality=90)
         done = anonymiser.anonymise(target.getvalue(), jpeg_only=False)
         assert (done.format, done.width, done.height) == ("jpeg", 128, 96)
+
+    @pytest.mark.parametrize("orientation", [1, 6])
+    @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+    @pytest.mark.parametrize("lossless", [True, False])
+    def test_every_kind_of_webp(self, anonymiser: Anonymiser, mode: str, orientation: int, *, lossless: bool) -> None:
+        """Lossy and lossless, with alpha or not, turned by EXIF, with its colour profile and without the rest."""
+        exif, icc = Image.Exif(), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        exif[0x0112] = orientation
+        image = gradient()
+        if mode == "RGBA":
+            image.putalpha(gradient().convert("L"))
+        data = saved(image, "WEBP", lossless=lossless, quality=95, exif=exif.tobytes(), icc_profile=icc)
+        done = anonymiser.anonymise(data, jpeg_only=False)
+        with Image.open(io.BytesIO(done.data)) as after, Image.open(io.BytesIO(data)) as before:
+            shown = np.asarray(ImageOps.exif_transpose(before)).astype(int)
+            assert (after.mode, after.info["icc_profile"], len(after.getexif())) == (mode, icc, 0)
+            assert np.abs(np.asarray(after).astype(int) - shown).mean() < (0.01 if lossless else 4)
 
     @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
     def test_every_kind_of_png(self, anonymiser: Anonymiser, mode: str) -> None:

@@ -50,7 +50,7 @@ class Picture:
         mode = "CMYK" if self.cmyk else {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
         flat = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
         size = (flat.shape[1], flat.shape[0])
-        return Image.frombytes(mode, size, np.ascontiguousarray(flat).tobytes())
+        return Image.frombuffer(mode, size, np.ascontiguousarray(flat), "raw", mode, 0, 1)
 
     def opaque(self) -> "Picture":
         """Return it without alpha, over white, as formats without transparency show it."""

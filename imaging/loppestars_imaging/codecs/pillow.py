@@ -5,6 +5,7 @@ import io
 import warnings
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -15,6 +16,9 @@ from loppestars_imaging.orientation import Turn, turn_of
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked from the header, and names both numbers
 _ORIENTATION_TAG = 0x0112
+_NO_MEMORY = -4  # cv::Error::StsNoMem
+_WEBP_NO_MEMORY = "encoding error 1"  # VP8_ENC_ERROR_OUT_OF_MEMORY, as Pillow words it
+_STRIP_PIXELS = 1_000_000
 MAX_ICC_BYTES = 4 * 1024 * 1024
 
 
@@ -28,6 +32,8 @@ def readable() -> Iterator[None]:
     except (ImagingError, MemoryError):
         raise
     except Exception as error:
+        if isinstance(error, cv2.error) and error.code == _NO_MEMORY:
+            raise MemoryError from error
         raise UnreadablePhoto("it is truncated or damaged") from error
 
 
@@ -62,12 +68,27 @@ def decode(image: Image.Image) -> Pixels:
         image = image.convert("RGBA")
     else:
         image = image.convert("RGB")
-    array = np.asarray(image)
-    return np.array(array.reshape(array.shape[0], array.shape[1], -1))
+    return _pixels(image)
+
+
+def _pixels(image: Image.Image) -> Pixels:
+    """Copy the pixels out by strips: Pillow would hold the whole of them twice more meanwhile."""
+    width, height = image.size
+    pixels = np.empty((height, width, len(image.getbands())), np.uint8)
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        strip = image.crop((0, top, width, min(top + rows, height)))
+        pixels[top : top + rows] = np.asarray(strip).reshape(-1, width, pixels.shape[2])
+    return pixels
 
 
 def encode(picture: Picture, pillow_format: str, **options: object) -> bytes:
     """Write without any metadata but the colour profile."""
     target = io.BytesIO()
-    picture.image().save(target, format=pillow_format, icc_profile=picture.icc, exif=b"", **options)
+    try:
+        picture.image().save(target, format=pillow_format, icc_profile=picture.icc, exif=b"", **options)
+    except ValueError as error:
+        if str(error) == _WEBP_NO_MEMORY:
+            raise MemoryError from error
+        raise
     return target.getvalue()

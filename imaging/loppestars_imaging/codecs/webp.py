@@ -1,17 +1,25 @@
 """WebP, lossy and lossless, with alpha; animated ones are refused.
 
-The size is read here and not by Pillow, whose decoder reserves two canvases as soon as a file is opened.
+Read here and by OpenCV, and not by Pillow, whose decoder is made for animations: it reserves two canvases as soon as a
+file is opened, and takes twice the memory.
 """
 
 import struct
+
+import cv2
+import numpy as np
+from PIL import Image
 
 from loppestars_imaging.codecs import pillow
 from loppestars_imaging.codecs.picture import Picture
 from loppestars_imaging.errors import UnreadablePhoto, UnsupportedFormat
 from loppestars_imaging.header import Format, Header
+from loppestars_imaging.orientation import Turn
 
 _ANIMATION = 0x02
 _QUALITY = 90
+_FIRST_CHUNK = 12
+_PICTURES = {b"VP8 ", b"VP8L", b"ALPH", b"ANMF"}
 
 
 def inspect(data: bytes) -> Header:
@@ -32,15 +40,37 @@ def inspect(data: bytes) -> Header:
 
 def decode(data: bytes, header: Header) -> Picture:
     """Decode upright."""
+    chunks = _chunks(data)
+    if b"ANIM" in chunks or b"ANMF" in chunks:
+        raise UnsupportedFormat("An animated WebP")
     with pillow.readable():
-        image = pillow.open_image(data, "WEBP")
-        if getattr(image, "n_frames", 1) > 1:
-            raise UnsupportedFormat("An animated WebP")
-        if image.size != (header.width, header.height):
-            raise UnreadablePhoto("its headers contradict each other")
-        turn, icc = pillow.exif_turn(image), pillow.icc_of(image)
-        pixels = pillow.decode(image)
-    return Picture(pixels, icc, lossless=b"VP8L" in data[12:64]).turned(turn)
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if pixels is None or pixels.shape[1::-1] != (header.width, header.height):
+            raise UnreadablePhoto("it is truncated or damaged")
+        color = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}[pixels.shape[2]]
+        cv2.cvtColor(pixels, color, dst=pixels)
+    icc = chunks.get(b"ICCP", b"")
+    profile = icc if 0 < len(icc) <= pillow.MAX_ICC_BYTES else None
+    return Picture(np.asarray(pixels, np.uint8), profile, lossless=b"VP8L" in chunks).turned(_turn(chunks))
+
+
+def _chunks(data: bytes) -> dict[bytes, bytes]:
+    """Return the first chunk of each kind; pictures themselves are left empty."""
+    chunks: dict[bytes, bytes] = {}
+    at, end = _FIRST_CHUNK, min(len(data), 8 + int.from_bytes(data[4:8], "little"))
+    while at + 8 <= end:
+        kind, length = struct.unpack_from("<4sI", data, at)
+        body = b"" if kind in _PICTURES else data[at + 8 : min(at + 8 + length, end)]
+        chunks.setdefault(kind, body)
+        at += 8 + length + (length & 1)
+    return chunks
+
+
+def _turn(chunks: dict[bytes, bytes]) -> Turn:
+    """Return the turn that EXIF or XMP ask for, read as Pillow reads them."""
+    image = Image.new("L", (1, 1))
+    image.info |= {"exif": chunks.get(b"EXIF", b""), "xmp": chunks.get(b"XMP ", b"")}
+    return pillow.exif_turn(image)
 
 
 def encode(picture: Picture) -> bytes:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from loppestars_imaging.detectors.yunet import YuNet
 from loppestars_imaging.engine.messages import Answer, Task, pack, read_task
-from loppestars_imaging.errors import ImagingError
+from loppestars_imaging.errors import ImagingError, NotProcessed
 from loppestars_imaging.header import CONTENT_TYPES, Limits
 from loppestars_imaging.jpeg.library import abandoned_calls
 from loppestars_imaging.orientation import Orientations
@@ -70,6 +70,10 @@ class Server:
             result = self.anonymise(task, data)
         except ImagingError as error:
             return Answer(error.code, str(error), rss=resident_bytes(), worn_out=abandoned_calls() > 0), b""
+        except MemoryError:
+            # Bounded on purpose (ENGINE_MEMORY_MIB); another attempt would end the same way.
+            sentence = "The photo needs more memory than one photo may take."
+            return Answer(NotProcessed.code, sentence, rss=resident_bytes(), worn_out=True), b""
         answer = Answer(
             None,
             content_type=CONTENT_TYPES[result.format],
