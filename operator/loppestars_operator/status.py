@@ -1,7 +1,7 @@
 """All readiness → conditions, phase and counts; the worst wins. Pure: the clock is handed in."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from loppestars_operator.problems import Problem
@@ -44,6 +44,10 @@ class View:
 
 def summarise(stack: Stack, plan: Plan, view: View, now: str) -> StackStatus:
     """Return the status that the stack should have; times of conditions that hold on are kept."""
+    if stack.spec.paused and plan.create_migration:
+        plan = replace(
+            plan, reason="Paused", message="waits, as the stack is paused; set spec.paused to false to go on"
+        )
     verdict = find_verdict(plan, view)
     conditions = [
         _ready(stack, verdict, plan),
@@ -94,7 +98,7 @@ def find_verdict(plan: Plan, view: View) -> Verdict | None:
     if plan.gate is Gate.FAILED:
         stalled.append(Verdict("MigrationFailed", f"the database migration failed: {plan.message}", stalled=True))
     if plan.gate is Gate.MIGRATING:
-        waiting.append(Verdict(plan.reason or "Migrating", f"the database is migrated: {plan.message}", stalled=False))
+        waiting.append(Verdict(plan.reason or "Migrating", f"database migration: {plan.message}", stalled=False))
     if plan.rolled_back:
         stalled.append(Verdict("RolledBack", _rolled_back(plan), stalled=True))
     for name in (API, IMAGING) if plan.images else ():

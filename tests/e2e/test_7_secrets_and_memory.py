@@ -55,8 +55,11 @@ def test_a_rotated_secret_rolls_the_pods_that_use_it(stack: Stack, reads_secrets
     assert uids(stack, "imaging") == imaging
     refused = stack.ingress.get("/scraper/runs", headers={"Authorization": f"Bearer {stack.token('visitor-1')}"})
     assert refused.status == 401, "a token of the old secret"
+    api = uids(stack, "api")
     stack.cluster.patch("secret", "loppestars-jwt", {"data": old})
-    stack.cluster.until(lambda: stack.ingress.get("/health").status == 200, "the API", 60)
+    stack.cluster.until(
+        lambda: not uids(stack, "api") & api and len(uids(stack, "api")) >= len(api), "API pods with the old one", 120
+    )
     stack.wait_ready()
 
 

@@ -110,12 +110,12 @@ def test_paused_and_taken_up(namespace: Cluster, stack: Stack) -> None:
     """Left alone and said so; taken up, it gets Ready; paused again, what somebody deletes stays deleted."""
     namespace.apply(here("05-paused"))
     paused = Stack(namespace, "paused", stack.ingress)
-    paused.cluster.until(lambda: "paused" in str(paused.condition("Ready")).lower(), "a condition that says paused", 30)
+    paused.wait_for("Ready", "False", "Paused", seconds=30)
     assert not namespace.list("deployments")
     paused.change(paused=False, ingress={"enabled": False})
     paused.wait_ready()
     paused.change(paused=True)
-    paused.cluster.until(lambda: "paused" in str(paused.condition("Ready")).lower(), "paused again", 30)
+    paused.wait_for("Reconciling", "False", "Paused", seconds=30)
     namespace.delete("service", "paused-api")
     with pytest.raises(Exception, match="the service"):
         namespace.until(lambda: namespace.find("service", "paused-api") is not None, "the service", 5)

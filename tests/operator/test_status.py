@@ -150,3 +150,12 @@ def test_paused() -> None:
     assert found.phase == "Paused"
     assert claim(found, "Reconciling") == ("False", "Paused")
     assert claim(found, "Ready")[0] == "True"
+
+
+def test_paused_before_it_ever_served() -> None:
+    """No migration is said to run: it waits."""
+    decided = plan(Gate.MIGRATING, images=None, rollout=RolloutStatus(), create_migration=True, message="the Job runs")
+    found = status(decided, stack=make_stack(paused=True), workloads={})
+    assert claim(found, "Ready") == ("False", "Paused")
+    assert claim(found, "DatabaseMigrated") == ("False", "Paused")
+    assert "set spec.paused to false" in str(found.condition("Ready"))
