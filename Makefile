@@ -62,6 +62,7 @@ check: $(READY) ## Lint, format, types, import contracts
 
 docs: $(READY) ## Write the parts of the documentation that are made from the code
 	@$(BIN)/python docs/configuration.py
+	@$(BIN)/python docs/charts.py
 
 format: $(READY) ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix-only --quiet .

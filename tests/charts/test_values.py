@@ -1,0 +1,63 @@
+"""Wrong values are refused by the charts themselves, before anything reaches a cluster."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from k8s.local import tools
+from k8s.local.errors import LocalClusterError
+from k8s.local.paths import REPOSITORY
+from tests.factories.required import leave_out
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.cluster
+STACK = {"database": {"secretRef": {"name": "a"}}, "storage": {"s3": {}}, "auth": {"jwtSecretRef": {"name": "a"}}}
+
+
+def template(chart: str, values: dict[str, Any], folder: Path) -> subprocess.CompletedProcess[str]:
+    try:
+        helm = str(tools.find(["helm"])["helm"])
+    except LocalClusterError as missing:
+        leave_out(f"needs helm: {missing}")
+    file = folder / "values.json"
+    file.write_text(json.dumps(values))
+    path = str(REPOSITORY / "charts" / chart)
+    command = [helm, "template", "release", path, f"--values={file}", "--kube-version=1.34.0"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("chart", "values", "words"),
+    [
+        ("loppestars-operator", {"replicas": 2}, ["additional properties 'replicas' not allowed"]),
+        ("loppestars-operator", {"replicaCount": 0}, ["/replicaCount", "minimum"]),
+        ("loppestars-operator", {"image": {"pullPolicy": "Sometimes"}}, ["/image/pullPolicy", "'Always'"]),
+        ("loppestars-operator", {"watchNamespaces": "shop"}, ["/watchNamespaces", "want array"]),
+        ("loppestars-operator", {"monitoring": {"interval": "often"}}, ["/monitoring/interval"]),
+        ("loppestars-stack", {"specs": {}}, ["additional properties 'specs' not allowed"]),
+        ("loppestars-stack", {"spec": {**STACK, "moon": 1}}, ["/spec", "'moon' not allowed"]),
+        ("loppestars-stack", {"spec": {**STACK, "imaging": {"blur": {"style": "nice"}}}}, ["/spec/imaging/blur/style"]),
+    ],
+)
+def test_wrong_values_are_named(tmp_path: Path, chart: str, values: dict[str, Any], words: list[str]) -> None:
+    """With the path of the value and what is allowed there."""
+    done = template(chart, values, tmp_path)
+    assert done.returncode != 0
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+def test_the_stack_is_word_for_word(tmp_path: Path) -> None:
+    """Nothing is added to the spec but the version of the chart, where none is given."""
+    done = template("loppestars-stack", {"spec": STACK}, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "version: 0.1.0" in done.stdout
+    assert "secretRef:" in done.stdout
+    chosen = template("loppestars-stack", {"spec": {**STACK, "version": "7.8.9"}}, tmp_path)
+    assert "version: 7.8.9" in chosen.stdout
+    assert "api:7.8.9" in chosen.stdout, "the test uses the image that serves"
