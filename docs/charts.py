@@ -21,7 +21,8 @@ helm upgrade --install loppestars-operator charts/loppestars-operator --namespac
 helm test loppestars-operator --namespace loppestars-system
 ```
 An upgrade of the operator restarts no pod of a stack as long as what it renders is the same. Uninstalling it leaves
-stacks, their pods and the CRDs as they are; nobody looks after them until an operator is back.""",
+stacks, their pods and the CRDs as they are; nobody looks after them until an operator is back. Helm 4 takes over CRDs
+that were kept only with `--server-side=false` (helm/helm#31510).""",
     "loppestars-stack": """```sh
 helm upgrade --install fair charts/loppestars-stack --namespace fair --values my-values.yaml
 helm test fair --namespace fair
