@@ -89,6 +89,10 @@ cluster-down: ## End that cluster and everything it started
 images: ## Build the images and put them into the cluster (NAMES="api imaging" for some, REGISTRY=… elsewhere)
 	@$(PYTHON) -m k8s.local images $(NAMES) $(if $(REGISTRY),--registry $(REGISTRY))
 
+release: ## Push images and charts of this version as OCI artefacts (REGISTRY=ghcr.io/you)
+	@test -n "$(REGISTRY)" || { echo "Name the registry: make release REGISTRY=ghcr.io/you"; exit 2; }
+	@$(PYTHON) -m k8s.release --registry $(REGISTRY)
+
 e2e: $(READY) ## Use the product on a real node as its users do (Linux, root; TESTS=… for some)
 	@$(BIN)/pytest $(or $(TESTS),tests/e2e) -m e2e --force-enable-socket --timeout 900 $(PYTEST_ARGS)
 

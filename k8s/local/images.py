@@ -76,10 +76,13 @@ class Buildah:
         self._run("bud", "--isolation=chroot", "--layers", *options,
                   f"--file={image.dockerfile}", f"--tag={name}", image.context)  # fmt: skip
 
-    def push(self, name: str, destination: str) -> None:
+    def push(self, name: str, destination: str) -> str:
+        """Push an image, and return the digest under which the registry knows it."""
         # Our registry on this machine speaks plain HTTP, and compressing for it costs more than it saves.
         local = ["--tls-verify=false", "--disable-compression"] if is_local(destination) else []
-        self._run("push", "--quiet", *local, name, f"docker://{destination}")
+        with tempfile.NamedTemporaryFile("r") as digest:
+            self._run("push", "--quiet", f"--digestfile={digest.name}", *local, name, f"docker://{destination}")
+            return digest.read().strip()
 
     def save(self, name: str, archive: Path) -> None:
         archive.unlink(missing_ok=True)
@@ -134,9 +137,13 @@ class Docker:
         run(["docker", "build", "--quiet", *options, f"--file={image.dockerfile}", f"--tag={name}", image.context],
             timeout=BUILD_TIMEOUT)  # fmt: skip
 
-    def push(self, name: str, destination: str) -> None:
+    def push(self, name: str, destination: str) -> str:
+        """Push an image, and return the digest under which the registry knows it."""
         run(["docker", "tag", name, destination])
         run(["docker", "push", "--quiet", destination], timeout=BUILD_TIMEOUT)
+        pushed = run(["docker", "image", "inspect", "--format={{range .RepoDigests}}{{println .}}{{end}}", destination])
+        repository = destination.rpartition(":")[0]
+        return next(line.rpartition("@")[2] for line in pushed.splitlines() if line.startswith(f"{repository}@"))
 
     def save(self, name: str, archive: Path) -> None:
         run(["docker", "save", "--output", archive, name], timeout=BUILD_TIMEOUT)

@@ -1,0 +1,96 @@
+"""`make release REGISTRY=…`: the images and the charts of one version, pushed as OCI artefacts.
+
+REGISTRY/api:VERSION, …/imaging, …/crawler, …/operator      images
+REGISTRY/charts/loppestars-operator:VERSION, …              charts
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from k8s.local import images, tools
+from k8s.local.errors import CommandFailed, LocalClusterError
+from k8s.local.paths import REPOSITORY
+from k8s.local.processes import run
+from k8s.local.terminal import say
+
+CHARTS = ("loppestars-crds", "loppestars-operator", "loppestars-stack")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit 0 released, 1 not (said on stderr, with what to do), 2 wrong usage."""
+    parser = argparse.ArgumentParser(
+        prog="python -m k8s.release", description="Push the images and charts of a version."
+    )
+    parser.add_argument("--registry", required=True, help="prefix of everything pushed, e.g. ghcr.io/loppestars")
+    parser.add_argument("--charts-only", action="store_true", help="push no images")
+    parser.add_argument("--dirty", action="store_true", help="release a working tree that is not a commit")
+    options = parser.parse_args(arguments)
+    try:
+        release(options.registry.rstrip("/"), charts_only=options.charts_only, dirty=options.dirty)
+    except LocalClusterError as error:
+        say(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def release(registry: str, *, charts_only: bool, dirty: bool) -> None:
+    """Push everything, and print what was pushed with its digest."""
+    version = images.project_version()
+    if wrong := other_versions(version):
+        raise LocalClusterError(f"pyproject.toml says {version}, but {'; '.join(wrong)}. Make them equal.")
+    if images.revision().endswith("-dirty") and not dirty:
+        raise LocalClusterError("the working tree differs from its commit; commit first, or say --dirty")
+    if not charts_only:
+        build = images.builder(say)
+        for component in images.COMPONENTS:
+            image = images.product_image(component)
+            local, target = f"{images.REGISTRY}/{component}:{version}", f"{registry}/{component}:{version}"
+            say(f"building {component} …")
+            build.build(image, local, images.arguments_of(image, version))
+            _tell(target, build.push(local, target))
+    for chart in CHARTS:
+        _tell(f"oci://{registry}/charts/{chart}:{version}", push_chart(chart, registry))
+
+
+def other_versions(version: str) -> list[str]:
+    """Where a chart says another version than the project's; empty when all agree."""
+    wrong = []
+    for chart in CHARTS:
+        text = (REPOSITORY / "charts" / chart / "Chart.yaml").read_text()
+        # Its own, its application's, and those of the charts it depends on, which are ours too.
+        for name, found in re.findall(r"^\s*(version|appVersion): (\S+)$", text, re.MULTILINE):
+            if found != version:
+                wrong.append(f"charts/{chart}/Chart.yaml says {name} {found}")
+    return wrong
+
+
+def push_chart(chart: str, registry: str) -> str:
+    """Package a chart and push it; return the digest."""
+    helm = tools.find(["helm"])["helm"]
+    with tempfile.TemporaryDirectory() as folder:
+        run([helm, "package", REPOSITORY / "charts" / chart, f"--destination={folder}"])
+        (archive,) = Path(folder).glob("*.tgz")
+        plain = ["--plain-http"] if images.is_local(registry) else []
+        command = [helm, "push", archive, f"oci://{registry}/charts", *plain]
+        # Helm tells the digest on stderr.
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    found = re.search(r"sha256:[0-9a-f]{64}", done.stdout)
+    if done.returncode or found is None:
+        raise CommandFailed(f"`helm push` of {chart} failed:\n{done.stdout.strip()}")
+    return found[0]
+
+
+def _tell(name: str, digest: str) -> None:
+    print(f"{name}@{digest}", flush=True)  # noqa: T201 - the answer
+
+
+if __name__ == "__main__":
+    sys.exit(main())
