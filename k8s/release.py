@@ -79,7 +79,7 @@ def push_chart(chart: str, registry: str) -> str:
         run([helm, "package", REPOSITORY / "charts" / chart, f"--destination={folder}"])
         (archive,) = Path(folder).glob("*.tgz")
         plain = ["--plain-http"] if images.is_local(registry) else []
-        command = [helm, "push", archive, f"oci://{registry}/charts", *plain]
+        command: list[str | Path] = [helm, "push", archive, f"oci://{registry}/charts", *plain]
         # Helm tells the digest on stderr.
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     found = re.search(r"sha256:[0-9a-f]{64}", done.stdout)
