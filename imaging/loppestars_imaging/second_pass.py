@@ -5,15 +5,19 @@ Cells are averages, so a small picture of them shows what the result will show.
 
 from loppestars_imaging.detectors.base import Detector
 from loppestars_imaging.detectors.levels import Levels
-from loppestars_imaging.sheets import Scene, areas_hit, in_view, lay_out
+from loppestars_imaging.sheets import Scene, areas_hit, lay_out, near
 from loppestars_imaging.treatment import Treatment
 
 _LOOKS = 5
 """After so many looks what is left is wide mid-gray boxes, in which nothing can be recognised."""
-_CAUTION = (0.65, 0.4)
+_CAUTION = (0.6, 0.4)
 """Shares of the threshold from which a covered area is covered more strongly: at first, and once it has been seen.
 
 How a viewer scales a photo moves a score by some tenths, and what was mistaken once is so more easily again."""
+
+
+_BESIDE = 1.25
+"""Areas so near to one that changed, in radii of their own, are looked at again with it."""
 
 
 def strengthen(
@@ -27,8 +31,7 @@ def strengthen(
     looked_at = changed = list(range(len(final)))
     scene = Scene(levels)
     for _ in range(_LOOKS):
-        small = [treatment.scaled(*scale) for treatment in final]
-        scene.cover(changed, looked_at, small)
+        scene.cover(changed, looked_at, [treatment.scaled(*scale) for treatment in final])
         thresholds = {index: threshold * _CAUTION[min(final[index].step, 1)] for index in looked_at}
         changed = _seen(scene, thresholds, detector)
         if not changed:
@@ -36,7 +39,7 @@ def strengthen(
         for index in changed:
             final[index] = final[index].stronger()
         # What is seen in an area also depends on the ones beside it.
-        looked_at = in_view(changed, [treatment.scaled(*scale) for treatment in final])
+        looked_at = near(changed, final, _BESIDE)
     return final
 
 

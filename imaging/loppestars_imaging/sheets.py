@@ -15,7 +15,7 @@ from loppestars_imaging.detectors.scales import MEDIUM, SMALL, Shape
 from loppestars_imaging.faces import Bgr, Boxes
 from loppestars_imaging.treatment import Treatment
 
-SIZES = (13, 18, 25, 35)
+SIZES = (13, 19, 28, 42)
 """Longer sides of the areas on the sheets, in pixels."""
 _CONTEXT = 3.0
 """Side of a crop over the longer side of its area."""
@@ -75,12 +75,20 @@ def _fill(wanted: list[tuple[int, int]], shape: Shape) -> list[Sheet]:
     return sheets
 
 
+@dataclass(frozen=True, slots=True)
+class _Covered:
+    """A level of the photo, and which areas are covered there."""
+
+    picture: Bgr
+    areas: set[int]
+
+
 class Scene:
     """The photo at the few sizes at which areas are shown, covered there."""
 
     def __init__(self, levels: Levels) -> None:
         self._levels = levels
-        self._covered: dict[int, Bgr] = {}
+        self._covered: dict[int, _Covered] = {}
         self._shown: dict[int, Bgr] = {}
 
     def cover(self, changed: list[int], shown: list[int], treatments: list[Treatment]) -> None:
@@ -89,23 +97,33 @@ class Scene:
         `treatments` are all there are, in pixels of the largest level.
         """
         wanted = {index: self._level(treatments[index]) for index in shown}
-        for level in set(wanted.values()) | set(self._covered):
-            source = self._levels.halved(level)
-            missing = level not in self._covered
-            target = self._covered.setdefault(level, source.copy()) if missing else self._covered[level]
-            across, down = self._zoom(level)
-            chosen = treatments if missing else [treatments[index] for index in changed]
-            cover(target, [treatment.scaled(across, down) for treatment in chosen], source=source)
+        for done in self._covered.values():
+            done.areas.difference_update(changed)
+        for level in set(wanted.values()):
+            here = [index for index in shown if wanted[index] == level]
+            self._cover_level(level, near(here, treatments, _CONTEXT), treatments)
         self._shown = {index: self._crop(level, treatments[index]) for index, level in wanted.items()}
+
+    def _cover_level(self, level: int, areas: list[int], treatments: list[Treatment]) -> None:
+        """Cover those of the areas that are not covered yet as they are now."""
+        source = self._levels.halved(level)
+        if level not in self._covered:
+            self._covered[level] = _Covered(source.copy(), set())
+        target = self._covered[level]
+        across, down = self._zoom(level)
+        missing = [treatments[index].scaled(across, down) for index in areas if index not in target.areas]
+        cover(target.picture, missing, source=source)
+        target.areas.update(areas)
 
     def draw(self, sheet: Sheet) -> Bgr:
         """Return the sheet's picture."""
         picture = np.zeros((sheet.shape.height, sheet.shape.width, 3), np.uint8)
         for place in sheet.crops:
             shown, side = self._shown[place.area], place.side
-            picture[place.top : place.top + side, place.left : place.left + side] = (
-                shown if side == len(shown) else cv2.resize(shown, (side, side), interpolation=cv2.INTER_AREA)
-            )
+            if 2 * side < len(shown):  # linear interpolation skips no pixel down to one half
+                shown = _resized(shown, 2 * side)
+            target = picture[place.top : place.top + side, place.left : place.left + side]
+            target[:] = _resized(shown, side)
         return picture
 
     def _level(self, treatment: Treatment) -> int:
@@ -125,18 +143,18 @@ class Scene:
         (x, y), middle = treatment.center, side / 2
         move = np.array([[zoom / across, 0, middle - x * zoom], [0, zoom / down, middle - y * zoom]])
         crop = cv2.warpAffine(
-            self._covered[level], move, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            self._covered[level].picture, move, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         return np.asarray(crop, dtype=np.uint8)
 
 
-def in_view(changed: list[int], treatments: list[Treatment]) -> list[int]:
-    """Return the areas that have one of the `changed` in their crop, themselves included."""
+def near(changed: list[int], treatments: list[Treatment], distance: float) -> list[int]:
+    """Return the areas that have one of the `changed` within `distance`, in radii of their own, with these."""
     centers = np.array([treatment.center for treatment in treatments])
     radii = np.array([treatment.radii for treatment in treatments])
-    views = radii.max(axis=1) * _CONTEXT
-    apart = np.abs(centers[:, None] - centers[changed]) < views[:, None, None] + radii[changed]
-    return [int(index) for index in np.nonzero(apart.all(axis=2).any(axis=1))[0]]
+    reach = radii.max(axis=1) * distance
+    close = np.abs(centers[:, None] - centers[changed]) < reach[:, None, None] + radii[changed]
+    return [int(index) for index in np.nonzero(close.all(axis=2).any(axis=1))[0]]
 
 
 def areas_hit(boxes: Boxes, sheet: Sheet, thresholds: dict[int, float]) -> set[int]:
@@ -150,3 +168,7 @@ def areas_hit(boxes: Boxes, sheet: Sheet, thresholds: dict[int, float]) -> set[i
     hit = (off < _OFF_CENTRE * places[:, 2]) & (longer[:, None] > _LEAST_BOX * places[:, 2])
     hit &= boxes[:, 4, None] >= places[:, 3]
     return {sheet.crops[index].area for index in np.nonzero(hit.any(axis=0))[0]}
+
+
+def _resized(crop: Bgr, side: int) -> Bgr:
+    return np.asarray(cv2.resize(crop, (side, side), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)

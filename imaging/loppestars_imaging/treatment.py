@@ -51,12 +51,12 @@ FLOOR = {
 
 _STEPS = (
     Strength(Style.MOSAIC, cells=2, fade=0.75, margin=0.55),
-    Strength(Style.SOLID, cells=1, fade=1.0, margin=0.55),
+    Strength(Style.SOLID, cells=1, fade=1.0, margin=0.7),
 )
 """What follows where the second pass still sees a face; the style of the request is kept until the last step, a box.
 After it the box only grows."""
 
-_GROWTH = 0.25
+_GROWTH = 0.4
 """How much wider a mid-gray box becomes each time it is still taken for a face."""
 
 

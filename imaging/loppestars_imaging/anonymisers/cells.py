@@ -49,9 +49,9 @@ def cell_indices(window: Window, treatment: Treatment) -> tuple[npt.NDArray[np.i
     """Return the cell column of each sample column, and the cell row of each sample row."""
     (cx, cy), size, count = treatment.center, treatment.cell_size, treatment.cells
     origin_x, origin_y = cx - size * count / 2, cy - size * count / 2
-    columns = np.floor((window.xs + window.step_x / 2 - origin_x) / size)
-    rows = np.floor((window.ys + window.step_y / 2 - origin_y) / size)
-    return columns.clip(0, count - 1).astype(np.intp), rows.clip(0, count - 1).astype(np.intp)
+    columns = ((window.xs + window.step_x / 2 - origin_x) / size).astype(np.intp)
+    rows = ((window.ys + window.step_y / 2 - origin_y) / size).astype(np.intp)
+    return np.clip(columns, 0, count - 1), np.clip(rows, 0, count - 1)
 
 
 def cell_means(
@@ -67,10 +67,10 @@ def cell_means(
     in_column = (columns[:, None] == cells).astype(np.float32)
     weights = mask.astype(np.float32)
     counts = in_row @ weights @ in_column
-    # Two matrix products sum each cell: (cells, rows) @ (rows, columns) @ (columns, cells).
-    sums = np.stack(
-        [in_row @ (values[:, :, c] * weights) @ in_column for c in range(values.shape[2])], axis=2, dtype=np.float64
-    )
+    # Two matrix products sum each cell: first the rows of a cell, for all columns and channels, then its columns.
+    weighted = values * weights[:, :, None]
+    by_row = (in_row @ weighted.reshape(len(rows), -1)).reshape(len(cells), len(columns), -1)
+    sums = (in_column.T @ by_row).astype(np.float64)
     overall = sums.sum(axis=(0, 1)) / max(float(counts.sum()), 1.0)
     means = np.where(counts[:, :, None] > 0, sums / np.maximum(counts, 1)[:, :, None], overall)
     fade = treatment.strength.fade

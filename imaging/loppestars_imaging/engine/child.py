@@ -8,6 +8,7 @@ import argparse
 import ctypes
 import os
 import resource
+import select
 import signal
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from loppestars_imaging.pipeline import Anonymised, Anonymiser
 from loppestars_imaging.treatment import Options, Style
 
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
+_IDLE_SECONDS = 1.0
 NO_DETECTOR = 3
 """Exit code of an engine that could not load its model."""
 
@@ -49,10 +51,17 @@ def main() -> None:
     serve = Server(anonymiser, arguments.style, arguments.min_confidence, arguments.orientations)
     answers.writelines(pack(None))
     answers.flush()
-    while (received := read_task(sys.stdin.buffer)) is not None:
+    while (received := _next_task()) is not None:
         answers.writelines(pack(*serve.answer(*received)))
         answers.flush()
+
+
+def _next_task() -> tuple[Task, bytes] | None:
+    """Wait for a task. Memory is kept for a photo that follows at once, and given back when none does."""
+    ready, _, _ = select.select([sys.stdin], [], [], _IDLE_SECONDS)
+    if not ready:
         _give_memory_back()
+    return read_task(sys.stdin.buffer)
 
 
 class Server:
@@ -131,7 +140,7 @@ def _bound_memory(mebibytes: int) -> None:
 
 
 def _give_memory_back() -> None:
-    """A large photo's memory goes back to the system before the next photo is awaited."""
+    """Free memory goes back to the system while there is nothing to do."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:

@@ -28,6 +28,12 @@ _SINGLE_THREADED = {
     "MALLOC_ARENA_MAX": "1",
     "PYTHONUNBUFFERED": "1",
 }
+# An ordinary photo finds the memory of the last one still there, which saves a tenth of its time; what larger ones took
+# goes back at once (mallopt(3); in bytes).
+_ALLOCATION = {
+    "MALLOC_MMAP_THRESHOLD_": str(48 * 1024 * 1024),
+    "MALLOC_TRIM_THRESHOLD_": str(96 * 1024 * 1024),
+}
 # What an engine may know: it decodes hostile photos, so it gets no address and no password of anything.
 _INHERITED = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV"})
 
@@ -65,7 +71,9 @@ class Engine:
             *("--orientations", settings.search_orientations),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={name: value for name, value in os.environ.items() if name in _INHERITED} | _SINGLE_THREADED,
+            env={name: value for name, value in os.environ.items() if name in _INHERITED}
+            | _SINGLE_THREADED
+            | _ALLOCATION,
         )
         try:
             async with asyncio.timeout(_START_SECONDS):

@@ -20,22 +20,19 @@ from loppestars_imaging.jpeg.structure import JpegStructure
 from loppestars_imaging.orientation import UPRIGHT
 from loppestars_imaging.treatment import Style, Treatment
 
+_BLOCK = np.dtype((np.void, DCTSIZE * DCTSIZE * 2))
 _TINY_BLOCKS = 2
 """Faces narrower than so many chroma blocks are tiny."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """A plane of the upright photo, its quantisation table, and how many pixels a block covers."""
+    """Planes of the upright photo that are sampled alike, their quantisation tables, and what a block covers."""
 
-    plane: Plane
-    quant: npt.NDArray[np.float64]
+    planes: list[Plane]
+    quants: list[npt.NDArray[np.float64]]
     block_width: int
     block_height: int
-
-    def under(self, window: Window) -> Coefficients:
-        """Return the blocks of a window, writable."""
-        return self.plane.blocks[window.top : window.top + window.rows, window.left : window.left + window.columns]
 
     @property
     def subsampled(self) -> bool:
@@ -77,18 +74,25 @@ def cover_blocks(photo: CoefficientPhoto, treatments: list[Treatment]) -> None:
     """Cover each area in the target planes. Averages are taken before anything is written."""
     layers = _layers(photo)
     patches = [patch for treatment in treatments for patch in _patches(layers, treatment)]
-    for layer, window, mask, values in patches:
-        layer.under(window)[mask] = 0
-        if values.shape[2] == 1:
-            layer.under(window)[:, :, 0][mask] = values[mask, 0]
+    for plane, window, mask, values in patches:
+        blocks = _under(plane, window)
+        # As one value a block, which is much faster than one a coefficient.
+        blocks.view(_BLOCK)[mask] = np.zeros(1, _BLOCK)
+        if values.ndim == mask.ndim:
+            blocks[:, :, 0][mask] = values[mask]
         else:
-            layer.under(window)[mask] = values[mask]
+            blocks[mask] = values[mask]
+
+
+def _under(plane: Plane, window: Window) -> Coefficients:
+    """Return the blocks of a window, writable."""
+    return plane.blocks[window.top : window.top + window.rows, window.left : window.left + window.columns]
 
 
 def _layers(photo: CoefficientPhoto) -> list[_Layer]:
     planes = photo.targets
     widest, tallest = max(p.h for p in planes), max(p.v for p in planes)
-    layers = []
+    layers: dict[tuple[int, int], _Layer] = {}
     for plane, part in zip(planes, photo.components, strict=True):
         table = (
             part.quant_table.contents if part.quant_table else photo.decoder.quant_tbl_ptrs[part.quant_tbl_no].contents
@@ -96,11 +100,14 @@ def _layers(photo: CoefficientPhoto) -> list[_Layer]:
         quant = np.array(table.quantval, dtype=np.float64).reshape(DCTSIZE, DCTSIZE)
         if photo.structure.turn.transpose:
             quant = quant.T
-        layers.append(_Layer(plane, quant, DCTSIZE * widest // plane.h, DCTSIZE * tallest // plane.v))
-    return layers
+        size = DCTSIZE * widest // plane.h, DCTSIZE * tallest // plane.v
+        layer = layers.setdefault(size, _Layer([], [], *size))
+        layer.planes.append(plane)
+        layer.quants.append(quant)
+    return list(layers.values())
 
 
-def _patches(layers: list[_Layer], treatment: Treatment) -> list[tuple[_Layer, Window, Mask, Coefficients]]:
+def _patches(layers: list[_Layer], treatment: Treatment) -> list[tuple[Plane, Window, Mask, Coefficients]]:
     windows = [_window(layer, layers, treatment) for layer in layers]
     if any(window is None for window in windows):
         return []
@@ -118,9 +125,10 @@ def _patches(layers: list[_Layer], treatment: Treatment) -> list[tuple[_Layer, W
             mask = touched(window, treatment)
             masks[index] = mask | halo if halo is not None else mask
     return [
-        (layer, window, masks[index], _flat_blocks(layer, window, masks[index], treatment))
+        (plane, window, masks[index], values)
         for index, (layer, window) in enumerate(placed)
         if masks[index].any()
+        for plane, values in zip(layer.planes, _flat_blocks(layer, window, masks[index], treatment), strict=True)
     ]
 
 
@@ -144,8 +152,8 @@ def _window(layer: _Layer, layers: list[_Layer], treatment: Treatment) -> Window
     mcu_width = max(other.block_width for other in layers)
     mcu_height = max(other.block_height for other in layers)
     across, down = (
-        layer.plane.columns * layer.block_width // mcu_width,
-        layer.plane.rows * layer.block_height // mcu_height,
+        layer.planes[0].columns * layer.block_width // mcu_width,
+        layer.planes[0].rows * layer.block_height // mcu_height,
     )
     (cx, cy), (rx, ry) = treatment.center, treatment.radii
     left, right = int((cx - rx) // mcu_width) - 1, int((cx + rx) // mcu_width) + 2
@@ -171,22 +179,30 @@ def _spill(mask: Mask, across: int, down: int) -> Mask:
     return np.asarray(cv2.dilate(luma, kernel), dtype=np.bool_)
 
 
-def _flat_blocks(layer: _Layer, window: Window, mask: Mask, treatment: Treatment) -> Coefficients:
-    """Return new coefficients for the blocks of the window: (rows, columns, 64), or the first one of each alone."""
+def _flat_blocks(layer: _Layer, window: Window, mask: Mask, treatment: Treatment) -> list[Coefficients]:
+    """Return for each plane new coefficients of the window: (rows, columns, 64), or the first of each block alone."""
     if treatment.strength.style is Style.SOLID:
         # All zero is mid-gray in every colour space.
-        return np.zeros((window.rows, window.columns, 1), np.int16)
-    dc = layer.under(window)[:, :, :1]
+        return [np.zeros((window.rows, window.columns), np.int16)] * len(layer.planes)
+    dc = np.stack([_under(plane, window)[:, :, 0] for plane in layer.planes], axis=2)
     means = cell_means(dc, mask, window, treatment, gray=0.0)
     if treatment.strength.style is Style.SMOOTH and treatment.cells > 1:
-        return _smooth_blocks(layer, window, means, treatment).astype(np.int16)
-    return np.rint(spread(means, window, treatment)).astype(np.int16)
+        return [
+            _smooth_blocks(layer, quant, window, means[:, :, index : index + 1], treatment)
+            for index, quant in enumerate(layer.quants)
+        ]
+    values = np.rint(spread(means, window, treatment)).astype(np.int16)
+    return [values[:, :, index] for index in range(len(layer.planes))]
 
 
 def _smooth_blocks(
-    layer: _Layer, window: Window, means: npt.NDArray[np.float64], treatment: Treatment
-) -> npt.NDArray[np.float64]:
-    """Transform and quantise the softened mosaic, sample by sample of this plane."""
+    layer: _Layer,
+    quant: npt.NDArray[np.float64],
+    window: Window,
+    means: npt.NDArray[np.float64],
+    treatment: Treatment,
+) -> Coefficients:
+    """Transform and quantise the softened mosaic, sample by sample of one plane."""
     samples = Window(
         window.left * DCTSIZE,
         window.top * DCTSIZE,
@@ -196,11 +212,11 @@ def _smooth_blocks(
         layer.block_height / DCTSIZE,
     )
     # The quantised DC is eight times the block's average sample over its quantiser.
-    values = spread(means * layer.quant[0, 0] / DCTSIZE, samples, treatment)
+    values = spread(means * quant[0, 0] / DCTSIZE, samples, treatment)
     blocks = values.reshape(window.rows, DCTSIZE, window.columns, DCTSIZE).transpose(0, 2, 1, 3)
     basis = _dct_basis()
-    spectrum = basis @ blocks @ basis.T / layer.quant
-    return np.rint(spectrum).reshape(window.rows, window.columns, DCTSIZE * DCTSIZE)
+    spectrum = basis @ blocks @ basis.T / quant
+    return np.rint(spectrum).reshape(window.rows, window.columns, DCTSIZE * DCTSIZE).astype(np.int16)
 
 
 def _dct_basis() -> npt.NDArray[np.float64]:
