@@ -16,8 +16,8 @@ _CAUTION = (0.6, 0.4)
 How a viewer scales a photo moves a score by some tenths, and what was mistaken once is so more easily again."""
 
 
-_BESIDE = 1.25
-"""Areas so near to one that changed, in radii of their own, are looked at again with it."""
+_BESIDE = 1.1
+"""Areas so near to one that changed, in its radii, are looked at again with it."""
 
 
 def strengthen(

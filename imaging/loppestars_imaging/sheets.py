@@ -17,8 +17,8 @@ from loppestars_imaging.treatment import Treatment
 
 SIZES = (13, 19, 28, 42)
 """Longer sides of the areas on the sheets, in pixels."""
-_CONTEXT = 3.0
-"""Side of a crop over the longer side of its area."""
+_SURROUNDINGS = 2.4, 10
+"""A crop is so many times as large as its area, and so many pixels more: what surrounds small areas counts for more."""
 _OFF_CENTRE = 0.6
 """A box belongs to an area when its centre is no farther from the area's, in longer sides of the area."""
 _LEAST_BOX = 0.2
@@ -37,7 +37,7 @@ class Crop:
     @property
     def side(self) -> int:
         """Side of the crop in pixels."""
-        return round(self.size * _CONTEXT)
+        return crop_side(self.size)
 
 
 @dataclass(slots=True)
@@ -46,6 +46,16 @@ class Sheet:
 
     shape: Shape
     crops: list[Crop]
+
+
+def crop_side(size: int) -> int:
+    """Return the side of the crop that shows an area at this size."""
+    times, more = _SURROUNDINGS
+    return round(times * size) + more
+
+
+_VIEW = crop_side(SIZES[0]) / SIZES[0]
+"""Side of the largest crop, over the longer side of its area."""
 
 
 def lay_out(areas: list[int]) -> list[Sheet]:
@@ -64,7 +74,7 @@ def _fill(wanted: list[tuple[int, int]], shape: Shape) -> list[Sheet]:
     sheets: list[Sheet] = []
     left = top = height = 0
     for area, size in wanted:
-        side = round(size * _CONTEXT)
+        side = crop_side(size)
         if left + side > shape.width:
             left, top, height = 0, top + height, 0
         if not sheets or top + side > shape.height:
@@ -101,7 +111,7 @@ class Scene:
             done.areas.difference_update(changed)
         for level in set(wanted.values()):
             here = [index for index in shown if wanted[index] == level]
-            self._cover_level(level, near(here, treatments, _CONTEXT), treatments)
+            self._cover_level(level, near(here, treatments, _VIEW), treatments)
         self._shown = {index: self._crop(level, treatments[index]) for index, level in wanted.items()}
 
     def _cover_level(self, level: int, areas: list[int], treatments: list[Treatment]) -> None:
@@ -119,7 +129,8 @@ class Scene:
         """Return the sheet's picture."""
         picture = np.zeros((sheet.shape.height, sheet.shape.width, 3), np.uint8)
         for place in sheet.crops:
-            shown, side = self._shown[place.area], place.side
+            side = place.side
+            shown = _middle(self._shown[place.area], round(side * SIZES[-1] / place.size))
             if 2 * side < len(shown):  # linear interpolation skips no pixel down to one half
                 shown = _resized(shown, 2 * side)
             target = picture[place.top : place.top + side, place.left : place.left + side]
@@ -136,8 +147,8 @@ class Scene:
         return columns / full_columns, rows / full_rows
 
     def _crop(self, level: int, treatment: Treatment) -> Bgr:
-        """Return an area with its surroundings, at the largest size it is shown at."""
-        side = round(SIZES[-1] * _CONTEXT)
+        """Return an area at the largest size it is shown at, with the surroundings that the smallest is shown with."""
+        side = round(_VIEW * SIZES[-1])
         zoom = SIZES[-1] / (2 * max(treatment.radii))
         across, down = self._zoom(level)
         (x, y), middle = treatment.center, side / 2
@@ -148,12 +159,12 @@ class Scene:
         return np.asarray(crop, dtype=np.uint8)
 
 
-def near(changed: list[int], treatments: list[Treatment], distance: float) -> list[int]:
-    """Return the areas that have one of the `changed` within `distance`, in radii of their own, with these."""
+def near(places: list[int], treatments: list[Treatment], distance: float) -> list[int]:
+    """Return the areas that reach into the surroundings of one of the `places`, `distance` radii of it wide."""
     centers = np.array([treatment.center for treatment in treatments])
     radii = np.array([treatment.radii for treatment in treatments])
-    reach = radii.max(axis=1) * distance
-    close = np.abs(centers[:, None] - centers[changed]) < reach[:, None, None] + radii[changed]
+    reach = radii[places].max(axis=1) * distance
+    close = np.abs(centers[:, None] - centers[places]) < radii[:, None] + reach[:, None]
     return [int(index) for index in np.nonzero(close.all(axis=2).any(axis=1))[0]]
 
 
@@ -168,6 +179,11 @@ def areas_hit(boxes: Boxes, sheet: Sheet, thresholds: dict[int, float]) -> set[i
     hit = (off < _OFF_CENTRE * places[:, 2]) & (longer[:, None] > _LEAST_BOX * places[:, 2])
     hit &= boxes[:, 4, None] >= places[:, 3]
     return {sheet.crops[index].area for index in np.nonzero(hit.any(axis=0))[0]}
+
+
+def _middle(crop: Bgr, side: int) -> Bgr:
+    margin = (len(crop) - side) // 2
+    return crop[margin : margin + side, margin : margin + side]
 
 
 def _resized(crop: Bgr, side: int) -> Bgr:

@@ -7,7 +7,7 @@ from loppestars_imaging.detectors.boxes import NO_BOXES
 from loppestars_imaging.detectors.levels import Levels
 from loppestars_imaging.faces import Bgr, Boxes, Face
 from loppestars_imaging.second_pass import strengthen
-from loppestars_imaging.sheets import SIZES, Scene, areas_hit, lay_out, near
+from loppestars_imaging.sheets import SIZES, Scene, areas_hit, crop_side, lay_out, near
 from loppestars_imaging.treatment import Options, Style, Treatment, plan
 
 
@@ -29,7 +29,7 @@ class Distrustful:
         self.left -= 1
         if self.left < 0:
             return NO_BOXES
-        middle = round(SIZES[-1] * 3) / 2
+        middle = crop_side(SIZES[-1]) / 2
         half = SIZES[-1] / 3
         return np.array([[middle - half, middle - half, middle + half, middle + half, 0.9]], np.float32)
 

@@ -51,7 +51,8 @@ def cell_indices(window: Window, treatment: Treatment) -> tuple[npt.NDArray[np.i
     origin_x, origin_y = cx - size * count / 2, cy - size * count / 2
     columns = ((window.xs + window.step_x / 2 - origin_x) / size).astype(np.intp)
     rows = ((window.ys + window.step_y / 2 - origin_y) / size).astype(np.intp)
-    return np.clip(columns, 0, count - 1), np.clip(rows, 0, count - 1)
+    last = count - 1
+    return np.minimum(np.maximum(columns, 0), last), np.minimum(np.maximum(rows, 0), last)
 
 
 def cell_means(

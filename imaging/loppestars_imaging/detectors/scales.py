@@ -44,6 +44,8 @@ class ScalePlan:
     """Long side of the scale that is added where the finest one has found small faces: there may be smaller ones."""
     crowd_enlargement: float = 4.0
     """Small photos are enlarged by at most this much for it."""
+    crowd_doubt: float = 0.05
+    """A face must score so much more there: at so many more places more is mistaken for one."""
     small_face: int = 28
     """Longer side of a small face, in pixels of the finest scale."""
     shapes: tuple[Shape, ...] = (SMALL, *MEDIUM, *LARGE)

@@ -36,7 +36,7 @@ class FaceSearch:
         found = [self.scan_level(levels, size, side, threshold) for side in wanted]
         finer = crowd_side(*size, self.plan, wanted[0])
         if finer is not None and self._has_small(found[0], wanted[0] / max(size)):
-            found.append(self.scan_level(levels, size, finer, threshold))
+            found.append(self.scan_level(levels, size, finer, threshold + self.plan.crowd_doubt))
         return faces_of(merge(np.concatenate(found)))
 
     def _has_small(self, boxes: Boxes, scale: float) -> bool:

@@ -35,9 +35,8 @@ class YuNet:
 
 
 def _decode(outputs: Outputs, stride: int, columns: int, threshold: float) -> Boxes:
-    classes = outputs[f"cls_{stride}"].ravel()
-    objects = outputs[f"obj_{stride}"].ravel()
-    product = classes.clip(0, 1) * objects.clip(0, 1)
+    # Both come out of a sigmoid: 0-1.
+    product = outputs[f"cls_{stride}"].ravel() * outputs[f"obj_{stride}"].ravel()
     (chosen,) = np.nonzero(product >= threshold * threshold)
     box = outputs[f"bbox_{stride}"].reshape(-1, 4)[chosen]
     grid_columns = columns // stride

@@ -5,7 +5,9 @@ it ends this process and nothing else.
 """
 
 import argparse
+import contextlib
 import ctypes
+import fcntl
 import os
 import resource
 import select
@@ -24,6 +26,7 @@ from loppestars_imaging.treatment import Options, Style
 
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 _IDLE_SECONDS = 1.0
+_PIPE_BYTES = 1024 * 1024
 NO_DETECTOR = 3
 """Exit code of an engine that could not load its model."""
 
@@ -40,6 +43,7 @@ def main() -> None:
     arguments = parser.parse_args()
     _bind_to_parent()
     _bound_memory(arguments.memory_mib)
+    _widen_pipes()
     # Codecs write warnings to stdout's descriptor: the pipe of answers must be out of their reach.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -128,6 +132,14 @@ def _bind_to_parent() -> None:
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
     # Ctrl-C in a terminal is for the parent, which lets photos in hand finish.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _widen_pipes() -> None:
+    """Let a photo pass in a few pieces; a pipe holds 64 KiB unless told."""
+    if sys.platform == "linux":
+        for stream in (sys.stdin, sys.stdout):
+            with contextlib.suppress(OSError):  # no pipe, or more than this user may take
+                fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _bound_memory(mebibytes: int) -> None:
