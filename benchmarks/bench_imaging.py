@@ -23,7 +23,7 @@ import cv2
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.imaging import engines, exactness, memory
+from benchmarks.imaging import engines, exactness, memory, starting
 from benchmarks.imaging.collages import collages
 from benchmarks.imaging.evaluation import Judges, evaluate, judges, print_classes, print_rows
 from benchmarks.imaging.photos import HALVES, PHOTOS, ROOT, crowds, faceless, print_split
@@ -68,7 +68,7 @@ def _actions(options: argparse.Namespace, pipelines: dict[str, Pipeline]) -> dic
         "exact": exactness.run,
         "time": lambda: engines.run_time(pipelines, options.rounds),
         "throughput": lambda: engines.run_throughput(options.rounds),
-        "start": lambda: engines.run_start(options.rounds),
+        "start": lambda: starting.run(options.rounds),
         "memory": memory.run,
     }
 

@@ -146,23 +146,3 @@ async def _batch(pool: EnginePool, photos: list[bytes], count: int) -> float:
     started = time.perf_counter()
     await asyncio.gather(*(one(photos[number % len(photos)]) for number in range(count)))
     return count / (time.perf_counter() - started)
-
-
-def run_start(rounds: int) -> None:
-    """Print how long an engine takes until it is ready, and until its first photo is done."""
-    ready, first = zip(*(asyncio.run(_start()) for _ in range(max(3, rounds // 2))), strict=True)
-    print(
-        f"\ncold start of an engine: ready after {statistics.median(ready):.2f} s,"
-        f" first photo of 12 megapixels done after {statistics.median(first):.2f} s"
-    )
-
-
-async def _start() -> tuple[float, float]:
-    data = next(data for name, data in twelve_megapixels() if name == "1 face")
-    engine, started = Engine(worker_settings()), time.perf_counter()
-    await engine.start()
-    ready = time.perf_counter() - started
-    await engine.anonymise(data, TASK)
-    first = time.perf_counter() - started
-    await engine.stop()
-    return ready, first
