@@ -5,14 +5,15 @@ import contextlib
 import signal
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import procrastinate
 import psycopg
 import structlog
 from procrastinate.exceptions import ProcrastinateException
-from procrastinate.jobs import Job
+from procrastinate.jobs import DeleteJobCondition, Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
+from procrastinate.worker import Worker as QueueWorker
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -42,6 +43,7 @@ log = structlog.get_logger(__name__)
 
 _RECONNECT_SECONDS: Final = 1.0
 _MOST_RETRY_SECONDS: Final = 30
+_UNREGISTER_SECONDS: Final = 5.0
 _DATABASE_TROUBLE = (ProcrastinateException, psycopg.Error, SQLAlchemyError, OSError)
 
 
@@ -111,17 +113,17 @@ class Worker:
                 asyncio.create_task(self._every(RECOVERY_INTERVAL.total_seconds(), lambda: _recover(app))),
                 asyncio.create_task(self._every(RECOVERY_INTERVAL.total_seconds(), lambda: _measure(database))),
             ]
-            runner = asyncio.create_task(
-                app.run_worker_async(
-                    queues=[PHOTO_QUEUE],
-                    concurrency=self._settings.imaging_processes,
-                    install_signal_handlers=False,
-                    shutdown_graceful_timeout=self._settings.drain_seconds,
-                    update_heartbeat_interval=HEARTBEAT_INTERVAL.total_seconds(),
-                    stalled_worker_timeout=STALLED_AFTER.total_seconds(),
-                    delete_jobs="successful",
-                )
+            worker = QueueWorker(
+                app,
+                queues=[PHOTO_QUEUE],
+                concurrency=self._settings.imaging_processes,
+                install_signal_handlers=False,
+                shutdown_graceful_timeout=self._settings.drain_seconds,
+                update_heartbeat_interval=HEARTBEAT_INTERVAL.total_seconds(),
+                stalled_worker_timeout=STALLED_AFTER.total_seconds(),
+                delete_jobs=DeleteJobCondition.SUCCESSFUL,
             )
+            runner = asyncio.create_task(worker.run())  # type: ignore[no-untyped-call]
             stopped = asyncio.create_task(self._stopping.wait())
             self._not_ready = ""
             log.info("waiting for photos", processes=self._settings.imaging_processes)
@@ -130,12 +132,13 @@ class Worker:
             finally:
                 if self._stopping.is_set():
                     self._not_ready = "stopping"
-                for task in (runner, stopped, *loops):
-                    task.cancel()
-                results = await asyncio.gather(runner, stopped, *loops, return_exceptions=True)
-            for result in results:
-                if isinstance(result, Exception):
-                    raise result
+                # Not cancelled: a cancellation while it registers itself can get lost, and it would work on for ever.
+                worker.stop()  # type: ignore[no-untyped-call]
+                await asyncio.wait({runner}, timeout=self._settings.drain_seconds + _UNREGISTER_SECONDS)
+                await _end({runner, stopped, *loops})
+            for task in (runner, *loops):
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    raise error
 
     async def _every(self, seconds: float, action: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -146,6 +149,15 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
+
+
+async def _end(tasks: set[asyncio.Task[Any]]) -> None:
+    """Cancel until all have ended: a database driver may swallow a cancellation while it connects."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_RECONNECT_SECONDS)
 
 
 def _register(app: procrastinate.App, process: Callable[[uuid.UUID], Awaitable[None]]) -> None:
