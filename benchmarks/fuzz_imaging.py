@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.imaging.photos import PHOTOS, ROOT
 
 BATCH = 60
-BATCH_SECONDS = 200
+BATCH_SECONDS = 600
 
 
 def fuzz(seconds: float, seed: int, findings: Path, memory_mib: int) -> tuple[collections.Counter[str], list[str]]:

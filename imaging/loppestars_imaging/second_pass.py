@@ -10,7 +10,7 @@ from loppestars_imaging.treatment import Treatment
 
 _LOOKS = 5
 """After so many looks what is left is wide mid-gray boxes, in which nothing can be recognised."""
-_CAUTION = (0.6, 0.4)
+_CAUTION = (0.5, 0.3)
 """Shares of the threshold from which a covered area is covered more strongly: at first, and once it has been seen.
 
 How a viewer scales a photo moves a score by some tenths, and what was mistaken once is so more easily again."""
