@@ -18,14 +18,15 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.imaging import engines, exactness, memory, starting
+from benchmarks.imaging import engines, exactness, memory, pictures, starting
 from benchmarks.imaging.collages import collages
-from benchmarks.imaging.evaluation import Judges, evaluate, judges, print_classes, print_rows
+from benchmarks.imaging.evaluation import Judges, Row, evaluate, judges, print_classes, print_rows
 from benchmarks.imaging.photos import HALVES, PHOTOS, ROOT, crowds, faceless, print_split
 from benchmarks.imaging.pipelines import Deface, Ours, Pipeline, Simple, worker_settings
 from loppestars_imaging.detectors.base import Detector
@@ -52,14 +53,15 @@ def main() -> None:
             peer = _deface(options.deface, Path(folder))
             pipelines |= {"simple": Simple()} | ({"deface": peer} if peer else {})
         actions = _actions(options, pipelines)
-        for section in chosen:
-            actions[section]()
+        results = {section: actions[section]() for section in chosen}
+        if options.pictures:
+            _draw(results)
         if peer is not None:
             print(f"\ndeface's peak memory: {peer.peak} MiB" if peer.peak else "", end="\n")
             peer.close()
 
 
-def _actions(options: argparse.Namespace, pipelines: dict[str, Pipeline]) -> dict[str, Callable[[], None]]:
+def _actions(options: argparse.Namespace, pipelines: dict[str, Pipeline]) -> dict[str, Callable[[], Any]]:
     judging = judges(options.threshold or worker_settings().min_confidence, _second())
     return {
         "crowded": lambda: _crowded(pipelines, judging),
@@ -78,11 +80,25 @@ def _crowded(pipelines: dict[str, Pipeline], judging: Judges) -> None:
         print_rows(f"crowded photos, {half} half", evaluate(list(crowds(half)), pipelines, judging))
 
 
-def _collages(options: argparse.Namespace, pipelines: dict[str, Pipeline], judging: Judges) -> None:
+def _draw(results: dict[str, Any]) -> None:
+    """Draw the documentation's pictures; the plot needs the sections `collages` and `time`."""
+    pictures.before_and_after()
+    rows, times = results.get("collages"), results.get("time")
+    if rows and times:
+        pictures.plot(
+            [
+                pictures.Point(name, row.score.recall, times[name], row.seen_own / max(1, row.treated))
+                for name, row in rows.items()
+            ]
+        )
+
+
+def _collages(options: argparse.Namespace, pipelines: dict[str, Pipeline], judging: Judges) -> dict[str, Row]:
     samples = collages(options.half, options.collages, None if options.collages else options.faces)
     rows = evaluate(samples, pipelines, judging)
     print_rows(f"collages, {options.half} half", rows)
     print_classes(rows)
+    return rows
 
 
 def _faceless(options: argparse.Namespace, pipelines: dict[str, Pipeline], judging: Judges) -> None:
@@ -133,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threshold", type=float, help="instead of the worker's, for tuning")
     parser.add_argument("--rounds", type=int, default=9, help="repetitions of what is timed")
     parser.add_argument("--no-peers", action="store_true", help="only ours")
+    parser.add_argument("--pictures", action="store_true", help="draw the pictures of docs/imaging.md anew")
     parser.add_argument("--deface", type=Path, default=ROOT / ".venv-peers" / "bin" / "python")
     return parser
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import faulthandler
 import io
 import json
 import os
@@ -36,6 +37,7 @@ _LARGEST_SEED = 120_000
 _MAX_PIXELS = 2_000_000
 _HEADERS_PER_PHOTO = 20
 _SLOW = 2.0
+_HANGS = 580  # seconds after which a batch says where it is, and ends
 _CLEAR = 0.85
 """Score from which a face in a result is one that should have been hidden."""
 _SIDES = (256, 448, 640, 960)
@@ -142,6 +144,7 @@ def main() -> None:
     # Codecs write warnings to stdout's descriptor: the answer must be out of their reach.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    faulthandler.dump_traceback_later(_HANGS, exit=True)
     limit = memory_mib * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     cv2.setNumThreads(1)
