@@ -53,6 +53,7 @@ class TestSharedSecret:
             (claims(sub="../other"), "not a user id"),
             (claims(sub="a/b"), "not a user id"),
             (claims(sub=""), "not a user id"),
+            (claims(sub="user-1\n"), "not a user id"),
             (claims(sub="x" * 129), "not a user id"),
         ],
     )
@@ -75,6 +76,13 @@ class TestSharedSecret:
         for token in (head + b"." + body + b".", head + b"." + body + b"." + signature):
             with pytest.raises(TokenRefused):
                 await verifier().verify(token.decode())
+
+    @pytest.mark.parametrize("algorithm", [["HS256"], {"HS256": 1}, None, 256, True])
+    async def test_an_algorithm_that_is_no_text_is_refused(self, algorithm: object) -> None:
+        """The header is anybody's JSON: a list in it is a 401, not a fault of ours."""
+        head = base64.urlsafe_b64encode(json.dumps({"alg": algorithm, "kid": "k"}).encode()).rstrip(b"=").decode()
+        with pytest.raises(TokenRefused):
+            await verifier().verify(f"{head}.e30.c2ln")
 
     @pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "é.é.é", "x" * 9000, "eyJhbGciOiJIUzI1NiJ9"])
     async def test_what_is_no_token_is_refused(self, token: str) -> None:

@@ -17,7 +17,7 @@ from loppestars_api.settings import AuthSettings
 
 MAX_TOKEN_CHARACTERS: Final = 8192
 # Subjects become path segments and log fields.
-_SUBJECT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._|:@-]{0,127}$")
+_SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._|:@-]{0,127}")
 _PUBLIC_KEY_ALGORITHMS: Final = frozenset({"RS256", "ES256"})
 _KEY_TYPES: Final = {"RS256": "RSA", "ES256": "EC"}
 
@@ -61,17 +61,20 @@ class TokenVerifier:
         except PyJWTError:
             raise TokenRefused("The token is not a JWT.") from None
         algorithm = header.get("alg")
+        # The header is a stranger's JSON: `alg` may be a list or an object as well.
+        if not isinstance(algorithm, str):
+            raise TokenRefused("The token's algorithm is not accepted here.")
         key = await self._key(algorithm, header.get("kid"))
-        return self._identity(self._claims(token, key, str(algorithm)))
+        return self._identity(self._claims(token, key, algorithm))
 
-    async def _key(self, algorithm: object, key_id: object) -> Any:  # noqa: ANN401 - str or one of PyJWT's key types
+    async def _key(self, algorithm: str, key_id: object) -> Any:  # noqa: ANN401 - str or one of PyJWT's key types
         if algorithm == "HS256" and self._secret is not None:
             return self._secret
         if algorithm in _PUBLIC_KEY_ALGORITHMS and self._keys is not None:
             if not isinstance(key_id, str):
                 raise TokenRefused("The token names no key (kid).")
             found = await self._keys.find(key_id)
-            if found is None or found.key_type != _KEY_TYPES[str(algorithm)]:
+            if found is None or found.key_type != _KEY_TYPES[algorithm]:
                 raise TokenRefused("The token is signed by a key that its issuer does not publish.")
             return found.key
         raise TokenRefused("The token's algorithm is not accepted here.")
@@ -97,7 +100,7 @@ class TokenVerifier:
 
     def _identity(self, claims: dict[str, Any]) -> Identity:
         subject = claims["sub"]
-        if not isinstance(subject, str) or not _SUBJECT.match(subject):
+        if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
             raise TokenRefused("The token's subject is not a user id.")
         return Identity(subject, self._roles(claims) if self._trust_roles else frozenset(), str(claims.get("iss", "")))
 
