@@ -111,7 +111,11 @@ class TestContract:
         assert [info async for info in storage.list(BUCKET, "none/")] == []
 
     @pytest.mark.parametrize(
-        "key", ["", "/etc/passwd", "../x", "a/../../b", "a//b", "a/", ".hidden", "a\x00b", "a\\b", "x" * 1000, "a/./b"]
+        "key",
+        [
+            *("", "/etc/passwd", "../x", "a/../../b", "a//b", "a/", ".hidden", "a\x00b", "a\\b", "x" * 1000, "a/./b"),
+            *("a/b.jpg\n", "a\n/b.jpg", "蚤" * 100),
+        ],
     )
     async def test_impossible_keys(self, storage: Storage, key: str, tmp_path: Path) -> None:
         """No key leads out of its bucket or to a file of our own making."""

@@ -14,8 +14,10 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 # A segment never starts with a dot: no way up, and no collision with temporary files of our own.
-_SEGMENT = re.compile(r"^[^/\\\x00-\x1f\x7f.][^/\\\x00-\x1f\x7f]{0,200}$")
+_SEGMENT = re.compile(r"[^/\\\x00-\x1f\x7f.][^/\\\x00-\x1f\x7f]{0,200}")
 _LONGEST_KEY = 900
+# Of a file's name on every file system in use, in bytes: 200 letters of some scripts are more.
+_LONGEST_SEGMENT = 255
 CHUNK_BYTES = 256 * 1024
 
 
@@ -112,6 +114,10 @@ class Storage(Protocol):
 
 def check_key(key: str) -> str:
     """`key`, if it is a relative path of plain segments; else raise `InvalidKey`."""
-    if len(key.encode("utf-8", "replace")) > _LONGEST_KEY or not all(_SEGMENT.match(part) for part in key.split("/")):
+    if len(key.encode("utf-8", "replace")) > _LONGEST_KEY or not all(map(_is_segment, key.split("/"))):
         raise InvalidKey("a key is a relative path of plain segments")
     return key
+
+
+def _is_segment(part: str) -> bool:
+    return _SEGMENT.fullmatch(part) is not None and len(part.encode("utf-8", "replace")) <= _LONGEST_SEGMENT
