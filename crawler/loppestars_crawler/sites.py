@@ -20,8 +20,12 @@ class Site:
         parts = _split(url)
         if parts is None:
             return None
-        if _host(parts) == _host(urlsplit(self.base)):
-            return url
+        base = urlsplit(self.base)
+        if _host(parts) == _host(base):
+            # A link or redirect to http:// must not take a crawl off TLS, nor may one bring a name and password.
+            if parts.scheme == base.scheme and "@" not in parts.netloc:
+                return url
+            return f"{base.scheme}://{base.netloc.lower()}{_tail(parts)}"
         if _host_name(parts) == _host_name(urlsplit(self.real)):
             return self.base + _tail(parts)
         return None

@@ -52,6 +52,20 @@ def test_links_are_published_as_people_know_them() -> None:
     assert real.on_base("https://markedskalenderen.dk/x") == "https://markedskalenderen.dk/x"
 
 
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://markedskalenderen.dk/x?page=2",
+        "http://markedskalenderen.dk:80/x?page=2",
+        "https://name:password@markedskalenderen.dk/x?page=2",
+    ],
+)
+def test_links_do_not_lead_off_tls(link: str) -> None:
+    """Certificates are always verified, also where a page or a redirect names http://, and no link signs us in."""
+    real = Site("https://markedskalenderen.dk", "https://markedskalenderen.dk/")
+    assert real.on_base(link) == "https://markedskalenderen.dk/x?page=2"
+
+
 class MemoryStore:
     """Keeps what it is given."""
 

@@ -255,6 +255,7 @@ def test_certificates_are_verified(crawler: Crawler, untrusted_url: str) -> None
         (b"", None),
         (None, None),
         (b"-1", None),
+        (b"Sat, 21 Nov 2026 12:00:30 +99999999999999999999", None),
     ],
 )
 def test_retry_after_as_number_and_as_date(header: bytes | None, seconds: float | None) -> None:
