@@ -82,7 +82,7 @@ class DataFolder:
         try:
             pid = (self.path / "lock").read_text(encoding="utf-8").strip()
             url = json.loads(self.run_file.read_text(encoding="utf-8"))["url"]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, LookupError, TypeError):  # half written, or not ours
             return ""
         return f" (process {pid}, {url})"
 

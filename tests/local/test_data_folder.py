@@ -28,6 +28,16 @@ class TestAcquire:
         again.acquire()
         again.release()
 
+    @pytest.mark.parametrize("text", ["", "{", "[]", "null", "1", '"url"', "{}", "\x00"])
+    def test_a_damaged_run_json_changes_nothing_about_it(self, tmp_path: Path, text: str) -> None:
+        """Whatever stands in it, the second run gets its sentence."""
+        folder = DataFolder(tmp_path)
+        folder.acquire()
+        folder.run_file.write_text(text, encoding="utf-8")
+        with pytest.raises(FolderInUse, match="runs already on"):
+            DataFolder(tmp_path).acquire()
+        folder.release()
+
     def test_the_lock_ends_with_its_process(self, tmp_path: Path) -> None:
         """A killed run leaves no lock behind."""
         code = (
