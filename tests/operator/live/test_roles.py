@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from k8s.local import addons
 from loppestars_operator.access import rules, rules_text
-from loppestars_operator.kinds import STACK
+from loppestars_operator.kinds import OWNED_KINDS, STACK
 from loppestars_operator.kube import Kube
 from tests.factories.cluster_client import Client
 from tests.factories.control_plane import running_control_plane
@@ -21,9 +22,11 @@ from tests.factories.operator_process import (
     chart,
     grant,
     install_chart,
+    kubectl,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from k8s.local.control_plane import ControlPlane
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 ADDONS = {"gateway.networking.k8s.io", "keda.sh", "monitoring.coreos.com"}
 FINALIZERS = next(rule for rule in rules() if rule["verbs"] == ["update"])
 REMOVABLE = [rule for rule in rules() if rule["apiGroups"][0] not in ADDONS and rule != FINALIZERS]
+OF_ADDONS = [rule for rule in rules() if rule["apiGroups"][0] in ADDONS]
 
 
 def test_chart_holds_the_generated_rules() -> None:
@@ -87,6 +91,69 @@ async def test_each_rule_is_needed(
     log = tmp_path / "operator.log"
     with OperatorProcess(plane, log, user=user, **environment) as operator:
         await until_refused(client, operator, "orbidden")
+
+
+@pytest.fixture(scope="module")
+def plane_with_addons() -> Iterator[ControlPlane]:
+    """A control plane of its own that knows the kinds of all add-ons."""
+    with running_control_plane(controllers=True, admission_plugins="") as plane:
+        install_chart(plane)
+        for path in addons.crd_files():
+            made = kubectl(plane, "apply", "--server-side", "-f", str(path))
+            assert made.returncode == 0, made.stderr
+        yield plane
+
+
+async def everything(client: Client) -> None:
+    """A stack that asks for an object of every add-on's kind."""
+    await client.apply_stack(
+        imaging={"autoscaling": {"queueDepth": 10}},
+        gateway={
+            "hostnames": ["fair.example.com"],
+            "parentRefs": [{"name": "public", "sectionName": "https", "redirectSectionName": "http"}],
+        },
+        monitoring={"mode": "Enabled"},
+    )
+
+
+@pytest.mark.cluster
+async def test_with_all_rules_every_addon_is_served(plane_with_addons: ControlPlane, tmp_path: Path) -> None:
+    """The rules of the chart suffice for all kinds of add-ons."""
+    with FakeKubelet(plane_with_addons.kubeconfig):
+        async with await Kube.connect(str(plane_with_addons.kubeconfig)) as kube:
+            client = Client(kube, "default")
+            await grant(client, "whole", rules())
+            environment = {"WATCH_NAMESPACES": "default", "LEASE_NAMESPACE": "default"}
+            with OperatorProcess(plane_with_addons, tmp_path / "operator.log", user="whole", **environment):
+                await everything(client)
+                await client.ready(within=60)
+                for kind in OWNED_KINDS:
+                    if kind.addon:
+                        assert await client.list(kind), kind.kind
+                await client.kube.delete(STACK.path("default", "fair"))
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("missing", OF_ADDONS, ids=lambda rule: ",".join(rule["resources"]))
+async def test_each_rule_of_an_addon_is_needed(
+    plane_with_addons: ControlPlane, tmp_path: Path, missing: dict[str, Any]
+) -> None:
+    """One resource after the other is taken away, and something is refused."""
+    for resource in missing["resources"]:
+        namespace = f"without-{uuid.uuid4().hex[:6]}"
+        assert kubectl(plane_with_addons, "create", "namespace", namespace).returncode == 0
+        left = [one for one in missing["resources"] if one != resource]
+        weaker = [rule for rule in rules() if rule != missing] + ([{**missing, "resources": left}] if left else [])
+        with FakeKubelet(plane_with_addons.kubeconfig):
+            async with await Kube.connect(str(plane_with_addons.kubeconfig)) as kube:
+                client = Client(kube, namespace)
+                await grant(client, namespace, weaker)
+                environment = {"WATCH_NAMESPACES": namespace, "LEASE_NAMESPACE": namespace}
+                log = tmp_path / f"{resource}.log"
+                with OperatorProcess(plane_with_addons, log, user=namespace, **environment) as operator:
+                    await everything(client)
+                    await until_refused(client, operator, "orbidden")
+                assert resource in operator.text() + str(await client.get(STACK, "fair"))
 
 
 @pytest.mark.e2e
