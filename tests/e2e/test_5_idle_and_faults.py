@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ import yaml
 
 from k8s.local.errors import CommandFailed
 from tests.e2e.support.figures import measured
-from tests.e2e.support.stack import Stack, sample
+from tests.e2e.support.stack import KIND, Stack, sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,22 +44,30 @@ def test_idle_operator_writes_nothing_but_its_lease(stack: Stack, audit: AuditLo
     assert len(renewals) == len(writes), [write for write in writes if write.resource != "leases"]
 
 
-@pytest.fixture
-def other(stack: Stack, cluster: Cluster) -> Iterator[Stack]:
-    """A second stack's name, in a namespace with the development Secrets but no servers of its own."""
+@pytest.fixture(scope="module")
+def elsewhere(cluster: Cluster) -> Iterator[Cluster]:
+    """A namespace with the development Secrets but no servers of its own."""
     within = cluster.within("faults")
     cluster.kubectl("create", "namespace", "faults")
     for name, data in SECRETS.items():
         within.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data})
-    yield Stack(within, "other", stack.ingress)
+    yield within
     cluster.kubectl("delete", "namespace", "faults", "--timeout=120s", timeout=140)
+
+
+@pytest.fixture
+def other(elsewhere: Cluster, stack: Stack) -> Iterator[Stack]:
+    """The name of a second stack, another one for each test."""
+    name = f"other-{uuid.uuid4().hex[:5]}"
+    yield Stack(elsewhere, name, stack.ingress)
+    elsewhere.delete(KIND, name, wait=False)
 
 
 def minimal(name: str, **changes: object) -> Object:
     document: Object = yaml.safe_load(sample("01-minimal"))
     document["metadata"]["name"] = name
     document["spec"]["storage"]["s3"]["endpoint"] = "http://s3.fair:7070"
-    document["spec"]["ingress"]["host"] = "other.example.com"
+    document["spec"]["ingress"]["host"] = f"{name}.example.com"
     document["spec"].update(changes)
     return document
 
@@ -67,7 +76,7 @@ def test_missing_secret_is_named_and_heals(other: Stack) -> None:
     """The condition names Secret and key; once it is there the stack gets Ready by itself."""
     secret = other.cluster.get("secret", "loppestars-database")
     other.cluster.delete("secret", "loppestars-database")
-    other.cluster.apply(minimal("other", api={"replicas": 1}))
+    other.cluster.apply(minimal(other.name, api={"replicas": 1}))
 
     def told() -> bool:
         return "loppestars-database" in str(other.condition("Ready").get("message", ""))
@@ -82,7 +91,7 @@ def test_missing_secret_is_named_and_heals(other: Stack) -> None:
 def test_a_wrong_key_of_a_secret_is_named_and_heals(other: Stack) -> None:
     """The Secret is there, its key is not: the condition names both, and the key's arrival is enough."""
     key = {"secretRef": {"name": "loppestars-database", "key": "pooled-url"}}
-    other.cluster.apply(minimal("other", api={"replicas": 1}, database=key))
+    other.cluster.apply(minimal(other.name, api={"replicas": 1}, database=key))
 
     def told() -> bool:
         message = str(other.condition("Ready").get("message", ""))
@@ -92,6 +101,7 @@ def test_a_wrong_key_of_a_secret_is_named_and_heals(other: Stack) -> None:
     secret = other.cluster.get("secret", "loppestars-database")
     other.cluster.patch("secret", "loppestars-database", {"data": {"pooled-url": secret["data"]["url"]}})
     other.wait_ready(seconds=240)
+    other.cluster.patch("secret", "loppestars-database", {"data": {"pooled-url": None}})
 
 
 @pytest.mark.parametrize(
@@ -108,11 +118,11 @@ def test_a_wrong_key_of_a_secret_is_named_and_heals(other: Stack) -> None:
 )
 def test_what_the_schema_cannot_see_is_stalled(other: Stack, changes: Object, words: list[str]) -> None:
     """Reported in the API server's own words, and mended by a correct spec."""
-    other.cluster.apply(minimal("other", **changes))
+    other.cluster.apply(minimal(other.name, **changes))
     found = other.wait_for("Stalled", "True", "InvalidSpec", seconds=60)
     assert all(word in found["message"] for word in words), found["message"]
     # kubectl takes what an apply no longer names out of the spec.
-    other.cluster.apply(minimal("other"))
+    other.cluster.apply(minimal(other.name))
     other.wait_for("Stalled", "False", seconds=30)
 
 
@@ -128,12 +138,12 @@ def test_what_the_schema_cannot_see_is_stalled(other: Stack, changes: Object, wo
 def test_wrong_specs_are_refused_with_advice(other: Stack, changes: Object, words: str) -> None:
     """`kubectl apply` answers with a sentence that says what to do."""
     with pytest.raises(CommandFailed, match=words):
-        other.cluster.apply(minimal("other", **changes))
+        other.cluster.apply(minimal(other.name, **changes))
 
 
 def test_an_image_that_cannot_be_pulled_is_named(other: Stack) -> None:
     """The condition says which image, and who refused it."""
-    other.cluster.apply(minimal("other", image={"registry": "registry.example.com/loppestars"}))
+    other.cluster.apply(minimal(other.name, image={"registry": "registry.example.com/loppestars"}))
 
     def told() -> bool:
         return "registry.example.com" in str(other.condition("Ready").get("message", ""))

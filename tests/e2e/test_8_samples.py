@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import subprocess
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from k8s.local.images import REGISTRY
+from k8s.local.paths import REPOSITORY
 from tests.e2e.support.client import Ingress
 from tests.e2e.support.stack import KIND, Stack, sample
 
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture
-def namespace(stack: Stack, cluster: Cluster) -> Iterator[Cluster]:
+@pytest.fixture(scope="module")
+def with_secrets(installation: tuple[Stack, float], cluster: Cluster) -> Iterator[Cluster]:
     """A namespace with the Secrets of the samples; they name the servers of the first stack's namespace."""
+    stack = installation[0]
     within = cluster.within("samples")
     cluster.kubectl("create", "namespace", "samples")
     for name in ("loppestars-database", "loppestars-s3", "loppestars-jwt"):
@@ -35,6 +38,13 @@ def namespace(stack: Stack, cluster: Cluster) -> Iterator[Cluster]:
         within.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data})
     yield within
     cluster.kubectl("delete", "namespace", "samples", "--timeout=120s", timeout=140)
+
+
+@pytest.fixture
+def namespace(with_secrets: Cluster) -> Iterator[Cluster]:
+    """That namespace without a stack; a test's own is deleted after it."""
+    yield with_secrets
+    with_secrets.kubectl("delete", KIND, "--all", "--timeout=60s")
 
 
 def _decoded(cluster: Cluster, name: str) -> dict[str, str]:
@@ -142,6 +152,18 @@ def test_tls(namespace: Cluster, node: Node, stack: Stack, tmp_path: Path) -> No
     trust = ssl.create_default_context(cafile=str(certificate))
     answer = Ingress(node.https_url, "market.example.com", trust).get("/health")
     assert answer.json()["status"] == "healthy"
+
+
+def test_the_stack_chart(namespace: Cluster, stack: Stack, tmp_path: Path) -> None:
+    """`helm install` of a stack, and the chart's own test: the API answers with its database and storage."""
+    values = tmp_path / "values.json"
+    values.write_text(json.dumps({"spec": {**here("01-minimal")["spec"], "ingress": {"enabled": False}}}))
+    chart = str(REPOSITORY / "charts" / "loppestars-stack")
+    namespace.helm("install", "charted", chart, f"--values={values}")
+    Stack(namespace, "charted", stack.ingress).wait_ready()
+    assert "Succeeded" in namespace.helm("test", "charted", "--timeout=150s")
+    namespace.helm("uninstall", "charted")
+    namespace.until(lambda: namespace.find("deployment", "charted-api") is None, "the end of its pods", 60)
 
 
 def test_a_source_without_code(stack: Stack) -> None:
