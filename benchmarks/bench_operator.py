@@ -282,7 +282,8 @@ async def measure(plane: ControlPlane, counts: list[int], scratch: Path) -> None
             passes = [line for line in operator.metrics().splitlines() if "reconciles_total" in line]
             print("  " + "; ".join(line for line in passes if not line.startswith("#")))
             writes = audit.writes(ACCOUNT, mark)
-            verdict("restart and no-op resyncs", f"{len(writes)} writes", good=not writes)
+            by_kind = dict(Counter(one.rpartition("/")[0] for one in writes))
+            verdict("restart and no-op resyncs", f"{len(writes)} writes {by_kind or ''}", good=not writes)
             print(f"  {resident(operator.pid)} MiB")
         standing_in.cancel()
 

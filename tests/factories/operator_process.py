@@ -17,6 +17,8 @@ import yaml
 from k8s.local import tools
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from k8s.local.control_plane import ControlPlane
     from tests.factories.cluster_client import Client
 
@@ -127,23 +129,30 @@ class OperatorProcess:
         return code
 
 
-async def grant(client: Client, user: str, allowed: list[dict[str, Any]]) -> None:
-    """Give a user these rules, and the Lease, in the test's namespace."""
-    lease = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]}
-    group, path = "rbac.authorization.k8s.io", f"/apis/rbac.authorization.k8s.io/v1/namespaces/{client.namespace}"
-    metadata = {"name": "operator", "namespace": client.namespace}
-    role = {
-        "apiVersion": f"{group}/v1",
-        "kind": "Role",
-        "metadata": metadata,
-        "rules": [*copy.deepcopy(allowed), lease],
-    }
+async def grant(
+    client: Client,
+    user: str,
+    allowed: list[dict[str, Any]],
+    *,
+    leases: Sequence[str] = ("get", "create", "update"),
+    cluster_wide: bool = False,
+) -> None:
+    """Give a user these rules, and verbs on Leases, in the test's namespace or in all of them."""
+    group = "rbac.authorization.k8s.io"
+    rules = copy.deepcopy(allowed)
+    if leases:
+        rules.append({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": list(leases)})
+    kind = "ClusterRole" if cluster_wide else "Role"
+    where = "" if cluster_wide else f"/namespaces/{client.namespace}"
+    path = f"/apis/{group}/v1{where}/{kind.lower()}"
+    metadata = {"name": user} if cluster_wide else {"name": "operator", "namespace": client.namespace}
+    role = {"apiVersion": f"{group}/v1", "kind": kind, "metadata": metadata, "rules": rules}
     binding = {
         "apiVersion": f"{group}/v1",
-        "kind": "RoleBinding",
+        "kind": f"{kind}Binding",
         "metadata": metadata,
-        "roleRef": {"apiGroup": group, "kind": "Role", "name": "operator"},
+        "roleRef": {"apiGroup": group, "kind": kind, "name": metadata["name"]},
         "subjects": [{"kind": "User", "name": user}],
     }
-    await client.kube.create(f"{path}/roles", role)
-    await client.kube.create(f"{path}/rolebindings", binding)
+    await client.kube.create(f"{path}s", role)
+    await client.kube.create(f"{path}bindings", binding)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from k8s.local import tools
-from k8s.local.errors import MissingBinaries
+from k8s.local.addons import crd_files
+from k8s.local.errors import LocalClusterError, MissingBinaries
 from loppestars_operator.kube import Kube
 from tests.factories.cluster_client import AuditLog, Client
 from tests.factories.control_plane import running_control_plane
@@ -32,6 +33,21 @@ def plane() -> Iterator[ControlPlane]:
     with running_control_plane(controllers=True, audit=True, admission_plugins="") as plane:
         install_chart(plane)
         yield plane
+
+
+@pytest.fixture(scope="session")
+def with_addons() -> Iterator[ControlPlane]:
+    """Another one, with the CRDs of all add-ons and a kubelet."""
+    try:
+        files = crd_files()
+    except (LocalClusterError, OSError) as error:
+        leave_out(f"needs the CRDs of the add-ons: {error}")
+    with running_control_plane(controllers=True, admission_plugins="") as plane:
+        made = kubectl(plane, "apply", "--server-side", *[f"--filename={file}" for file in files])
+        assert made.returncode == 0, made.stderr
+        install_chart(plane)
+        with FakeKubelet(plane.kubeconfig):
+            yield plane
 
 
 @pytest.fixture(scope="session")
