@@ -24,6 +24,8 @@ LEASE_SECONDS: Final = 10
 RENEW_DEADLINE: Final = 6.0
 RETRY_SECONDS: Final = 2.0
 CALL_TIMEOUT: Final = 2.0
+RELEASE_TRIES: Final = 3
+RELEASE_PAUSE: Final = 0.2
 NOT_FOUND: Final = 404
 
 
@@ -75,13 +77,17 @@ class Elector:
     async def release(self) -> None:
         """Let a standby take over at once; failing to is no error, the Lease runs out by itself."""
         metrics.LEADER.set(0)
-        with contextlib.suppress(KubeError):
-            # Read anew: a renewal may have been cut off after the server had taken it.
-            lease = await self._kube.get(self._path)
-            if lease["spec"].get("holderIdentity") != self.identity:
+        for _ in range(RELEASE_TRIES):
+            with contextlib.suppress(KubeError):
+                # Read anew: a renewal may have been cut off after the server had taken it.
+                lease = await self._kube.get(self._path)
+                if lease["spec"].get("holderIdentity") != self.identity:
+                    return
+                body = {**lease, "spec": {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}}
+                await self._kube.replace(self._path, body, timeout=CALL_TIMEOUT)
                 return
-            body = {**lease, "spec": {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}}
-            await self._kube.replace(self._path, body, timeout=CALL_TIMEOUT)
+            # Such a renewal may also be taken between the two calls.
+            await asyncio.sleep(RELEASE_PAUSE)
 
     async def _try(self) -> bool:
         """One attempt to create, take over or renew."""

@@ -89,6 +89,26 @@ class TestElector:
         assert lease
         assert (lease["spec"]["holderIdentity"], lease["spec"]["leaseTransitions"]) == ("two", 1)
 
+    async def test_a_late_renewal_does_not_spoil_the_release(self, client: Client) -> None:
+        """A renewal that the server takes between the two calls of a release: the release is made again."""
+        elector = Elector(client.kube, client.namespace, "lead", "one")
+        await elector.acquire()
+        read, late = client.kube.get, ["a renewal"]
+
+        async def get(path: str) -> Manifest:
+            lease = await read(path)
+            if late:
+                late.pop()
+                await client.patch(LEASE, "lead", {"spec": {"renewTime": "2026-01-01T00:00:00.000000Z"}})
+            return lease
+
+        client.kube.get = get  # type: ignore[method-assign]  # the server's own timing cannot be arranged
+        await elector.release()
+        client.kube.get = read  # type: ignore[method-assign]
+        lease = await client.get(LEASE, "lead")
+        assert lease
+        assert not lease["spec"].get("holderIdentity")
+
     async def test_lost_lease_is_noticed(self, client: Client) -> None:
         """Somebody else's name in it ends the holder."""
         elector = Elector(client.kube, client.namespace, "lead", "one")
