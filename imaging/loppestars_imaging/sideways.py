@@ -14,8 +14,9 @@ from loppestars_imaging.detectors.boxes import merge
 from loppestars_imaging.detectors.levels import Levels
 from loppestars_imaging.detectors.search import FaceSearch
 from loppestars_imaging.faces import Bgr, Boxes, Face, faces_of
-from loppestars_imaging.orientation import TURNS, UPRIGHT, Orientations, Turn
-from loppestars_imaging.treatment import Options, Treatment
+from loppestars_imaging.options import Options, Orientations
+from loppestars_imaging.orientation import TURNS, UPRIGHT, Turn
+from loppestars_imaging.treatment import Treatment
 
 _CLEAR = 0.92
 """A photo with a face of this score is the right way up: turned photos stay below it."""

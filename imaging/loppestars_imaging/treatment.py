@@ -4,29 +4,10 @@ Pure arithmetic on boxes; anonymisers/ apply it to pixels, jpeg/edit.py to DCT b
 not was measured (docs/imaging.md): cells sized by the face do, fixed kernels and plain Gaussians do not.
 """
 
-import enum
 from dataclasses import dataclass, replace
 
 from loppestars_imaging.faces import Face
-from loppestars_imaging.orientation import Orientations
-
-
-class Style(enum.StrEnum):
-    """What the treated area looks like."""
-
-    MOSAIC = "mosaic"
-    """Flat cells."""
-    SOLID = "solid"
-    """Mid-gray: an average of the face's own colours still looks like a face from afar."""
-    SMOOTH = "smooth"
-    """Flat cells, softened into each other."""
-
-
-class Shape(enum.StrEnum):
-    """Outline of the treated area."""
-
-    ELLIPSE = "ellipse"
-    BOX = "box"
+from loppestars_imaging.options import Options, Shape, Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +39,6 @@ After it the box only grows."""
 
 _GROWTH = 0.4
 """How much wider a mid-gray box becomes each time it is still taken for a face."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a request may ask for. Values that would be weaker than the floor have no effect."""
-
-    style: Style = Style.MOSAIC
-    shape: Shape = Shape.ELLIPSE
-    cell_pixels: int = 0
-    """Least size of a cell in pixels of the photo."""
-    least_side: int = 0
-    """Least long side, in pixels, at which faces are searched; the API's `downscaleForDetection`."""
-    min_confidence: float | None = None
-    """Score from which a face counts; the detector's own where None."""
-    orientations: Orientations = Orientations.AUTO
-    """When the three other orientations are searched."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,11 +63,18 @@ class TestDoctor:
             assert word in said.stdout
 
 
-def test_a_worker_loads_no_image_library() -> None:
-    """The parent of the engines stays small: parsing the command line imports none of them."""
-    code = (
-        "import sys, loppestars_imaging.main as m; m._parser(); "
-        "print([n for n in ('cv2', 'onnxruntime', 'PIL') if n in sys.modules])"
-    )
+def loaded(module: str, *libraries: str) -> list[str]:
+    """Return which of the libraries are there after an import in a process of its own."""
+    code = f"import sys, {module}; print(*(name for name in {libraries!r} if name in sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert found.stdout.strip() == "[]"
+    return found.stdout.split()
+
+
+def test_a_worker_loads_no_image_library() -> None:
+    """The parent of the engines decodes nothing, stays small, and starts quickly."""
+    assert loaded("loppestars_imaging.work.worker", "cv2", "numpy", "onnxruntime", "openvino", "PIL") == []
+
+
+def test_the_command_line_loads_no_database() -> None:
+    """`blur`, `doctor` and `--help` do not wait for libraries that they never use."""
+    assert loaded("loppestars_imaging.main", "cv2", "numpy", "PIL", "sqlalchemy", "boto3", "procrastinate") == []

@@ -79,6 +79,17 @@ class TestEngine:
         assert (second.width, second.height) == (640, 480)
         assert pid_of(engine) == pid
 
+    async def test_asked_to_start_twice(self, make_engine: Callable[..., Engine]) -> None:
+        """Who asks while it starts waits for the same process."""
+        engine = make_engine()
+        first = asyncio.create_task(engine.start())
+        while engine._process is None:  # noqa: ASYNC110 - a state, not an event
+            await asyncio.sleep(0.001)
+        pid = pid_of(engine)
+        await engine.start()
+        assert first.done()
+        assert pid_of(engine) == pid
+
     async def test_refusals_cross_the_border(self, make_engine: Callable[..., Engine]) -> None:
         """The engine's errors arrive as themselves, with their sentence, and the process lives on."""
         engine = make_engine(max_pixels=1_000_000)

@@ -14,8 +14,9 @@ from loppestars_imaging.jpeg import edit
 from loppestars_imaging.jpeg.library import LibjpegError, load_library
 from loppestars_imaging.jpeg.photo import CoefficientPhoto
 from loppestars_imaging.jpeg.structure import read_structure
+from loppestars_imaging.options import Options, Style
 from loppestars_imaging.pipeline import Anonymiser
-from loppestars_imaging.treatment import Options, Style, plan
+from loppestars_imaging.treatment import plan
 
 
 def pixels(data: bytes) -> np.ndarray:

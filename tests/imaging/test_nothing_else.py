@@ -16,9 +16,8 @@ from benchmarks.imaging.published import problems
 from loppestars_imaging.detectors.scales import ScalePlan
 from loppestars_imaging.detectors.yunet import YuNet
 from loppestars_imaging.errors import PhotoRefused
-from loppestars_imaging.orientation import Orientations
+from loppestars_imaging.options import Options, Orientations
 from loppestars_imaging.pipeline import Anonymised, Anonymiser
-from loppestars_imaging.treatment import Options
 
 ONE_BLOCK = 24
 """An area takes in whole blocks of subsampled chroma (16 pixels), and the luma blocks (8) that they show in."""

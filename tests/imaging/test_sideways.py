@@ -11,10 +11,10 @@ from PIL import Image
 from loppestars_imaging.detectors.search import FaceSearch
 from loppestars_imaging.detectors.yunet import YuNet
 from loppestars_imaging.faces import Face
-from loppestars_imaging.orientation import TURNS, UPRIGHT, Orientations
+from loppestars_imaging.options import Options, Orientations, Style
+from loppestars_imaging.orientation import TURNS, UPRIGHT
 from loppestars_imaging.pipeline import Anonymiser
 from loppestars_imaging.sideways import View, right_way_up
-from loppestars_imaging.treatment import Options, Style
 
 GROUP = "dlib/2008_002506.jpg"
 

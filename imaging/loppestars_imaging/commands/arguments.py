@@ -4,8 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from loppestars_imaging.orientation import Orientations
-from loppestars_imaging.treatment import Shape, Style
+from loppestars_imaging.options import Orientations, Shape, Style
 
 
 def add_blur(parser: argparse.ArgumentParser) -> None:

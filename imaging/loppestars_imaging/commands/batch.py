@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from loppestars_imaging.errors import ImagingError
 from loppestars_imaging.header import Format, Limits
-from loppestars_imaging.orientation import Orientations
-from loppestars_imaging.treatment import Options, Shape, Style
+from loppestars_imaging.options import Options, Orientations, Shape, Style
 
 if TYPE_CHECKING:
     from loppestars_imaging.pipeline import Anonymiser

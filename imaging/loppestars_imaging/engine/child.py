@@ -16,19 +16,16 @@ import sys
 from pathlib import Path
 
 from loppestars_imaging.detectors.yunet import YuNet
-from loppestars_imaging.engine.messages import Answer, Task, pack, read_task
+from loppestars_imaging.engine.messages import NO_DETECTOR, Answer, Task, pack, read_task
 from loppestars_imaging.errors import ImagingError, NotProcessed
 from loppestars_imaging.header import CONTENT_TYPES, Limits
 from loppestars_imaging.jpeg.library import abandoned_calls
-from loppestars_imaging.orientation import Orientations
+from loppestars_imaging.options import Options, Orientations, Style
 from loppestars_imaging.pipeline import Anonymised, Anonymiser
-from loppestars_imaging.treatment import Options, Style
 
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 _IDLE_SECONDS = 1.0
 _PIPE_BYTES = 1024 * 1024
-NO_DETECTOR = 3
-"""Exit code of an engine that could not load its model."""
 
 
 def main() -> None:

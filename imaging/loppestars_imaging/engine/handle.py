@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from loppestars_imaging.engine.child import NO_DETECTOR
-from loppestars_imaging.engine.messages import LENGTHS, MAX_HEAD, Answer, Task, pack, parse_answer
+from loppestars_imaging.engine.messages import LENGTHS, MAX_HEAD, NO_DETECTOR, Answer, Task, pack, parse_answer
 from loppestars_imaging.errors import DetectorUnavailable, EngineCrashed, PhotoTimedOut, error_from
 from loppestars_imaging.metrics import ENGINES_ENDED
 from loppestars_imaging.settings import ImagingSettings
@@ -56,11 +55,15 @@ class Engine:
         self._settings = settings
         self._process: asyncio.subprocess.Process | None = None
         self._photos = 0
+        self._starting = asyncio.Lock()
 
     async def start(self) -> None:
         """Start the process unless it runs; raise `DetectorUnavailable` or `EngineCrashed`."""
-        if self._process is not None and self._process.returncode is None:
-            return
+        async with self._starting:
+            if self._process is None or self._process.returncode is not None:
+                await self._start()
+
+    async def _start(self) -> None:
         settings = self._settings
         self._photos = 0
         self._process = await asyncio.create_subprocess_exec(

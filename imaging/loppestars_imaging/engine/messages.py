@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 
 LENGTHS = struct.Struct("!II")
 MAX_HEAD = 64 * 1024
+NO_DETECTOR = 3
+"""Exit code of an engine that could not load its model."""
 
 
 @dataclass(frozen=True, slots=True)

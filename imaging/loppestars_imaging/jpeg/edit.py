@@ -17,8 +17,9 @@ from loppestars_imaging.anonymisers.pixels import spread
 from loppestars_imaging.jpeg.photo import CoefficientPhoto, Coefficients, Plane
 from loppestars_imaging.jpeg.structs import DCTSIZE
 from loppestars_imaging.jpeg.structure import JpegStructure
+from loppestars_imaging.options import Style
 from loppestars_imaging.orientation import UPRIGHT
-from loppestars_imaging.treatment import Style, Treatment
+from loppestars_imaging.treatment import Treatment
 
 _BLOCK = np.dtype((np.void, DCTSIZE * DCTSIZE * 2))
 _TINY_BLOCKS = 2

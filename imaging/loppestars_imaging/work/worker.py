@@ -60,9 +60,10 @@ class AlwaysAgain(BaseRetryStrategy):
 class Worker:
     """One worker process: its engines, its queue connection, its readiness."""
 
-    def __init__(self, settings: ImagingSettings) -> None:
+    def __init__(self, settings: ImagingSettings, engines: EnginePool | None = None) -> None:
+        """Take the engines, which may be starting already; by default its own."""
         self._settings = settings
-        self._engines = EnginePool(settings)
+        self._engines = engines or EnginePool(settings)
         self._not_ready = "starting"
         self._stopping = asyncio.Event()
 
@@ -185,9 +186,9 @@ async def _measure(database: AsyncEngine) -> None:
     STORED_BYTES.set(float(stored))
 
 
-async def work(settings: ImagingSettings) -> ExitCode:
+async def work(settings: ImagingSettings, engines: EnginePool) -> ExitCode:
     """Run a worker with its metrics server until SIGTERM or SIGINT."""
-    worker = Worker(settings)
+    worker = Worker(settings, engines)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)

@@ -1,0 +1,34 @@
+"""Starts a worker. Its engines load their model while this process loads the libraries of the database."""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable
+
+from loppestars_core.exit_codes import ExitCode
+from loppestars_imaging.engine.handle import EnginePool
+from loppestars_imaging.settings import ImagingSettings
+
+
+async def start(settings: ImagingSettings) -> ExitCode:
+    """Run a worker until SIGTERM or SIGINT; raise OSError where its metrics port cannot be had."""
+    engines = EnginePool(settings)
+    starting = asyncio.create_task(engines.start())
+    try:
+        work = await asyncio.to_thread(_load)
+        return await work(settings, engines)
+    finally:
+        starting.cancel()
+        # What kept them from starting was said by the worker, which tries again.
+        await asyncio.gather(starting, return_exceptions=True)
+        await engines.stop()
+
+
+def _load() -> Callable[[ImagingSettings, EnginePool], Awaitable[ExitCode]]:
+    """Import what takes a second; engines are other processes, and start meanwhile."""
+    gc.disable()  # modules stay: looking for garbage among them takes a tenth of the time, and finds none
+    try:
+        from loppestars_imaging.work.worker import work  # noqa: PLC0415 - see above
+    finally:
+        gc.freeze()
+        gc.enable()
+    return work
