@@ -68,7 +68,9 @@ class Blueprint:
 
 
 def serving_url(spec: StackSpec) -> str | None:
-    """Return the address under which clients reach the API, or None where nothing routes to it."""
+    """Return the address under which clients reach the API, or None where nothing is known to route to it."""
+    if spec.public_url:
+        return spec.public_url.rstrip("/")
     host = public_host(spec)
     if host is None:
         return None

@@ -5,7 +5,7 @@ from typing import Any
 
 from loppestars_operator.rendering.blueprint import HTTP_PORT, METRICS_PORT, Blueprint, serving_url
 from loppestars_operator.spec.pods import PodOverrides
-from loppestars_operator.spec.stack import Source
+from loppestars_operator.spec.sources import Source
 
 Variable = dict[str, Any]
 
@@ -85,6 +85,7 @@ def imaging(blueprint: Blueprint) -> list[Variable]:
         *storage(blueprint),
         *value("ANONYMISE_STYLE", blur.style),
         *value("MIN_CONFIDENCE", blur.min_confidence),
+        *value("SEARCH_ORIENTATIONS", blueprint.spec.imaging.search_orientations),
     ]
 
 

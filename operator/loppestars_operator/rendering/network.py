@@ -111,7 +111,9 @@ def _api_server(blueprint: Blueprint) -> Rule:
 
 
 def _outside(blueprint: Blueprint) -> Rule:
-    return _towards(blueprint.spec.network_policy.outside, OUTSIDE_PORTS)
+    starts = [url for source in blueprint.spec.crawler.sources for url in source.start_urls or ()]
+    ports = (*OUTSIDE_PORTS, *sorted({port_of(url) for url in starts} - {*OUTSIDE_PORTS}))
+    return _towards(blueprint.spec.network_policy.outside, ports)
 
 
 def _token_keys(blueprint: Blueprint) -> list[Rule]:

@@ -46,7 +46,10 @@ Host = Annotated[
     str,
     Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"),
 ]
-Url = Annotated[str, Field(min_length=8, max_length=512, pattern=r"^https?://[^\s/?#]+(/[^\s]*)?$")]
+# A host without user or password, which would stand in the open, and a port that exists.
+_PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+URL = rf"^https?://([^\s/?#@:\[\]]+|\[[0-9a-fA-F:.]+\])(:{_PORT})?(/[^\s]*)?$"
+Url = Annotated[str, Field(min_length=8, max_length=512, pattern=URL)]
 Cidr = Annotated[str, Field(min_length=3, max_length=43, pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$")]
 Cidrs = Annotated[list[Cidr], Field(max_length=32)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -60,6 +63,20 @@ Time = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-ti
 Text = Annotated[str, Field(max_length=4096)]
 Word = Annotated[str, Field(max_length=253)]
 Count = Annotated[int, Field(ge=0, le=2_000_000_000)]
+
+
+def unique_names(field: str, thing: str) -> tuple[str, str]:
+    """CEL rule that no two items of an optional list have the same name: Kubernetes keeps such lists by name."""
+    rule = f"!has(self.{field}) || self.{field}.all(one, self.{field}.exists_one(other, other.name == one.name))"
+    return rule, f"two {thing} have the same name; remove one"
+
+
+def addresses(field: str, *, single: bool = False) -> tuple[str, str]:
+    """CEL rule that an optional list holds networks, or, where `single` says so, addresses too."""
+    test, allowed = "isCIDR(one)", "networks, e.g. 10.0.0.0/8 or fd00::/8"
+    if single:
+        test, allowed = "isCIDR(one) || isIP(one)", "addresses or networks, e.g. 10.0.0.7 or 10.0.0.0/8"
+    return f"!has(self.{field}) || self.{field}.all(one, {test})", f"{field} holds {allowed}"
 
 
 class SecretName(Model):

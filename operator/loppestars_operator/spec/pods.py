@@ -15,6 +15,7 @@ from loppestars_operator.spec.base import (
     Quantity,
     Word,
     rules,
+    unique_names,
 )
 
 
@@ -92,6 +93,8 @@ class PodOverrides(Model):
     env: Annotated[list[EnvironmentVariable], Field(max_length=32)] | None = Field(
         None, description="Extra environment variables; one that the operator sets itself is refused."
     )
+
+    model_config = ConfigDict(json_schema_extra=rules(unique_names("env", "variables")))
 
 
 class ServiceAccountOverrides(Model):

@@ -19,21 +19,24 @@ from loppestars_operator.spec.base import (
     SecretName,
     TokenSecret,
     Url,
+    addresses,
     rules,
+    unique_names,
 )
 from loppestars_operator.spec.pods import PodOverrides, Resources, ServiceAccountOverrides
+from loppestars_operator.spec.reserved import API_VARIABLES, CRAWLER_VARIABLES, IMAGING_VARIABLES, not_reserved
 from loppestars_operator.spec.scaling import (
     EITHER_REPLICAS_OR_AUTOSCALING,
     Autoscaling,
     ImagingAutoscaling,
     Replicas,
 )
+from loppestars_operator.spec.sources import BUILT_IN_SOURCES, Source
 
 Tag = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9_][a-zA-Z0-9._-]*$")]
 Bucket = Annotated[str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$")]
 Deadline = Annotated[int, Field(ge=60, le=86_400)]
 History = Annotated[int, Field(ge=0, le=100)]
-BUILT_IN_SOURCES = ("markedskalenderen", "loppemarkeder")
 
 
 class ImageSource(Model):
@@ -44,6 +47,8 @@ class ImageSource(Model):
     )
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     pull_secrets: Annotated[list[SecretName], Field(max_length=8)] | None = None
+
+    model_config = ConfigDict(json_schema_extra=rules(unique_names("pullSecrets", "pull secrets")))
 
 
 class MigrationPolicy(Model):
@@ -91,7 +96,7 @@ class S3(Model):
 class Originals(Model):
     """The private photos as they were uploaded."""
 
-    retention: Annotated[str, Field(max_length=8, pattern=r"^[1-9][0-9]{0,5}(m|h|d)$")] = Field(
+    retention: Annotated[str, Field(max_length=8, pattern=r"^[1-9][0-9]{0,4}([0-9]?(m|h)|d)$")] = Field(
         "24h", description="How long an original is kept once its photo is done, e.g. 30m, 24h, 7d."
     )
     sweep_schedule: Annotated[str, Field(min_length=9, max_length=100)] = Field(
@@ -148,7 +153,11 @@ class Api(Service):
     autoscaling: Autoscaling | None = Field(None, description="Range of pods; the default is 2 to 10 at 70 % CPU.")
     trusted_proxies: Cidrs | None = Field(None, description="Whose X-Forwarded-For counts for rate limits.")
 
-    model_config = ConfigDict(json_schema_extra=rules(EITHER_REPLICAS_OR_AUTOSCALING))
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            EITHER_REPLICAS_OR_AUTOSCALING, not_reserved(API_VARIABLES), addresses("trustedProxies", single=True)
+        )
+    )
 
 
 class Blur(Model):
@@ -174,44 +183,14 @@ class Imaging(Service):
 
     autoscaling: ImagingAutoscaling | None = Field(None, description="Range of pods; the default is 1 to 8.")
     blur: Blur = Field(default_factory=Blur)
-
-    model_config = ConfigDict(json_schema_extra=rules(EITHER_REPLICAS_OR_AUTOSCALING))
-
-
-# Scheme, nothing, host and port; url() would exceed the API server's budget for rules.
-_ON_ONE_HOST = (
-    "!has(self.startUrls) || self.startUrls.all(one, one.split('/', 4)[0] == self.startUrls[0].split('/', 4)[0] && "
-    "one.split('/', 4)[2] == self.startUrls[0].split('/', 4)[2])"
-)
-
-
-class Source(Model):
-    """A site with markets: one that the crawler knows by name, or any that says its events in JSON-LD."""
-
-    name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
-    type: Literal["builtIn", "jsonld"] = Field(
-        "builtIn", description="jsonld: pages with events of schema.org, read from startUrls on."
-    )
-    start_urls: Annotated[list[Url], Field(min_length=1, max_length=8)] | None = Field(
-        None, description="Where a jsonld source begins; all on one host."
+    # Without a default: rendering one would restart the pods of stacks that say nothing of it.
+    search_orientations: Literal["never", "auto", "always"] | None = Field(
+        None,
+        description="Search photos that lie on their side: never, auto (where no face is clear upright; what happens "
+        "without it) or always, which costs up to four times the work.",
     )
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            (
-                f"(self.type == 'builtIn') == (self.name in {list(BUILT_IN_SOURCES)!r})",
-                f"built-in sources are {' and '.join(BUILT_IN_SOURCES)}; another site needs a name and type: jsonld",
-            ),
-            (
-                "(self.type == 'jsonld') == has(self.startUrls)",
-                "startUrls belong to a source of type jsonld, which needs them",
-            ),
-            (
-                _ON_ONE_HOST,
-                "the startUrls of a source are on one host; make a source of each host",
-            ),
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=rules(EITHER_REPLICAS_OR_AUTOSCALING, not_reserved(IMAGING_VARIABLES)))
 
 
 class Geocoding(Model):
@@ -244,7 +223,8 @@ class Crawler(Component):
             (
                 "self.sources.all(one, self.sources.exists_one(other, other.name == one.name))",
                 "two sources have the same name; give each its own",
-            )
+            ),
+            not_reserved(CRAWLER_VARIABLES),
         )
     )
 
@@ -286,6 +266,18 @@ class ParentReference(Model):
         None, description="Plain HTTP listener of the same Gateway whose requests are sent on to HTTPS."
     )
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                (
+                    "!has(self.redirectSectionName)"
+                    " || (has(self.sectionName) && self.sectionName != self.redirectSectionName)"
+                ),
+                "redirectSectionName needs sectionName, the listener of HTTPS: without it the API answers on both",
+            )
+        )
+    )
+
 
 class Gateway(Model):
     """An HTTPRoute to the API, instead of or beside the Ingress."""
@@ -302,6 +294,8 @@ class Peers(Model):
     ports: Ports | None = None
     cidrs: Cidrs | None = None
 
+    model_config = ConfigDict(json_schema_extra=rules(addresses("cidrs")))
+
 
 class NetworkPolicy(Model):
     """Default-deny NetworkPolicies that let through what the platform needs."""
@@ -311,7 +305,11 @@ class NetworkPolicy(Model):
     database: Peers | None = Field(None, description="Default: ports 5432 and 6432, any address.")
     storage: Peers | None = Field(None, description="Default: the port of the S3 endpoint, any address.")
     api_server: Peers | None = Field(None, description="Default: ports 443 and 6443, any address.")
-    outside: Peers | None = Field(None, description="Crawled sites, geocoder, keys. Default: ports 80 and 443.")
+    outside: Peers | None = Field(
+        None, description="Crawled sites, geocoder, keys. Default: ports 80, 443 and those of startUrls."
+    )
+
+    model_config = ConfigDict(json_schema_extra=rules(addresses("clientCidrs")))
 
 
 class Monitoring(Model):
@@ -336,6 +334,10 @@ class StackSpec(Model):
     version: Tag = Field(description="Tag of every component's image, e.g. 0.1.0.")
     image: ImageSource = Field(default_factory=ImageSource)
     paused: bool = Field(default=False, description="The operator leaves the stack alone and says so.")
+    public_url: Url | None = Field(
+        None,
+        description="Base URL that clients see, where the routes do not tell: TLS that ends in front of them.",
+    )
     database: Database
     storage: Storage
     auth: Auth

@@ -33,6 +33,21 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"crawler": {"sources": [{"name": "a", "type": "jsonld"}]}}, "startUrls belong to a source of type jsonld"),
     ({"crawler": {"sources": [JSONLD | {"startUrls": TWO_HOSTS}]}}, "the startUrls of a source are on one host"),
     ({"gateway": {"parentRefs": [{"name": "g"}]}, "ingress": None}, "a gateway needs gateway.hostnames"),
+    (
+        {"gateway": {"parentRefs": [{"name": "g", "redirectSectionName": "http"}]}},
+        "redirectSectionName needs sectionName",
+    ),
+    ({"imaging": {"searchOrientations": "sometimes"}}, 'supported values: "never", "auto", "always"'),
+    ({"api": {"pod": {"env": [{"name": "PORT", "value": "1"}]}}}, "a variable that the operator sets itself"),
+    ({"imaging": {"pod": {"env": [{"name": "MIN_CONFIDENCE", "value": "0.6"}]}}}, "the field of the spec that stands"),
+    ({"crawler": {"pod": {"env": [{"name": "A", "value": "1"}] * 2}}}, "two variables have the same name"),
+    ({"image": {"pullSecrets": [{"name": "a"}, {"name": "a"}]}}, "two pull secrets have the same name"),
+    ({"api": {"trustedProxies": ["10.0.0.300"]}}, "trustedProxies holds addresses or networks"),
+    ({"networkPolicy": {"clientCidrs": ["10.0.0.1"]}}, "clientCidrs holds networks, e.g. 10.0.0.0/8"),
+    ({"networkPolicy": {"database": {"cidrs": ["10.0.0.0/33"]}}}, "cidrs holds networks"),
+    ({"storage": {"s3": {"endpoint": "http://s3:99999"}}}, "spec.storage.s3.endpoint"),
+    ({"storage": {"s3": {"endpoint": "http://key:secret@s3:7070"}}}, "spec.storage.s3.endpoint"),
+    ({"storage": {"s3": {}, "originals": {"retention": "999999d"}}}, "spec.storage.originals.retention"),
     ({"imaging": {"blur": {"style": "gaussian"}}}, 'supported values: "mosaic"'),
     ({"imaging": {"blur": {"minConfidence": "0.9"}}}, "minConfidence is above 0 and at most 0.6"),
     ({"api": {"resources": {"limits": {"gpu": 1}}}}, "limits knows cpu, memory and ephemeral-storage"),
@@ -53,6 +68,22 @@ async def test_wrong_stack_is_refused(client: Client, change: dict[str, Any], wo
     with pytest.raises(KubeError) as refused:
         await client.kube.apply(STACK.path(client.namespace, "wrong"), body, manager="tests")
     assert words in refused.value.message
+
+
+async def test_right_values_at_the_edges(client: Client) -> None:
+    """Addresses of both families, the highest port, long retentions, variables of one's own."""
+    live = await client.apply_stack(
+        "edges",
+        publicUrl="https://photos.example.com:65535/base",
+        api={
+            "trustedProxies": ["10.0.0.7", "fd00::/8"],
+            "pod": {"env": [{"name": "TZ", "value": "Europe/Copenhagen"}]},
+        },
+        imaging={"searchOrientations": "always"},
+        networkPolicy={"clientCidrs": ["0.0.0.0/0", "::/0"]},
+        storage={"s3": {"endpoint": "http://[fd00::1]:9000"}, "originals": {"retention": "99999d"}},
+    )
+    assert live["spec"]["imaging"]["searchOrientations"] == "always"
 
 
 @pytest.mark.parametrize("name", ["UPPER", "1st", "x" * 41, "with.dot"])

@@ -128,6 +128,15 @@ def test_scraping_of_a_narrowed_stack() -> None:
     assert not allows(NARROW, "api", "ingress", CLUSTER_POD, 9090, namespace={"team": "other"})
 
 
+def test_crawler_reaches_sites_on_their_own_ports() -> None:
+    """A site that is asked for on another port than 443 is not cut off by the stack's own policy."""
+    source = {"name": "torvet", "type": "jsonld", "startUrls": ["https://torvet.example:8443/arrangementer"]}
+    stack = make_stack(crawler={"sources": [source]})
+    assert allows(stack, "crawler", "egress", ANYWHERE, 8443)
+    assert allows(stack, "crawler", "egress", ANYWHERE, 443)
+    assert not allows(stack, "api", "egress", ANYWHERE, 8443)
+
+
 def test_policies_can_be_turned_off() -> None:
     """Where a mesh does it."""
     assert policies(make_stack(networkPolicy={"enabled": False})) == []

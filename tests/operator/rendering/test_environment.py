@@ -1,0 +1,70 @@
+"""What the components read, from the spec."""
+
+from __future__ import annotations
+
+import pytest
+
+from loppestars_operator.rendering import environment, render
+from loppestars_operator.spec.reserved import API_VARIABLES, CRAWLER_VARIABLES, IMAGING_VARIABLES
+from tests.factories.stacks import make_blueprint, make_stack
+
+SOURCE = {"name": "torvet", "type": "jsonld", "startUrls": ["https://torvet.example/"]}
+EVERYTHING = make_stack(
+    database={"secretRef": {"name": "db"}, "directSecretRef": {"name": "db", "key": "direct"}},
+    storage={
+        "s3": {
+            "endpoint": "http://s3:7070",
+            "publicUrl": "https://photos.example.com",
+            "credentialsSecretRef": {"name": "s3"},
+        }
+    },
+    auth={
+        "jwtSecretRef": {"name": "jwt"},
+        "jwksUrl": "https://auth.example.com/keys",
+        "issuer": "https://auth.example.com",
+        "audience": "app",
+    },
+    api={"trustedProxies": ["10.0.0.0/8"]},
+    imaging={"searchOrientations": "never"},
+    crawler={"sources": [SOURCE]},
+)
+
+
+def variables(component: str, **changes: object) -> dict[str, str]:
+    """The plain values that a component's container is given."""
+    manifests = render(make_blueprint(make_stack(**changes)))
+    for manifest in manifests:
+        spec = manifest.get("spec", {})
+        template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
+        if template and template["metadata"]["labels"]["app.kubernetes.io/component"] == component:
+            return {one["name"]: one["value"] for one in template["spec"]["containers"][0]["env"] if "value" in one}
+    raise AssertionError(component)
+
+
+def test_reserved_variables_are_those_that_are_set() -> None:
+    """The rule of the CRD names each of them and no other."""
+    blueprint = make_blueprint(EVERYTHING)
+    found = {
+        "api": (environment.api(blueprint), API_VARIABLES),
+        "imaging": (environment.imaging(blueprint), IMAGING_VARIABLES),
+        "crawler": (environment.crawler(blueprint), CRAWLER_VARIABLES),
+    }
+    for component, (own, reserved) in found.items():
+        names = {one["name"] for one in own} | ({"ORIGINALS_RETENTION"} if component == "imaging" else set())
+        assert names == set(reserved), component
+        assert len(own) == len({one["name"] for one in own}), component
+
+
+@pytest.mark.parametrize("component", ["imaging", "sweep"])
+def test_search_of_orientations(component: str) -> None:
+    """Only where the spec says it: pods of stacks that do not are left as they are."""
+    assert "SEARCH_ORIENTATIONS" not in variables(component)
+    assert variables(component, imaging={"searchOrientations": "always"})["SEARCH_ORIENTATIONS"] == "always"
+
+
+def test_public_url() -> None:
+    """By the route, by its TLS, or as the spec says where neither knows."""
+    assert variables("api")["PUBLIC_URL"] == "http://loppestars.example.com"
+    secured = {"host": "a.example.com", "tls": {"secretName": "tls"}}
+    assert variables("api", ingress=secured)["PUBLIC_URL"] == "https://a.example.com"
+    assert variables("api", publicUrl="https://b.example.com/")["PUBLIC_URL"] == "https://b.example.com"
