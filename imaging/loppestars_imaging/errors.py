@@ -6,6 +6,7 @@ ImagingError                 status, code, permanent
 │   ├── EmptyPhoto           422
 │   ├── TooManyBytes         413
 │   ├── TooManyPixels        422, names both numbers
+│   │   └── TooLong          422, one side alone is too long
 │   ├── UnsupportedFormat    415
 │   └── UnreadablePhoto      422, truncated or damaged
 └── NotProcessed             the photo may be fine: nothing was published
@@ -66,6 +67,13 @@ class TooManyPixels(PhotoRefused):
 
     def __init__(self, width: int, height: int, limit: int) -> None:
         super().__init__(f"The photo has {width} x {height} = {width * height} pixels; at most {limit} are allowed.")
+
+
+class TooLong(TooManyPixels):
+    """Within the limit of pixels, but longer or higher than a JPEG can be."""
+
+    def __init__(self, width: int, height: int, limit: int) -> None:
+        Exception.__init__(self, f"The photo has {width} x {height} pixels; a side may have at most {limit}.")
 
 
 class UnsupportedFormat(PhotoRefused):

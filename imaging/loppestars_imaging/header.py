@@ -7,12 +7,20 @@ codec; this module picks it and checks the limits.
 import enum
 from dataclasses import dataclass
 
-from loppestars_imaging.errors import EmptyPhoto, TooManyBytes, TooManyPixels, UnreadablePhoto, UnsupportedFormat
+from loppestars_imaging.errors import (
+    EmptyPhoto,
+    TooLong,
+    TooManyBytes,
+    TooManyPixels,
+    UnreadablePhoto,
+    UnsupportedFormat,
+)
 from loppestars_imaging.orientation import UPRIGHT, Turn
 
 MEGA = 1_000_000
 MIB = 1024 * 1024
-MAX_SIDE = 65_535
+MAX_SIDE = 65_500
+"""Longest side in pixels: libjpeg reads and writes no longer ones, and every photo may have to become a JPEG."""
 
 
 class Format(enum.StrEnum):
@@ -115,8 +123,10 @@ def check_size(data: bytes, limits: Limits) -> None:
 
 
 def check_dimensions(header: Header, limits: Limits) -> None:
-    """Refuse photos of no or too many pixels."""
+    """Refuse photos of no or too many pixels, in all or along a side."""
     if header.width < 1 or header.height < 1:
         raise UnreadablePhoto("it has no size")
     if header.width * header.height > limits.max_pixels:
         raise TooManyPixels(header.width, header.height, limits.max_pixels)
+    if max(header.width, header.height) > MAX_SIDE:
+        raise TooLong(header.width, header.height, MAX_SIDE)

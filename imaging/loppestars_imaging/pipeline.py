@@ -17,6 +17,7 @@ from loppestars_imaging.anonymisers.pixels import cover
 from loppestars_imaging.codecs import registry
 from loppestars_imaging.codecs.picture import to_bgr
 from loppestars_imaging.detectors.base import Detector
+from loppestars_imaging.detectors.boxes import each_once
 from loppestars_imaging.detectors.scales import ScalePlan
 from loppestars_imaging.detectors.search import FaceSearch
 from loppestars_imaging.errors import UnreadablePhoto
@@ -102,8 +103,10 @@ class Anonymiser:
         if target is Format.JPEG:
             picture = picture.opaque()
         side = self.search.needed_side(*picture.size, options.least_side)
-        faces, treatments = self._decide(picture.reduced_bgr(side), picture.size, options)
-        cover(picture.pixels, treatments)
+        found = [self._decide(view, picture.size, options) for view in picture.reduced_bgr(side)]
+        treatments = [treatment for _, areas in found for treatment in areas]
+        cover(picture.pixels, treatments, has_alpha=picture.has_alpha)
+        faces = each_once([face for faces, _ in found for face in faces]) if len(found) > 1 else found[0][0]
         return Anonymised(registry.encode(picture, target), target, *picture.size, faces, treatments)
 
     def _decide(self, picture: Bgr, size: tuple[int, int], options: Options) -> tuple[list[Face], list[Treatment]]:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from loppestars_imaging.detectors.boxes import merge
+from loppestars_imaging.detectors.boxes import each_once
 from loppestars_imaging.detectors.levels import Levels
 from loppestars_imaging.detectors.search import FaceSearch
-from loppestars_imaging.faces import Bgr, Boxes, Face, faces_of
+from loppestars_imaging.faces import Bgr, Face
 from loppestars_imaging.options import Options, Orientations
 from loppestars_imaging.orientation import TURNS, UPRIGHT, Turn
 from loppestars_imaging.treatment import Treatment
@@ -107,8 +107,7 @@ def _searched(search: FaceSearch, upright: View, turn: Turn, threshold: float, l
 def _joined(view: View, others: list[View]) -> View:
     """Return a view with the faces of the others too, each face once."""
     stored = [other.face_back(face) for other in others for face in other.faces]
-    boxes = _boxes([*view.faces, *(_turned(face, view) for face in stored)])
-    return replace(view, faces=faces_of(merge(boxes)))
+    return replace(view, faces=each_once([*view.faces, *(_turned(face, view) for face in stored)]))
 
 
 def _turned(face: Face, view: View) -> Face:
@@ -121,8 +120,3 @@ def _turned(face: Face, view: View) -> Face:
     if view.turn.mirror_y:
         top, bottom = view.size[1] - bottom, view.size[1] - top
     return Face(left, top, right - left, bottom - top, face.score)
-
-
-def _boxes(faces: list[Face]) -> Boxes:
-    rows = [(face.x, face.y, face.x + face.width, face.y + face.height, face.score) for face in faces]
-    return np.array(rows, np.float32).reshape(-1, 5)

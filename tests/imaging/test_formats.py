@@ -17,7 +17,7 @@ from loppestars_imaging.pipeline import Anonymiser
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
     target = io.BytesIO()
     if kind == "HEIF":
-        pillow_heif.from_pillow(image).save(target, quality=90)
+        pillow_heif.from_pillow(image).save(target, quality=90, **options)
         return target.getvalue()
     image.save(target, format=kind, **options)
     return target.getvalue()
@@ -205,11 +205,92 @@ class TestRefusedFiles:
         with pytest.raises(TooManyPixels, match="96 x 64 = 6144 pixels; at most 1000"):
             small.anonymise(saved(gradient(), "JPEG"))
 
-    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
+    @pytest.mark.parametrize("size", [(1, 65_501), (70_000, 2)])
+    def test_a_side_that_no_jpeg_can_have(self, anonymiser: Anonymiser, size: tuple[int, int]) -> None:
+        """Refused by the header, with the number that is allowed; the engine lives on."""
+        with pytest.raises(TooManyPixels, match=f"{size[0]} x {size[1]} pixels; a side may have at most 65500"):
+            anonymiser.anonymise(saved(Image.new("L", size), "PNG"))
+
+    @pytest.mark.parametrize("kind", ["JPEG", "progressive", "CMYK", "L", "PNG", "WEBP", "lossless", "AVIF", "HEIF"])
     def test_every_cut_of_a_file_is_refused(self, anonymiser: Anonymiser, kind: str) -> None:
-        """A truncated upload never becomes half a photo."""
-        data = saved(gradient(256, 256), kind)
-        for share in (0.2, 0.5, 0.8, 0.95):
+        """A truncated upload never becomes half a photo, wherever it was cut."""
+        image = gradient(256, 256)
+        if kind in {"CMYK", "L"}:
+            data = saved(image.convert(kind), "JPEG")
+        elif kind in {"progressive", "lossless"}:
+            data = saved(image, "JPEG" if kind == "progressive" else "WEBP", **{kind: True})
+        else:
+            data = saved(image, kind)
+        for share in range(1, 16):
             with pytest.raises(ImagingError) as refusal:
-                anonymiser.anonymise(data[: int(len(data) * share)])
+                anonymiser.anonymise(data[: len(data) * share // 16])
             assert refusal.value.status in {415, 422}
+
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+class TestColourProfiles:
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
+    @pytest.mark.parametrize(
+        ("profile", "kept"),
+        [
+            (SRGB, SRGB),
+            (SRGB + b"55.676 N, 12.568 E", SRGB),
+            (SRGB[:300], None),
+            (b"abc", None),
+            (bytes(4096), None),
+            (b"\xff\xd8\xff\xe0 a small photo of a face" * 20, None),
+        ],
+    )
+    def test_only_a_profile_is_kept(
+        self, anonymiser: Anonymiser, kind: str, profile: bytes, kept: bytes | None
+    ) -> None:
+        """What is damaged, or something else in its place, goes like other metadata; the photo stays."""
+        done = anonymiser.anonymise(saved(gradient(), kind, icc_profile=profile), jpeg_only=False)
+        with Image.open(io.BytesIO(done.data)) as image:
+            assert image.info.get("icc_profile") == kept
+
+
+class TestTransparency:
+    @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+    @pytest.mark.parametrize("alpha", [0, 3, 128, 255])
+    def test_a_face_that_hardly_shows_is_a_face(
+        self, anonymiser: Anonymiser, photos: Path, kind: str, alpha: int
+    ) -> None:
+        """The colours of transparent pixels are in the file, for anybody to uncover."""
+        with Image.open(photos / "thumbor/example.jpg") as opened:
+            image = opened.convert("RGB")
+        image.putalpha(alpha)
+        options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+        done = anonymiser.anonymise(saved(image, kind, **options), jpeg_only=False)
+        assert len(done.faces) == 1
+        with Image.open(io.BytesIO(done.data)) as result:
+            colours = np.asarray(result.convert("RGBA"))[:, :, 2::-1]
+        assert anonymiser.search.find(np.ascontiguousarray(colours), image.size) == []
+
+    def test_a_face_in_the_alpha_channel_is_a_face(self, anonymiser: Anonymiser, photos: Path) -> None:
+        """White paint of varying thickness shows it on a dark page."""
+        with Image.open(photos / "thumbor/example.jpg") as opened:
+            image = Image.new("RGB", opened.size, "white")
+            image.putalpha(opened.convert("L"))
+        done = anonymiser.anonymise(saved(image, "PNG"), jpeg_only=False)
+        assert len(done.faces) == 1
+        with Image.open(io.BytesIO(done.data)) as result:
+            shown = Image.new("RGBA", result.size, "black")
+            shown.alpha_composite(result.convert("RGBA"))
+        colours = np.ascontiguousarray(np.asarray(shown)[:, :, 2::-1])
+        assert anonymiser.search.find(colours, image.size) == []
+
+    def test_what_is_covered_is_opaque_and_the_rest_is_as_it_was(self, anonymiser: Anonymiser, photos: Path) -> None:
+        """No page shows through a covered face; transparency elsewhere is kept."""
+        with Image.open(photos / "thumbor/example.jpg") as opened:
+            image = opened.convert("RGB")
+        image.putalpha(200)
+        done = anonymiser.anonymise(saved(image, "PNG"), jpeg_only=False)
+        with Image.open(io.BytesIO(done.data)) as result:
+            alpha = np.asarray(result)[:, :, 3]
+        (face,) = done.faces
+        assert alpha[round(face.y + face.height / 2), round(face.x + face.width / 2)] == 255
+        assert set(np.unique(alpha)) == {200, 255}
+        assert (alpha == 255).mean() < 0.5

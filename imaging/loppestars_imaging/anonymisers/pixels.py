@@ -13,14 +13,19 @@ _ENOUGH_SAMPLES = 32
 """Large areas are averaged over a grid of about this many pixels along the shorter side."""
 
 
-def cover(pixels: Pixels, treatments: list[Treatment], source: Pixels | None = None) -> None:
+def cover(
+    pixels: Pixels, treatments: list[Treatment], source: Pixels | None = None, *, has_alpha: bool = False
+) -> None:
     """Cover each area in place. All cells are averaged first, so overlapping areas reveal nothing of each other.
 
-    `source` is the picture to average where `pixels` is covered already.
+    `source` is the picture to average where `pixels` is covered already. With `has_alpha` the last channel is no
+    colour: what is covered becomes opaque, so that neither a face's outline nor what lies behind shows through.
     """
     taken = pixels if source is None else source
     prepared = [patch for treatment in treatments if (patch := _patch(taken, treatment)) is not None]
     for window, mask, values in prepared:
+        if has_alpha:
+            values[:, :, -1] = np.iinfo(values.dtype).max
         area = pixels[window.top : window.top + window.rows, window.left : window.left + window.columns]
         np.copyto(area, cv2.copyTo(values, mask.view(np.uint8), area.copy()).reshape(area.shape))
 

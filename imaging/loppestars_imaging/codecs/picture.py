@@ -32,8 +32,17 @@ class Picture:
         """Return the picture upright, in memory of its own."""
         return replace(self, pixels=np.ascontiguousarray(turn.pixels(self.pixels)))
 
-    def reduced_bgr(self, long_side: int) -> Bgr:
-        """Return what a detector looks at: BGR of 8 bits, at most `long_side` pixels long, alpha over white."""
+    @property
+    def has_alpha(self) -> bool:
+        """True where the last channel says how opaque a pixel is."""
+        return not self.cmyk and self.pixels.shape[2] in {2, 4}
+
+    def reduced_bgr(self, long_side: int) -> list[Bgr]:
+        """Return what a detector looks at: BGR of 8 bits, at most `long_side` pixels long.
+
+        One picture, or where parts are transparent three: over white, over black, and the colours alone, which anybody
+        can uncover. A face that shows in any of them is a face.
+        """
         width, height = self.size
         scale = min(1.0, long_side / max(width, height))
         small = self.pixels
@@ -42,7 +51,9 @@ class Picture:
             small = cv2.resize(small, target, interpolation=cv2.INTER_AREA).reshape(target[1], target[0], -1)
         if small.dtype == np.uint16:
             small = (small >> 8).astype(np.uint8)
-        return to_bgr(small, cmyk=self.cmyk)
+        if not self.has_alpha or self.pixels[:, :, -1].min() == np.iinfo(self.pixels.dtype).max:
+            return [to_bgr(small, cmyk=self.cmyk)]
+        return [to_bgr(small), to_bgr(small, page=0), to_bgr(small[:, :, :-1])]
 
     def image(self) -> Image.Image:
         """Return it as a Pillow image of 8 bits per channel."""
@@ -54,7 +65,7 @@ class Picture:
 
     def opaque(self) -> "Picture":
         """Return it without alpha, over white, as formats without transparency show it."""
-        if self.cmyk or self.pixels.shape[2] in {1, 3}:
+        if not self.has_alpha:
             return self
         top = np.iinfo(self.pixels.dtype).max
         alpha = self.pixels[:, :, -1:].astype(np.uint32)
@@ -63,8 +74,11 @@ class Picture:
         return replace(self, pixels=blended.astype(self.pixels.dtype))
 
 
-def to_bgr(pixels: Pixels, *, cmyk: bool = False) -> Bgr:
-    """Turn 8-bit gray, gray+alpha, RGB, RGB+alpha or (inverted, as Adobe writes it) CMYK into BGR."""
+def to_bgr(pixels: Pixels, *, cmyk: bool = False, page: int = 255) -> Bgr:
+    """Turn 8-bit gray, gray+alpha, RGB, RGB+alpha or (inverted, as Adobe writes it) CMYK into BGR.
+
+    What is transparent shows the `page`, a shade of gray.
+    """
     channels = pixels.shape[2]
     if cmyk:
         ink = pixels.astype(np.uint16)
@@ -73,7 +87,7 @@ def to_bgr(pixels: Pixels, *, cmyk: bool = False) -> Bgr:
     if channels in {2, 4}:
         alpha = pixels[:, :, -1:].astype(np.uint16)
         color = pixels[:, :, :-1]
-        pixels = ((color * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
+        pixels = ((color * alpha + page * (255 - alpha)) // 255).astype(np.uint8)
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
     return np.ascontiguousarray(pixels[:, :, ::-1])

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from loppestars_imaging.codecs.colour_profile import sane_profile
 from loppestars_imaging.codecs.picture import Picture
 from loppestars_imaging.errors import ImagingError, UnreadablePhoto
 from loppestars_imaging.faces import Pixels
@@ -19,7 +20,6 @@ _ORIENTATION_TAG = 0x0112
 _NO_MEMORY = -4  # cv::Error::StsNoMem
 _WEBP_NO_MEMORY = "encoding error 1"  # VP8_ENC_ERROR_OUT_OF_MEMORY, as Pillow words it
 _STRIP_PIXELS = 1_000_000
-MAX_ICC_BYTES = 4 * 1024 * 1024
 
 
 @contextlib.contextmanager
@@ -53,7 +53,7 @@ def exif_turn(image: Image.Image) -> Turn:
 def icc_of(image: Image.Image) -> bytes | None:
     """Return the image's colour profile, when it has a sane one."""
     icc = image.info.get("icc_profile")
-    return icc if isinstance(icc, bytes) and 0 < len(icc) <= MAX_ICC_BYTES else None
+    return sane_profile(icc) if isinstance(icc, bytes) else None
 
 
 def decode(image: Image.Image) -> Pixels:

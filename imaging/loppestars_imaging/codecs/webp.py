@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from loppestars_imaging.codecs import pillow
+from loppestars_imaging.codecs.colour_profile import sane_profile
 from loppestars_imaging.codecs.picture import Picture
 from loppestars_imaging.errors import UnreadablePhoto, UnsupportedFormat
 from loppestars_imaging.header import Format, Header
@@ -49,8 +50,7 @@ def decode(data: bytes, header: Header) -> Picture:
             raise UnreadablePhoto("it is truncated or damaged")
         color = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}[pixels.shape[2]]
         cv2.cvtColor(pixels, color, dst=pixels)
-    icc = chunks.get(b"ICCP", b"")
-    profile = icc if 0 < len(icc) <= pillow.MAX_ICC_BYTES else None
+    profile = sane_profile(chunks.get(b"ICCP", b""))
     return Picture(np.asarray(pixels, np.uint8), profile, lossless=b"VP8L" in chunks).turned(_turn(chunks))
 
 

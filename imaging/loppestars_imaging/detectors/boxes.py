@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from loppestars_imaging.faces import Boxes
+from loppestars_imaging.faces import Boxes, Face, faces_of
 
 NO_BOXES: Boxes = np.empty((0, 5), np.float32)
 _SAME_FACE = 0.35
@@ -29,6 +29,12 @@ def merge(boxes: Boxes) -> Boxes:
         same = (overlap > _SAME_FACE * union) | (overlap > _INSIDE * smaller)
         alive &= ~same
     return ordered[kept]
+
+
+def each_once(faces: list[Face]) -> list[Face]:
+    """Return the faces that several searches of one photo found, each once, best first."""
+    rows = [(face.x, face.y, face.x + face.width, face.y + face.height, face.score) for face in faces]
+    return faces_of(merge(np.array(rows, np.float32).reshape(-1, 5)))
 
 
 def scaled(boxes: Boxes, horizontal: float, vertical: float, left: float = 0.0, top: float = 0.0) -> Boxes:

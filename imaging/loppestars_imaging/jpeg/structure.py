@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
+from loppestars_imaging.codecs.colour_profile import sane_profile
 from loppestars_imaging.errors import UnreadablePhoto
 from loppestars_imaging.orientation import Turn, turn_of
 
@@ -16,8 +17,6 @@ _ORIENTATION_TAG = 0x0112
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 _EDITABLE_FRAMES = {0xC0, 0xC1, 0xC2}
-MAX_ICC_BYTES = 4 * 1024 * 1024
-"""Larger profiles are dropped: colour is a convenience, and 65,519 * 255 bytes of it a way to waste memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +66,7 @@ class _Found:
     def icc_profile(self) -> bytes | None:
         if not self.icc or set(self.icc) != set(range(1, self.icc_total + 1)):
             return None
-        profile = b"".join(self.icc[number] for number in sorted(self.icc))
-        return profile if len(profile) <= MAX_ICC_BYTES else None
+        return sane_profile(b"".join(self.icc[number] for number in sorted(self.icc)))
 
 
 def read_structure(data: bytes) -> JpegStructure:
