@@ -22,7 +22,10 @@ log: Any = structlog.get_logger(__name__)
 NOT_FOUND: Final = 404
 UNPROCESSABLE: Final = (400, 422)
 FORBIDDEN: Final = 403
-
+# Server-side apply says with a 500 that a field does not exist or is of another type.
+UNTYPED: Final = "failed to create typed patch object"
+# What the API server says where a right is missing; other refusals are admission's.
+NO_RIGHT: Final = (" cannot ", "permissions not currently held", "cannot set blockOwnerDeletion")
 
 # Jobs are finite: they are cleared by what asked for them.
 _PRUNED: Final = frozenset(kind.kind for kind in OWNED_KINDS if kind.optional) - {"Job"}
@@ -203,12 +206,23 @@ def explain(error: KubeError, key: ObjectKey, component: str | None = None) -> P
     if "cannot find RESTMapping" in error.message:
         # The API server takes up to half a minute to know a CRD that was just installed.
         return Problem("ApiError", f"{key}: {error.message}", transient=True, component=component)
-    if error.status in UNPROCESSABLE:
+    if error.status in UNPROCESSABLE or UNTYPED in error.message:
         return Problem("InvalidSpec", error.message, transient=False, component=component)
     if error.status == FORBIDDEN:
-        hint = "give the operator's service account this right, e.g. by upgrading the chart loppestars-operator"
-        return Problem("Forbidden", f"{error.message}; {hint}", transient=False, component=component)
+        return _forbidden(error.message, component)
     return Problem("ApiError", f"{key}: {error.message}", transient=True, component=component)
+
+
+def _forbidden(message: str, component: str | None) -> Problem:
+    """Tell a right that is missing from a quota that is used up and from the cluster's own rules: all are a 403."""
+    if "exceeded quota" in message:
+        reason, told = "QuotaExceeded", f"{message}; raise the quota, and the stack goes on within a minute"
+    elif any(words in message for words in NO_RIGHT):
+        hint = "give the operator's service account this right, e.g. by upgrading the chart loppestars-operator"
+        reason, told = "Forbidden", f"{message}; {hint}"
+    else:
+        reason, told = "Refused", f"refused by a rule of the cluster: {message}"
+    return Problem(reason, told, transient=False, component=component)
 
 
 def _missing_addon(manifest: Manifest, group: str) -> Problem:

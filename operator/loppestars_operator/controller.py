@@ -1,6 +1,7 @@
 """The running operator: watches feed the queue, workers make passes. Everything here runs in the leader only."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -85,9 +86,11 @@ class Controller:
             result = "failed"
             seconds = self._queue.retry(key, SOON)
             log.warning("pass failed", stack=str(key), error=str(error), retry_in=round(seconds, 1))
-        except Exception:
+        except Exception as error:
             result = "crashed"
             log.exception("pass crashed", stack=str(key), retry_in=round(self._queue.retry(key), 1))
+            with contextlib.suppress(KubeError):
+                await self._reconciler.report_defect(key, error)
         else:
             self._queue.forget(key)
             if look_again is not None:

@@ -18,6 +18,7 @@ from loppestars_operator.readiness import (
 )
 from loppestars_operator.rendering.blueprint import CRAWLER
 from loppestars_operator.spec import FINISHED, Crawl, CrawlCounts, CrawlStatus
+from loppestars_operator.spec.base import MOST_COUNTED
 from loppestars_operator.spec.crawl import CrawlState, Trigger
 
 # What the crawler's exit codes mean; anything else is Failed. See loppestars_core.exit_codes.
@@ -186,7 +187,7 @@ def _counts(report: Mapping[str, Any]) -> CrawlCounts | None:
     if not isinstance(counts, dict):
         return None
     known = {name: value for name, value in counts.items() if name in CrawlCounts.model_fields}
-    return CrawlCounts(**{name: max(0, value) for name, value in known.items() if isinstance(value, int)})
+    return CrawlCounts(**{name: min(max(0, n), MOST_COUNTED) for name, n in known.items() if isinstance(n, int)})
 
 
 def _text(value: object) -> str | None:

@@ -7,7 +7,7 @@ still contains what we rendered; what others added beside our fields is theirs a
 
 import json
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Context, Decimal
 from typing import Any, Final
 
 from loppestars_operator.kinds import Manifest
@@ -18,18 +18,23 @@ Fields = dict[str, Any]
 _OWN: Final = "."
 _QUANTITIES: Final = frozenset({"requests", "limits", "sizeLimit"})
 _SUFFIXES: Final = {
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
     "m": Decimal("0.001"),
     "k": Decimal(10**3),
     "M": Decimal(10**6),
     "G": Decimal(10**9),
     "T": Decimal(10**12),
     "P": Decimal(10**15),
+    "E": Decimal(10**18),
     "Ki": Decimal(2**10),
     "Mi": Decimal(2**20),
     "Gi": Decimal(2**30),
     "Ti": Decimal(2**40),
     "Pi": Decimal(2**50),
+    "Ei": Decimal(2**60),
 }
+_EXACT: Final = Context(prec=64)
 
 
 def find_drift(rendered: Manifest, live: Manifest, manager: str = FIELD_MANAGER) -> str | None:
@@ -153,9 +158,13 @@ def _equal(rendered: Any, live: Any, path: str) -> bool:
 
 
 def quantity(text: str) -> Decimal | None:
-    """Return the value of a Kubernetes quantity: `1000m` and `1` are the same; None for what is not one."""
+    """Return the value of a Kubernetes quantity: `1000m` and `1` are the same; None for what is not one.
+
+    The API server stores resources in thousandths, rounded up, so they are compared as such.
+    """
     suffix = next((one for one in sorted(_SUFFIXES, key=len, reverse=True) if text.endswith(one)), "")
     try:
-        return Decimal(text.removesuffix(suffix)) * _SUFFIXES.get(suffix, Decimal(1))
-    except InvalidOperation:
+        value = _EXACT.multiply(Decimal(text.removesuffix(suffix)), _SUFFIXES.get(suffix, Decimal(1)))
+        return value.quantize(_SUFFIXES["m"], rounding=ROUND_CEILING, context=_EXACT)
+    except ArithmeticError:
         return None

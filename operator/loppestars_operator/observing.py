@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from loppestars_operator.crawls import is_crawl_job
 from loppestars_operator.kinds import Manifest, ObjectKey, key_of
+from loppestars_operator.naming import component_name
 from loppestars_operator.readiness import deployment_readiness, image_of, job_finished_at, job_readiness, replicas_of
 from loppestars_operator.rendering.blueprint import API, CRAWLER, IMAGING, MIGRATE
 from loppestars_operator.rollout import MigrationJob, Workload
@@ -26,7 +27,7 @@ class Sight:
         """Return the Deployments by component, judged."""
         return {
             component: Workload(
-                image=image_of(one),
+                image=image_of(one, component),
                 readiness=deployment_readiness(one, self._pods(component)),
                 replicas=replicas_of(one),
             )
@@ -63,13 +64,17 @@ class Sight:
 
 
 def look(objects: Mapping[ObjectKey, Observed]) -> Sight:
-    """Unpack the kinds that decisions are made on."""
-    bodies: dict[str, list[Manifest]] = {"Deployment": [], "Job": [], "Pod": []}
+    """Unpack the kinds that decisions are made on. A Deployment that only carries our labels is none of ours."""
+    bodies: dict[str, list[Manifest]] = {"Job": [], "Pod": []}
+    deployments: dict[str, Manifest] = {}
     for key, one in objects.items():
-        if key.kind in bodies:
+        if key.kind == "Deployment":
+            names = {component_name(one.stack.name, component): component for component in (API, IMAGING)}
+            if key.name in names:
+                deployments[names[key.name]] = one.body()
+        elif key.kind in bodies:
             bodies[key.kind].append(one.body())
-    components = {component: one for one in bodies["Deployment"] if (component := _component(one)) in {API, IMAGING}}
-    return Sight(objects, components, bodies["Job"], bodies["Pod"])
+    return Sight(objects, deployments, bodies["Job"], bodies["Pod"])
 
 
 def _component(manifest: Manifest) -> str:

@@ -73,12 +73,12 @@ def deployment_readiness(deployment: Manifest, pods: Iterable[Manifest]) -> Read
     if progressing.get("reason") == "ProgressDeadlineExceeded":
         return Readiness(State.FAILED, "ProgressDeadlineExceeded", _explain(_so_many(counts), problem))
     if failure.get("status") == "True":
-        return Readiness(State.WAITING, failure.get("reason", "FailedCreate"), failure.get("message", ""))
+        reason, words = failure.get("reason") or "FailedCreate", failure.get("message") or ""
+        return Readiness(State.WAITING, reason, words[:MESSAGE_LIMIT])
     complete = progressing.get("reason") == "NewReplicaSetAvailable" and counts.updated >= 1
     if complete and counts.available >= 1 and status.get("replicas", 0) <= counts.updated:
         return Readiness(State.READY, "Available", _so_many(counts))
-    reason = problem.reason if problem else "Progressing"
-    return Readiness(State.WAITING, reason, _explain(_so_many(counts), problem))
+    return Readiness(State.WAITING, problem.reason if problem else "Progressing", _explain(_so_many(counts), problem))
 
 
 def replicas_of(deployment: Manifest) -> Replicas:
@@ -92,9 +92,11 @@ def replicas_of(deployment: Manifest) -> Replicas:
     )
 
 
-def image_of(deployment: Manifest) -> str:
-    """Return the image of the first container."""
-    image: str = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+def image_of(deployment: Manifest, component: str) -> str:
+    """Return the image of the component's own container; injected ones may stand before it."""
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    own: Manifest = next((one for one in containers if one["name"] == component), containers[0])
+    image: str = own["image"]
     return image
 
 
@@ -150,17 +152,20 @@ def pod_problem(pod: Manifest) -> PodProblem | None:
             words = _last_words(ended.get("message")) or f"the container ended with code {ended.get('exitCode')}"
             return PodProblem("CrashLoopBackOff", words)
         if reason in CONFIGURATION_REASONS:
-            return PodProblem(reason, waiting.get("message") or reason)
+            return PodProblem(reason, (waiting.get("message") or reason)[:MESSAGE_LIMIT])
     scheduled = _condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
-        return PodProblem("Unschedulable", scheduled.get("message") or "no node has room for the pod")
+        words = scheduled.get("message") or "no node has room for the pod"
+        return PodProblem("Unschedulable", words[:MESSAGE_LIMIT])
     return None
 
 
 def terminated(pod: Manifest) -> dict[str, Any] | None:
-    """Return how the pod's first container ended, or None while it runs."""
+    """Return how the component's own container ended, or None while it runs; containers bear their component's name."""
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    return next(((one.get("state") or {}).get("terminated") for one in statuses), None)
+    component = (pod["metadata"].get("labels") or {}).get("app.kubernetes.io/component")
+    own: dict[str, Any] = next((one for one in statuses if one["name"] == component), next(iter(statuses), {}))
+    return (own.get("state") or {}).get("terminated")
 
 
 def termination_message(pods: Iterable[Manifest]) -> str:

@@ -27,7 +27,7 @@ from loppestars_operator.rollout import MigrationJob, Plan, plan_rollout, resolv
 from loppestars_operator.secret_metadata import SecretReader
 from loppestars_operator.spec import Crawl, Stack, StackSpec, StackStatus
 from loppestars_operator.spec.state import RolloutStatus
-from loppestars_operator.status import View, invalid_status, summarise
+from loppestars_operator.status import View, summarise, unusable_status
 from loppestars_operator.store import Store
 
 log: Any = structlog.get_logger(__name__)
@@ -178,15 +178,24 @@ class Reconciler:
         metrics.WRITES.labels(STACK_KIND, "status").inc()
         self._resources.put_stack(live)
 
+    async def report_defect(self, key: StackKey, error: Exception) -> None:
+        """Say of a stack on which a pass ended by a mistake of ours that it did: silence would look like health."""
+        body = self._resources.stack(key)
+        if body is not None:
+            what = f"{type(error).__name__}: {error}"
+            message = f"the operator failed on this stack: {what}; that is a defect, please report it with the log"
+            await self._give_up(body, "InternalError", message)
+
     async def _refuse(self, body: Manifest, error: ValidationError) -> None:
         """Say what is wrong with a resource stored under another schema than this operator's."""
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        stack = Stack.parse({**body, "spec": _SOMETHING_VALID, "status": body.get("status") or {}})
         message = f"spec.{field}: {first['msg']}; upgrade the CRDs (chart loppestars-crds) or correct the field"
-        status = invalid_status(stack, message, self._now())
-        if status != stack.status:
-            await self._write_status(stack.key, status)
+        await self._give_up(body, "InvalidSpec", message)
+
+    async def _give_up(self, body: Manifest, reason: str, message: str) -> None:
+        stack = Stack.parse({**body, "spec": _SOMETHING_VALID})
+        await self._report(stack, unusable_status(stack, reason, message, self._now()))
 
     def _now(self) -> str:
         return self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -4,6 +4,7 @@ Pure: what was decided is in the status, what happened is in the observed object
 the same again.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -20,6 +21,9 @@ from loppestars_operator.spec.state import MigrationStatus, RolloutStatus
 # The oldest stack version that this operator can run. Whether a version can serve the database as it is, each
 # release's own migration Job decides: it fails with the oldest version that can.
 OLDEST_VERSION: Final = "0.1.0"
+REASON_LIMIT: Final = 2000
+# A tag such as 0a1234567 is a commit, though the packaging library reads it as a version before 0.
+_VERSION: Final = re.compile(r"v?[0-9]+\.[0-9]")
 
 
 class Gate(Enum):
@@ -138,7 +142,7 @@ def _judge(stack: Stack, desired: Images, record: RolloutStatus, workloads: Mapp
         return record
     name, workload = failed
     reason = f"{name} {workload.image} did not become available: {workload.readiness.message}"
-    return record.model_copy(update={"refused": desired, "refused_reason": reason})
+    return record.model_copy(update={"refused": desired, "refused_reason": reason[:REASON_LIMIT]})
 
 
 def _all_ready(workloads: Mapping[str, Workload]) -> bool:
@@ -210,10 +214,12 @@ def _never_started(stack: Stack) -> bool:
 
 def _too_old(stack: Stack) -> str | None:
     """Return why the version asked for cannot serve the database, if it cannot."""
+    if not _VERSION.match(stack.spec.version):
+        return None  # a tag like `latest` says nothing; the migration Job itself refuses a newer database
     try:
         wanted = Version(stack.spec.version)
     except InvalidVersion:
-        return None  # a tag like `latest` says nothing; the migration Job itself refuses a newer database
+        return None
     if wanted >= Version(OLDEST_VERSION):
         return None
     return f"this operator runs version {OLDEST_VERSION} and newer, not {wanted}; set spec.version accordingly"

@@ -72,20 +72,18 @@ def summarise(stack: Stack, plan: Plan, view: View, now: str) -> StackStatus:
     )
 
 
-def invalid_status(stack: Stack, message: str, now: str) -> StackStatus:
-    """Return the status of a resource that cannot be understood at all."""
-    verdict = Verdict("InvalidSpec", message, stalled=True)
+def unusable_status(stack: Stack, reason: str, message: str, now: str) -> StackStatus:
+    """Return the status of a resource on which no pass can be made; what is known of its parts is kept."""
+    verdict = Verdict(reason, message, stalled=True)
     conditions = [
         _Claim("Ready", "False", verdict.reason, message),
         _reconciling(stack, verdict),
         _stalled(stack, verdict),
     ]
+    told = [_dated(stack, one, now) for one in conditions]
+    kept = [one for one in stack.status.conditions or () if one.type not in {claim.type for claim in conditions}]
     return stack.status.model_copy(
-        update={
-            "observed_generation": stack.generation,
-            "phase": "Stalled",
-            "conditions": [_dated(stack, one, now) for one in conditions],
-        }
+        update={"observed_generation": stack.generation, "phase": "Stalled", "conditions": [*told, *kept]}
     )
 
 

@@ -157,11 +157,11 @@ class Store:
     def _home_of(self, live: Manifest) -> StackKey | None:
         """The stack under which an object is known, whatever somebody has made of its labels; else what they say.
 
-        Names of owned objects begin with their stack's.
+        Names of owned objects begin with their stack's, or are it.
         """
         key = key_of(live)
         words = key.name.split("-")
-        for count in range(1, len(words)):
+        for count in range(1, len(words) + 1):
             stack = StackKey(key.namespace, "-".join(words[:count]))
             if key in self._by_stack.get(stack, ()):
                 return stack

@@ -91,6 +91,12 @@ class TestEnding:
         assert (status.run_id, status.trigger) == ("r-1", "Schedule")
         assert (status.counts.seen, status.counts.new, status.counts.failed) == (7, 0, 0)
 
+    def test_counts_beyond_all_bounds(self) -> None:
+        """A report must not make a status that nobody takes."""
+        report = {"counts": {"seen": 10**30, "new": True}}
+        status = reported(decide([make_crawl()], [job(done="2026-01-01T11:30:00Z")], [pod(0, report)]))
+        assert (status.counts.seen, status.counts.new) == (2_000_000_000, 1)
+
     def test_job_seen_to_end_before_its_pod(self) -> None:
         """The pod's last words are waited for, not for ever."""
         early = decide([make_crawl()], [job(done="2026-01-01T11:59:58Z")])

@@ -129,16 +129,21 @@ class TestFindDrift:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("1000m", "1"), ("1024Mi", "1Gi"), ("0.5", "500m"), ("1e3", "1k"), ("2", "2.0"), ("1048576", "1Mi")],
+    [
+        *[("1000m", "1"), ("1024Mi", "1Gi"), ("0.5", "500m"), ("1e3", "1k"), ("2", "2.0"), ("1048576", "1Mi")],
+        # As a real API server stores them: in thousandths, rounded up, with every suffix there is.
+        *[("0.0001", "1m"), ("1024Pi", "1Ei"), ("100000000000000000000", "100E"), ("12e5", "1200e3")],
+        *[("1.0000000001Gi", "1073741824108m"), ("100u", "1m")],
+    ],
 )
 def test_equal_quantities(one: str, other: str) -> None:
     """Forms that Kubernetes takes for the same amount."""
     assert quantity(one) == quantity(other)
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1Xi", "--1"])
+@pytest.mark.parametrize("text", ["", "abc", "1Xi", "--1", "1e9999999"])
 def test_what_is_no_quantity(text: str) -> None:
-    """Text is not mistaken for an amount."""
+    """Text is not mistaken for an amount, and an amount beyond all bounds is no fault."""
     assert quantity(text) is None
 
 

@@ -10,7 +10,9 @@ from loppestars_operator.readiness import (
     State,
     deployment_readiness,
     first_problem,
+    image_of,
     job_readiness,
+    terminated,
     termination_message,
     termination_report,
 )
@@ -108,6 +110,31 @@ class TestProblems:
         problem = first_problem([{"metadata": {}, "status": {"conditions": [condition]}}])
         assert problem
         assert (problem.reason, problem.message) == ("Unschedulable", "0/3 nodes")
+
+
+class TestContainers:
+    def test_image_is_that_of_the_own_container(self) -> None:
+        """A container that a mesh injected may stand first."""
+        containers = [{"name": "proxy", "image": "mesh:1"}, {"name": "api", "image": "r/api:1"}]
+        assert image_of({"spec": {"template": {"spec": {"containers": containers}}}}, "api") == "r/api:1"
+
+    def test_end_is_that_of_the_own_container(self) -> None:
+        """The kubelet sorts containers by their names: a proxy's end is not the crawl's."""
+        proxy = {"name": "a-proxy", "state": {"terminated": {"exitCode": 0}}}
+        own = {"name": "crawler", "state": {"terminated": {"exitCode": 1, "message": "no answer"}}}
+        labels = {"app.kubernetes.io/component": "crawler"}
+        body = {"metadata": {"labels": labels}, "status": {"containerStatuses": [proxy, own]}}
+        assert (terminated(body) or {})["exitCode"] == 1
+        assert termination_message([body]) == "no answer"
+
+    def test_words_of_others_are_bounded(self) -> None:
+        """A webhook or a kubelet may say more than a status may hold."""
+        endless = "x" * 100_000
+        waiting = pod({"waiting": {"reason": "ErrImagePull", "message": endless}})
+        failure = {"type": "ReplicaFailure", "status": "True", "reason": "", "message": endless}
+        refused = deployment_readiness(deployment(conditions=[failure]), [])
+        assert len(deployment_readiness(deployment(reason="ProgressDeadlineExceeded"), [waiting]).message) < 2000
+        assert (refused.reason, len(refused.message)) == ("FailedCreate", 1000)
 
 
 def test_long_last_words_keep_their_end() -> None:

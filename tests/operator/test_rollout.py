@@ -9,6 +9,7 @@ import pytest
 from loppestars_operator.readiness import Readiness, Replicas, State
 from loppestars_operator.rollout import Gate, MigrationJob, Plan, Workload, plan_rollout, resolve_images
 from loppestars_operator.spec import Images
+from loppestars_operator.spec.state import RolloutStatus
 from tests.factories.stacks import make_stack
 
 OLD = Images(api="r/api:1", imaging="r/imaging:1", crawler="r/crawler:1")
@@ -171,6 +172,32 @@ class TestRolledBack:
         assert plan(running=workloads(OLD), status=again, annotations=asked).images == OLD
 
 
+class TestWhatTheStatusMustHold:
+    """Whatever is remembered fits into the resource's own bounds, or no status could ever be written again."""
+
+    def test_long_retry(self) -> None:
+        """The annotation may be as long as annotations may be; another one is another try."""
+        texts = ["x" * 100_000 + end for end in "12"]
+        values = [plan(annotations={"loppestars.dev/retry": one}).rollout.retry for one in texts]
+        assert values[0] != values[1]
+        assert all(value and RolloutStatus(retry=value) for value in values)
+
+    def test_long_reason_of_a_rollback(self) -> None:
+        """Its beginning, which names component and image."""
+        endless = Readiness(State.FAILED, "ProgressDeadlineExceeded", "x" * 100_000)
+        decided = plan(running=workloads(NEW, api=endless), status=serving(OLD) | {"migration": MIGRATED})
+        assert RolloutStatus.model_validate(decided.rollout.to_json()).refused == NEW
+
+    def test_status_of_another_release(self) -> None:
+        """What it cannot read of it the operator does without, the rest still counts."""
+        status = serving(OLD) | {"migration": MIGRATED, "phase": "Dancing", "components": [{"name": "api", "new": 1}]}
+        stack = make_stack(status=status)
+        assert (stack.status.phase, stack.status.components) == (None, None)
+        assert stack.status.rollout
+        assert stack.status.rollout.serving == OLD
+        assert plan(running=workloads(OLD), status=status).gate is Gate.OPEN
+
+
 class TestLostStatus:
     def test_what_runs_and_is_ready_is_taken_for_what_serves(self) -> None:
         """A wiped status must not take a serving stack down."""
@@ -186,6 +213,12 @@ class TestVersions:
         assert decided.gate is Gate.REFUSED
         assert "0.1.0 and newer" in decided.message
 
-    def test_tag_that_is_no_version(self) -> None:
-        """`latest` says nothing; the migration decides."""
-        assert plan(version="latest").gate is Gate.MIGRATING
+    @pytest.mark.parametrize("tag", ["latest", "0a1234567", "0b54321", "0c1", "main-2"])
+    def test_tag_that_is_no_version(self, tag: str) -> None:
+        """`latest` or a commit, which may look like a version before 0, says nothing; the migration decides."""
+        assert plan(version=tag).gate is Gate.MIGRATING
+
+    @pytest.mark.parametrize("tag", ["v0.0.1", "0.1.0rc1", "0.0"])
+    def test_every_form_of_an_old_version(self, tag: str) -> None:
+        """Refused."""
+        assert plan(version=tag).gate is Gate.REFUSED

@@ -30,6 +30,26 @@ def known(store: Store) -> list[str]:
     return sorted(one.uid for one in store.of(KEY).values())
 
 
+class TestLabels:
+    def test_object_named_as_its_stack_that_is_relabelled(self) -> None:
+        """It is still known as that stack's, which is told of the change."""
+        store = Store()
+        store.put(live(name="fair"))
+        changed = live(name="fair", version=2)
+        changed["metadata"]["labels"][STACK_LABEL] = "another"
+        assert store.put(changed) == KEY
+        assert store.of(StackKey("shop", "another")) == {}
+
+    def test_stacks_whose_names_begin_alike(self) -> None:
+        """`fair` and `fair-api` in one namespace: each knows its own."""
+        store = Store()
+        longer = live("u2", name="fair-api-api")
+        longer["metadata"]["labels"][STACK_LABEL] = "fair-api"
+        store.put(live("u1", name="fair-api"))
+        assert store.put(longer) == StackKey("shop", "fair-api")
+        assert known(store) == ["u1"]
+
+
 class TestOrder:
     def test_the_answer_to_a_write_after_the_objects_end(self) -> None:
         """An object that is deleted before the answer to its creation is read does not come back as a ghost."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from loppestars_operator.naming import RECONCILE_ANNOTATION, RETRY_ANNOTATION, StackKey
+from loppestars_operator.naming import RECONCILE_ANNOTATION, RETRY_ANNOTATION, StackKey, digest
 from loppestars_operator.spec.crawl import FINISHED, CrawlCounts, CrawlSpec, CrawlStatus
 from loppestars_operator.spec.stack import StackSpec
 from loppestars_operator.spec.state import Condition, Images, StackStatus
@@ -20,6 +20,10 @@ __all__ = [
     "StackSpec",
     "StackStatus",
 ]
+
+
+# Annotations have no bound of their own; what is remembered of them in the status has.
+LONGEST_RETRY_VALUE = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Stack:
         """Read the resource.
 
         Raises:
-            pydantic.ValidationError: an object stored under another schema than this operator's.
+            pydantic.ValidationError: a spec stored under another schema than this operator's.
         """
         meta = body["metadata"]
         return cls(
@@ -52,14 +56,15 @@ class Stack:
             created_at=meta.get("creationTimestamp", ""),
             deleting="deletionTimestamp" in meta,
             spec=StackSpec.model_validate(body.get("spec") or {}),
-            status=StackStatus.model_validate(body.get("status") or {}),
+            status=StackStatus.read(body.get("status") or {}),
             annotations=dict(meta.get("annotations") or {}),
         )
 
     @property
     def retry(self) -> str | None:
-        """Value of the retry annotation; a new one asks for another try of what failed."""
-        return self.annotations.get(RETRY_ANNOTATION)
+        """Value of the retry annotation, a hash of one that is long; a new one asks for another try of what failed."""
+        value = self.annotations.get(RETRY_ANNOTATION)
+        return digest(value) if value is not None and len(value) > LONGEST_RETRY_VALUE else value
 
     @property
     def reconcile(self) -> str | None:

@@ -1,8 +1,8 @@
 """Status of a LoppestarsStack: what the operator reports and what it must remember between passes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from loppestars_operator.spec.base import Count, Model, Text, Time, Word
 from loppestars_operator.spec.crawl import CrawlState
@@ -110,6 +110,15 @@ class StackStatus(Model):
     history: Annotated[list[HistoryEntry], Field(max_length=10)] | None = None
     migration: MigrationStatus | None = None
     rollout: RolloutStatus | None = None
+
+    @classmethod
+    def read(cls, stored: dict[str, Any]) -> Self:
+        """Read a stored status, leaving out the fields that another release of the operator wrote differently."""
+        try:
+            return cls.model_validate(stored)
+        except ValidationError as error:
+            strange = {one["loc"][0] for one in error.errors()}
+            return cls.model_validate({name: value for name, value in stored.items() if name not in strange})
 
     def condition(self, kind: str) -> Condition | None:
         """Return the condition of that type, if it was ever set."""

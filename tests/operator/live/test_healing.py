@@ -165,7 +165,8 @@ async def test_quantities_read_back_in_another_form_are_no_drift(
 ) -> None:
     """`1000m` is stored as `1`: comparing text would write for ever."""
     await client.apply_stack(
-        api={"resources": {"requests": {"cpu": "1000m", "memory": "1024Mi"}, "limits": {"memory": "1Gi"}}}
+        api={"resources": {"requests": {"cpu": "1000m", "memory": "1024Mi"}, "limits": {"memory": "1Gi"}}},
+        imaging={"resources": {"requests": {"cpu": "0.0001", "memory": "0.5Gi"}, "limits": {"memory": "1024Pi"}}},
     )
     await client.ready()
     await asyncio.sleep(1)

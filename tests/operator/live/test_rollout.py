@@ -205,6 +205,9 @@ async def test_what_the_schema_cannot_see_is_stalled_in_the_api_servers_words(
     await client.apply_stack("limits", api={"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}})
     status = await client.stack_when(lambda status: condition(status, "Stalled")["reason"] == "InvalidSpec", "limits")
     assert "must be less than or equal to memory limit" in condition(status, "Stalled")["message"]
+    await client.apply_stack("typo", api={"pod": {"affinity": {"podAntiAfinity": {}}}})
+    status = await client.stack_when(lambda status: condition(status, "Stalled")["reason"] == "InvalidSpec", "typo")
+    assert "podAntiAfinity: field not declared in schema" in condition(status, "Stalled")["message"]
 
 
 async def test_namespace_being_deleted(client: Client, operator: OperatorProcess, plane: ControlPlane) -> None:
