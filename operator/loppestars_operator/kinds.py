@@ -12,10 +12,10 @@ class Wave(IntEnum):
     """Order of applying. The migration gate stands between MIGRATION and SERVING."""
 
     PREREQUISITES = 0
-    BINDINGS = 1  # refused before the Role is there
-    MIGRATION = 2
-    SERVING = 3
-    REST = 4
+    MIGRATION = 1
+    SERVING = 2
+    REST = 3
+    BESIDE = 4  # while SERVING and REST are applied: needs the prerequisites only, and nothing waits for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,9 @@ _PRE, _MIGRATE, _SERVE, _REST = Wave.PREREQUISITES, Wave.MIGRATION, Wave.SERVING
 OWNED_KINDS: Final = (
     OwnedKind("v1", "ServiceAccount", "serviceaccounts", _PRE),
     OwnedKind("rbac.authorization.k8s.io/v1", "Role", "roles", _PRE),
-    OwnedKind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", Wave.BINDINGS),
+    # Refused before the Role is there, and slow: the API server looks through all bindings whether the operator may
+    # grant what it grants, and waits for up to 100 ms until it knows of the latest. No pod needs it to start.
+    OwnedKind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", Wave.BESIDE),
     OwnedKind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", _PRE, optional=True),
     OwnedKind("batch/v1", "Job", "jobs", _MIGRATE, optional=True),
     OwnedKind("v1", "Service", "services", _SERVE),

@@ -1,8 +1,9 @@
 """One level-based pass over a stack: observe, plan, render, apply, report. It asks for no reason to be run."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -110,16 +111,18 @@ class Reconciler:
         allowed = [one for one in manifests if plan.images or kind_of(one).wave < Wave.MIGRATION]
         if any(key_of(one) not in sight.objects for one in allowed) and not await self._still_there(stack):
             return Changes({})
-        before, serving, rest = _by_stage(allowed)
-        changes = await self._applier.apply(before, sight.objects, facts)
+        stages = _by_stage(allowed)
+        changes = await self._applier.apply(stages.before, sight.objects, facts)
         if plan.create_migration:
             changes += await self._applier.create_once(job.manifest, sight.objects)
-        changes += await self._applier.apply(serving, sight.objects, facts)
-        # Before the rest: KEDA refuses a Deployment that an autoscaler of ours still holds.
-        changes += await self._applier.prune(manifests, sight.objects, stack.uid)
-        changes += await self._applier.apply(rest, sight.objects, facts)
+        async with asyncio.TaskGroup() as group:
+            beside = group.create_task(self._applier.apply(stages.beside, sight.objects, facts))
+            changes += await self._applier.apply(stages.serving, sight.objects, facts)
+            # Before the rest: KEDA refuses a Deployment that an autoscaler of ours still holds.
+            changes += await self._applier.prune(manifests, sight.objects, stack.uid)
+            changes += await self._applier.apply(stages.rest, sight.objects, facts)
         await self._clear_migrations(stack, plan, job, sight)
-        return changes
+        return changes + beside.result()
 
     async def _clear_migrations(self, stack: Stack, plan: Plan, job: MigrationJob, sight: Sight) -> None:
         for outdated in sight.outdated_migrations(job.manifest, stack.uid):
@@ -221,14 +224,21 @@ def _render_migration(stack: Stack, facts: Facts) -> Manifest:
     return stamped(render_migration(Blueprint(stack, resolve_images(stack.spec), facts)))
 
 
-def _by_stage(manifests: Sequence[Manifest]) -> tuple[list[Manifest], list[Manifest], list[Manifest]]:
-    """Split into what stands before the migration gate, what serves, and the rest."""
-    waves = [(kind_of(one).wave, one) for one in manifests]
-    return (
-        [one for wave, one in waves if wave < Wave.MIGRATION],
-        [one for wave, one in waves if wave is Wave.SERVING],
-        [one for wave, one in waves if wave is Wave.REST],
-    )
+@dataclass(frozen=True, slots=True)
+class _Stages:
+    """Manifests by when they are applied: before the migration gate, then what serves, then the rest."""
+
+    before: list[Manifest]
+    serving: list[Manifest]
+    rest: list[Manifest]
+    beside: list[Manifest]
+
+
+def _by_stage(manifests: Sequence[Manifest]) -> _Stages:
+    def of(*waves: Wave) -> list[Manifest]:
+        return [one for one in manifests if kind_of(one).wave in waves]
+
+    return _Stages(of(Wave.PREREQUISITES), of(Wave.SERVING), of(Wave.REST), of(Wave.BESIDE))
 
 
 def _parse_crawls(bodies: list[Manifest]) -> list[Crawl]:

@@ -1,13 +1,10 @@
 """The custom resources as kopf's watches last showed them, newer answers to our own writes included."""
 
-import json
-import zlib
 from typing import Any
 
 from loppestars_operator.naming import StackKey
+from loppestars_operator.packing import Body, Packed
 from loppestars_operator.store import is_newer
-
-Body = dict[str, Any]
 
 
 def crawl_stack_key(body: Body) -> StackKey:
@@ -19,8 +16,8 @@ class Resources:
     """Bodies of LoppestarsStacks and Crawls, packed; an older reading never replaces a newer one."""
 
     def __init__(self) -> None:
-        self._stacks: dict[StackKey, tuple[str, bytes]] = {}
-        self._crawls: dict[StackKey, dict[str, tuple[str, bytes]]] = {}
+        self._stacks: dict[StackKey, tuple[str, Packed]] = {}
+        self._crawls: dict[StackKey, dict[str, tuple[str, Packed]]] = {}
 
     def put_stack(self, body: Body) -> StackKey:
         """Remember a stack."""
@@ -49,25 +46,20 @@ class Resources:
     def stack(self, key: StackKey) -> Body | None:
         """Return a stack's body."""
         entry = self._stacks.get(key)
-        return _unpack(entry[1]) if entry else None
+        return entry[1].open() if entry else None
 
     def crawls(self, key: StackKey) -> list[Body]:
         """Return the bodies of a stack's Crawls."""
-        return [_unpack(packed) for _, packed in self._crawls.get(key, {}).values()]
+        return [packed.open() for _, packed in self._crawls.get(key, {}).values()]
 
     def all_keys(self) -> list[StackKey]:
         """Return the keys of all stacks, and of stacks that only Crawls speak of."""
         return sorted({*self._stacks, *self._crawls})
 
 
-def _put(known: dict[Any, tuple[str, bytes]], key: Any, body: Body) -> None:
+def _put(known: dict[Any, tuple[str, Packed]], key: Any, body: Body) -> None:
     version = body["metadata"]["resourceVersion"]
     if key in known and not is_newer(version, known[key][0]):
         return
     slim = {**body, "metadata": {name: one for name, one in body["metadata"].items() if name != "managedFields"}}
-    known[key] = (version, zlib.compress(json.dumps(slim, separators=(",", ":")).encode(), 1))
-
-
-def _unpack(packed: bytes) -> Body:
-    body: Body = json.loads(zlib.decompress(packed))
-    return body
+    known[key] = (version, Packed.of(slim))

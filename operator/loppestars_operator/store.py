@@ -4,14 +4,13 @@ An entry is the object without other managers' bookkeeping, packed: unpacking tw
 millisecond, while keeping them as dictionaries would cost 30 KB each.
 """
 
-import json
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
 from loppestars_operator.kinds import Manifest, ObjectKey, key_of
 from loppestars_operator.naming import FIELD_MANAGER, STACK_LABEL, StackKey
+from loppestars_operator.packing import Packed
 
 MOST_DELETED = 4096
 """Deleted objects that are remembered, which has to last for the seconds that the answer to a write may take."""
@@ -25,20 +24,18 @@ class Observed:
     stack: StackKey
     uid: str
     resource_version: str
-    packed: bytes
+    packed: Packed
     agreed: str | None = None
 
     @classmethod
     def of(cls, live: Manifest, stack: StackKey) -> Self:
         """Pack a live object."""
         meta = live["metadata"]
-        text = json.dumps(trimmed(live), separators=(",", ":")).encode()
-        return cls(key_of(live), stack, meta["uid"], meta["resourceVersion"], zlib.compress(text, 6))
+        return cls(key_of(live), stack, meta["uid"], meta["resourceVersion"], Packed.of(trimmed(live)))
 
     def body(self) -> Manifest:
         """Return the trimmed object."""
-        body: Manifest = json.loads(zlib.decompress(self.packed))
-        return body
+        return self.packed.open()
 
 
 def trimmed(live: Manifest) -> Manifest:

@@ -20,7 +20,8 @@ from loppestars_operator.store import Observed, Store, stack_of
 
 log: Any = structlog.get_logger(__name__)
 
-PAGE: Final = "250"
+# Small pages: what a list leaves behind in memory is as large as its largest page, unpacked.
+PAGE: Final = "100"
 GONE: Final = 410
 NOT_FOUND: Final = 404
 BACKOFF: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
