@@ -123,7 +123,21 @@ class Controller:
     async def _resync(self) -> None:
         while True:
             await asyncio.sleep(self._settings.resync_seconds)
+            try:
+                await self._forget_missed()
+            except KubeError as error:
+                log.warning("resync without lists", error=error.message)
             self._add_all()
+
+    async def _forget_missed(self) -> None:
+        """Forget resources whose deletion fell into a gap of kopf's watches: it lists anew and tells of no absence."""
+        for namespace in self._settings.watch_namespaces or (None,):
+            names, version = await self._kube.list_names(STACK.path(namespace))
+            gone = self._resources.keep_stacks(namespace, {StackKey(*one) for one in names}, version)
+            names, version = await self._kube.list_names(CRAWL.path(namespace))
+            for key in gone | self._resources.keep_crawls(namespace, names, version):
+                log.warning("deletion was missed", stack=str(key))
+                self._queue.add(key)
 
     def _add_soon(self, key: StackKey) -> None:
         """Let the events of one moment, as a Deployment's pods, cause one pass."""

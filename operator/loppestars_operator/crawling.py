@@ -8,19 +8,24 @@ import structlog
 
 from loppestars_operator import metrics
 from loppestars_operator.applying import Applier
-from loppestars_operator.crawls import CrawlPlan, CrawlRules, plan_crawls
-from loppestars_operator.kinds import CRAWL, Manifest, key_of, kind_of
+from loppestars_operator.crawls import CrawlPlan, CrawlRules, orphaned, plan_crawls, waiting
+from loppestars_operator.kinds import CRAWL, Manifest, ObjectKey, key_of, kind_of
 from loppestars_operator.kube import Kube, KubeError
 from loppestars_operator.naming import API_VERSION, CRAWL_KIND, CRAWL_LABEL, STACK_KIND, TRIGGER_LABEL, StackKey
 from loppestars_operator.observing import Sight
+from loppestars_operator.problems import Problem
 from loppestars_operator.rendering import Blueprint, Facts, render_crawl_job
 from loppestars_operator.resources import Resources
 from loppestars_operator.rollout import Plan
 from loppestars_operator.spec import Crawl, CrawlStatus, Stack
+from loppestars_operator.writing import write_status
 
 log: Any = structlog.get_logger(__name__)
 
 NOT_FOUND: Final = 404
+# When a Job that was refused is tried again: what mends itself, and what waits for somebody.
+SOON: Final = 5.0
+LATER: Final = 60.0
 
 
 class Crawling:
@@ -41,32 +46,55 @@ class Crawling:
             successful_history=stack.spec.crawler.successful_history_limit,
             failed_history=stack.spec.crawler.failed_history_limit,
         )
-        _record_success(stack, crawls)
         due = plan_crawls(crawls, sight.crawl_jobs(), sight.crawl_pods(), rules, self._clock())
         await self._adopt(stack, due)
         for crawl in crawls:
             if stack.uid not in crawl.owners and not crawl.finished and not crawl.deleting:
                 await self._own(stack, crawl)
-        if due.start and plan.images:
-            job = render_crawl_job(Blueprint(stack, plan.images, facts), due.start)
-            changes = await self._applier.create_once(job, sight.objects)
-            if changes.problems:
-                raise KubeError(500, changes.problems[0].reason, changes.problems[0].message)
+        refused = await self._start(stack, plan, facts, due.start, sight) if due.start else None
         for job in due.stop:
             await self._applier.delete(sight.objects[key_of(job)])
         for crawl, status in due.report:
-            await self._report(crawl, status)
+            told = (
+                waiting(crawl, f"its Job is refused: {refused.message}") if refused and crawl is due.start else status
+            )
+            if told != crawl.status:
+                await self._report(crawl, told)
         for crawl in due.forget:
             await self._kube.delete(CRAWL.path(crawl.namespace, crawl.name), uid=crawl.uid)
-        return due.look_again
+            self._resources.drop_crawl(crawl.stack_key, crawl.name)
+        if refused is None:
+            return due.look_again
+        return SOON if refused.transient else LATER
 
     async def report_orphans(self, key: StackKey, crawls: Sequence[Crawl]) -> None:
         """Say of Crawls whose stack is not there that they wait for it."""
         message = f"waits for a {STACK_KIND} named {key.name} in namespace {key.namespace}"
         for crawl in crawls:
-            status = CrawlStatus(state="Pending", run_id=crawl.run_id, message=message)
-            if not crawl.finished and not crawl.deleting and crawl.status != status:
-                await self._report(crawl, status)
+            if not crawl.finished and not crawl.deleting:
+                status = orphaned(crawl, message, self._clock())
+                if status != crawl.status:
+                    await self._report(crawl, status)
+
+    async def _start(self, stack: Stack, plan: Plan, facts: Facts, crawl: Crawl, sight: Sight) -> Problem | None:
+        """Make the Job of a Crawl that is really there; return why it could not be made."""
+        if plan.images is None or not await self._is_there(crawl):
+            return None
+        job = render_crawl_job(Blueprint(stack, plan.images, facts), crawl)
+        changes = await self._applier.create_once(job, sight.objects)
+        return changes.problems[0] if changes.problems else None
+
+    async def _is_there(self, crawl: Crawl) -> bool:
+        """Whether this incarnation exists and is not being deleted; kopf does not tell of what it missed."""
+        try:
+            live = await self._kube.get(CRAWL.path(crawl.namespace, crawl.name))
+        except KubeError as error:
+            if error.status != NOT_FOUND:
+                raise
+            self._resources.drop_crawl(crawl.stack_key, crawl.name)
+            return False
+        self._resources.put_crawl(live)
+        return bool(live["metadata"]["uid"] == crawl.uid and "deletionTimestamp" not in live["metadata"])
 
     async def _adopt(self, stack: Stack, due: CrawlPlan) -> None:
         """Make a Crawl for each Job of the CronJob, then mark the Job: a Crawl that is deleted stays deleted."""
@@ -85,36 +113,31 @@ class Crawling:
 
     async def _own(self, stack: Stack, crawl: Crawl) -> None:
         """Let a Crawl go when its stack goes."""
-        live, _ = await self._kube.apply(
-            CRAWL.path(crawl.namespace, crawl.name),
-            {
-                "apiVersion": API_VERSION,
-                "kind": CRAWL_KIND,
-                "metadata": {
-                    "name": crawl.name,
-                    "namespace": crawl.namespace,
-                    "uid": crawl.uid,
-                    "ownerReferences": [_owner(stack)],
-                },
-            },
-        )
-        self._resources.put_crawl(live)
-
-    async def _report(self, crawl: Crawl, status: CrawlStatus) -> None:
         body: Manifest = {
             "apiVersion": API_VERSION,
             "kind": CRAWL_KIND,
-            "metadata": {"name": crawl.name, "namespace": crawl.namespace},
-            "status": status.to_json(),
+            "metadata": {
+                "name": crawl.name,
+                "namespace": crawl.namespace,
+                "uid": crawl.uid,
+                "ownerReferences": [_owner(stack)],
+            },
         }
         try:
-            live, _ = await self._kube.apply(CRAWL.path(crawl.namespace, crawl.name) + "/status", body)
-        except KubeError as error:
-            if error.status != NOT_FOUND:
+            live, _ = await self._kube.apply(CRAWL.path(crawl.namespace, crawl.name), body)
+        except KubeError:
+            if await self._is_there(crawl):
                 raise
             return
         self._resources.put_crawl(live)
-        metrics.WRITES.labels(CRAWL_KIND, "status").inc()
+
+    async def _report(self, crawl: Crawl, status: CrawlStatus) -> None:
+        key = ObjectKey(CRAWL_KIND, crawl.namespace, crawl.name)
+        live = await write_status(self._kube, CRAWL, key, crawl.uid, status.to_json())
+        if live is None:
+            self._resources.drop_crawl(crawl.stack_key, crawl.name)
+            return
+        self._resources.put_crawl(live)
         log.info("crawl", crawl=f"{crawl.namespace}/{crawl.name}", state=status.state)
         _count(crawl, status)
 
@@ -143,15 +166,6 @@ def _adopted(stack: Stack, name: str) -> Manifest:
 
 def _owner(stack: Stack) -> dict[str, Any]:
     return {"apiVersion": API_VERSION, "kind": STACK_KIND, "name": stack.key.name, "uid": stack.uid}
-
-
-def _record_success(stack: Stack, crawls: Sequence[Crawl]) -> None:
-    """Set the gauge that an alert watches; a stack that never crawled counts from its creation."""
-    ends = [one.status.finished_at for one in crawls if one.status.state == "Succeeded" and one.status.finished_at]
-    last = max(ends, default=stack.created_at)
-    if last:
-        seconds = datetime.fromisoformat(last).timestamp()
-        metrics.CRAWL_LAST_SUCCESS.labels(stack.key.namespace, stack.key.name).set(seconds)
 
 
 def _count(crawl: Crawl, status: CrawlStatus) -> None:

@@ -25,6 +25,8 @@ from loppestars_operator.spec.crawl import CrawlState, Trigger
 EXIT_STATES: Final[dict[int, CrawlState]] = {0: "Succeeded", 3: "Superseded", 130: "Cancelled", 143: "Cancelled"}
 # A Job may be seen to end before its pod's last words arrive on another watch.
 PATIENCE: Final = timedelta(seconds=8)
+# How long a pod may outlive the end of its grace period before its node counts as lost.
+LOST_AFTER: Final = timedelta(seconds=60)
 MESSAGE_LIMIT: Final = 1000
 
 
@@ -61,8 +63,8 @@ def plan_crawls(
     plan = CrawlPlan(adopt=[job for job in jobs if not _label(job, CRAWL_LABEL) and is_scheduled(job)])
     look_again = None
     open_crawls = sorted((one for one in crawls if not one.finished), key=lambda one: (one.created_at, one.name))
-    running = [job for job in jobs if job_finished_at(job) is None]
-    blocked = rules.blocked or (f"waits for {running[0]['metadata']['name']} to end" if running else None)
+    busy = [job for job in jobs if job_finished_at(job) is None] or _ending_pods(jobs, pods, now)
+    blocked = rules.blocked or (f"waits for {busy[0]['metadata']['name']} to end" if busy else None)
     start = None
     for crawl in open_crawls:
         job = by_crawl.get(crawl.name)
@@ -73,10 +75,13 @@ def plan_crawls(
                 plan.stop.append(job)
         elif crawl.spec.cancel or crawl.status.state == "Running" or trigger_of(crawl) == "Schedule":
             status = _gone(crawl, now)
+        elif crawl.deleting:
+            continue
         elif start is None and blocked is None:
-            start, status = crawl, _waiting(crawl, "the Job starts")
+            start, status = crawl, waiting(crawl, "the Job starts")
         else:
-            status = _waiting(crawl, blocked or "waits for another crawl to end")
+            status = waiting(crawl, blocked or "waits for another crawl to end")
+            look_again = look_again or (LOST_AFTER.total_seconds() if busy and busy[0] not in jobs else None)
         if status != crawl.status:
             plan.report.append((crawl, status))
     plan.forget.extend(_beyond_history(crawls, rules))
@@ -148,8 +153,36 @@ def _known(crawl: Crawl, job: Manifest) -> CrawlStatus:
     )
 
 
-def _waiting(crawl: Crawl, why: str) -> CrawlStatus:
-    return CrawlStatus(state="Pending", trigger=trigger_of(crawl), run_id=crawl.run_id, message=why)
+def waiting(crawl: Crawl, why: str) -> CrawlStatus:
+    """Return the status of a Crawl that has no Job yet, and why it has none."""
+    return CrawlStatus(state="Pending", trigger=trigger_of(crawl), run_id=crawl.run_id, message=why[:MESSAGE_LIMIT])
+
+
+def orphaned(crawl: Crawl, why: str, now: datetime) -> CrawlStatus:
+    """Return the status of a Crawl whose stack is not there: it waits, unless it is cancelled or has begun."""
+    if crawl.spec.cancel:
+        return _gone(crawl, now)
+    return crawl.status if crawl.status.state == "Running" else waiting(crawl, why)
+
+
+def _ending_pods(jobs: Sequence[Manifest], pods: Iterable[Manifest], now: datetime) -> list[Manifest]:
+    """Return the pods that outlive their Job: a cancelled crawl holds the lock until its process has ended."""
+    kept = {job["metadata"]["uid"] for job in jobs}
+    return [
+        pod
+        for pod in pods
+        if any(
+            one.get("kind") == "Job" and one.get("uid") not in kept
+            for one in pod["metadata"].get("ownerReferences") or ()
+        )
+        and (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
+        and not _is_lost(pod, now)
+    ]
+
+
+def _is_lost(pod: Manifest, now: datetime) -> bool:
+    due = pod["metadata"].get("deletionTimestamp")
+    return due is not None and now - _time(due) > LOST_AFTER
 
 
 def _gone(crawl: Crawl, now: datetime) -> CrawlStatus:

@@ -25,7 +25,9 @@ CALL_TIMEOUT: Final = 10.0
 IN_FLIGHT: Final = 16
 # Silence longer than this on a watch that sends bookmarks about every minute means a dead connection.
 WATCH_SILENCE: Final = 150.0
+PAGE: Final = "500"
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 CREATED: Final = 201
 HTTP_ERROR: Final = 400
 SERVER_ERROR: Final = 500
@@ -104,6 +106,17 @@ class Kube:
     async def get(self, path: str, params: Mapping[str, str] | None = None, *, metadata_only: bool = False) -> Json:
         """Read an object or a collection; `metadata_only` keeps the values of Secrets on the server."""
         return await self._call("GET", path, params=params, accept=_METADATA_ONLY if metadata_only else None)
+
+    async def list_names(self, path: str) -> tuple[set[tuple[str, str]], str]:
+        """Return namespace and name of every object in a collection, and the resource version of that list."""
+        names: set[tuple[str, str]] = set()
+        params = {"limit": PAGE}
+        while True:
+            page = await self._call("GET", path, params=params, accept=_METADATA_LIST)
+            names |= {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in page["items"]}
+            if not (following := page["metadata"].get("continue")):
+                return names, page["metadata"]["resourceVersion"]
+            params["continue"] = following
 
     async def create(self, path: str, body: Json) -> Json:
         """Create an object in a collection."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,18 +11,18 @@ import structlog
 from pydantic import ValidationError
 
 from loppestars_operator import metrics
-from loppestars_operator.applying import Applier, Changes
+from loppestars_operator.applying import Applier, Changes, explain
 from loppestars_operator.crawling import Crawling
 from loppestars_operator.discovery import Discovery
 from loppestars_operator.events import Recorder
-from loppestars_operator.kinds import STACK, Manifest, Wave, key_of, kind_of
+from loppestars_operator.kinds import STACK, Manifest, ObjectKey, Wave, key_of, kind_of
 from loppestars_operator.kube import Kube, KubeError
-from loppestars_operator.naming import API_VERSION, STACK_KIND, StackKey
+from loppestars_operator.naming import CRAWL_KIND, STACK_KIND, StackKey
 from loppestars_operator.observing import Sight, look
 from loppestars_operator.problems import Problem
 from loppestars_operator.readiness import UNOBSERVED
 from loppestars_operator.rendering import Blueprint, Facts, render, render_migration, stamped
-from loppestars_operator.rendering.blueprint import IMAGING
+from loppestars_operator.rendering.blueprint import CRAWLER, IMAGING
 from loppestars_operator.resources import Resources
 from loppestars_operator.rollout import MigrationJob, Plan, plan_rollout, resolve_images
 from loppestars_operator.secret_metadata import SecretReader
@@ -30,6 +30,7 @@ from loppestars_operator.spec import Crawl, Stack, StackSpec, StackStatus
 from loppestars_operator.spec.state import RolloutStatus
 from loppestars_operator.status import View, summarise, unusable_status
 from loppestars_operator.store import Store
+from loppestars_operator.writing import write_status
 
 log: Any = structlog.get_logger(__name__)
 
@@ -70,8 +71,13 @@ class Reconciler:
         """
         body = self._resources.stack(key)
         crawls = _parse_crawls(self._resources.crawls(key))
+        if body is None and crawls:
+            # At the start Crawls may be told of before their stack is.
+            body = await self._fetch(key)
         if body is None or "deletionTimestamp" in body["metadata"]:
             await self._crawling.report_orphans(key, crawls)
+            if body is None:
+                self._forget(key)
             return None
         try:
             stack = Stack.parse(body)
@@ -89,10 +95,11 @@ class Reconciler:
                 stack, summarise(stack, plan, View(sight.workloads(), crawls=crawls), self._now())
             )
         changes = await self._carry_out(stack, plan, job, facts, sight)
-        look_again = await self._crawling.carry_out(stack, plan, facts, crawls, look(self._store.of(key)))
+        look_again, trouble = await self._carry_out_crawls(stack, plan, facts, crawls)
+        lasting = [explain(trouble, ObjectKey(CRAWL_KIND, *astuple(key)), CRAWLER)] if trouble else []
         view = View(
             workloads=look(self._store.of(key)).workloads(),
-            problems=(*secrets.problems, *changes.problems),
+            problems=(*secrets.problems, *changes.problems, *(one for one in lasting if not one.transient)),
             crawls=_parse_crawls(self._resources.crawls(key)),
             notes=_notes(stack.spec, facts),
         )
@@ -101,7 +108,23 @@ class Reconciler:
         await self._report(stack, summarise(stack, plan, view, self._now()))
         if view.problems:
             raise Unfinished(view.problems)
+        if trouble:
+            raise trouble
         return min((one for one in (look_again, secrets.look_again) if one is not None), default=None)
+
+    async def _carry_out_crawls(
+        self, stack: Stack, plan: Plan, facts: Facts, crawls: Sequence[Crawl]
+    ) -> tuple[float | None, KubeError | None]:
+        """Return when to look again, and what went wrong: trouble with a crawl must not silence the stack."""
+        try:
+            return await self._crawling.carry_out(stack, plan, facts, crawls, look(self._store.of(stack.key))), None
+        except KubeError as error:
+            return None, error
+
+    def _forget(self, key: StackKey) -> None:
+        """Drop what is remembered of a stack that is gone; a pass under way at its end may have set it again."""
+        self._unobserved.pop(key, None)
+        metrics.forget_stack(key.namespace, key.name)
 
     async def _carry_out(self, stack: Stack, plan: Plan, job: MigrationJob, facts: Facts, sight: Sight) -> Changes:
         """Apply what the plan allows, in order; what is withheld by the gate is neither applied nor pruned."""
@@ -143,43 +166,40 @@ class Reconciler:
 
     async def _still_there(self, stack: Stack) -> bool:
         """Whether this incarnation of the stack exists: a missed deletion must not bring its objects back."""
+        live = await self._fetch(stack.key)
+        return bool(live and live["metadata"]["uid"] == stack.uid and "deletionTimestamp" not in live["metadata"])
+
+    async def _fetch(self, key: StackKey) -> Manifest | None:
+        """Ask for a stack, as events may be missed or late, and remember what is found."""
         try:
-            live = await self._kube.get(STACK.path(stack.key.namespace, stack.key.name))
+            live = await self._kube.get(STACK.path(key.namespace, key.name))
         except KubeError as error:
             if error.status != NOT_FOUND:
                 raise
-            self._resources.forget_stack(stack.key)
-            return False
+            self._resources.forget_stack(key)
+            return None
         self._resources.put_stack(live)
-        return bool(live["metadata"]["uid"] == stack.uid and "deletionTimestamp" not in live["metadata"])
+        return live
 
     async def _report(self, stack: Stack, status: StackStatus) -> Stack:
         """Write a status that differs, and return the stack with it."""
         ready = status.condition("Ready")
         metrics.STACK_READY.labels(stack.key.namespace, stack.key.name).set(bool(ready and ready.status == "True"))
+        # A stack that never crawled counts from its creation.
+        if since := status.last_successful_crawl_at or stack.created_at:
+            seconds = datetime.fromisoformat(since).timestamp()
+            metrics.CRAWL_LAST_SUCCESS.labels(stack.key.namespace, stack.key.name).set(seconds)
         if status == stack.status:
             return stack
-        await self._write_status(stack.key, status)
+        key = ObjectKey(STACK_KIND, *astuple(stack.key))
+        live = await write_status(self._kube, STACK, key, stack.uid, status.to_json())
+        if live is None:
+            self._resources.forget_stack(stack.key)
+            return stack
+        self._resources.put_stack(live)
         log.info("status", stack=str(stack.key), phase=status.phase, reason=ready.reason if ready else None)
         await self._recorder.conditions_changed(stack, status)
         return replace(stack, status=status)
-
-    async def _write_status(self, key: StackKey, status: StackStatus) -> None:
-        body: Manifest = {
-            "apiVersion": API_VERSION,
-            "kind": STACK_KIND,
-            "metadata": {"name": key.name, "namespace": key.namespace},
-            "status": status.to_json(),
-        }
-        try:
-            live, _ = await self._kube.apply(STACK.path(key.namespace, key.name) + "/status", body)
-        except KubeError as error:
-            if error.status != NOT_FOUND:
-                raise
-            self._resources.forget_stack(key)
-            return
-        metrics.WRITES.labels(STACK_KIND, "status").inc()
-        self._resources.put_stack(live)
 
     async def report_defect(self, key: StackKey, error: Exception) -> None:
         """Say of a stack on which a pass ended by a mistake of ours that it did: silence would look like health."""

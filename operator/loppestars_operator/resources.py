@@ -43,6 +43,37 @@ class Resources:
             self._crawls.pop(key, None)
         return key
 
+    def drop_crawl(self, key: StackKey, name: str) -> None:
+        """A Crawl turned out to be gone, though no event said so."""
+        self.forget_crawl(
+            {"metadata": {"namespace": key.namespace, "name": name}, "spec": {"stackRef": {"name": key.name}}}
+        )
+
+    def keep_stacks(self, namespace: str | None, listed: set[StackKey], version: str) -> set[StackKey]:
+        """Forget the stacks that a complete list at a resource version does not name; return their keys."""
+        gone = {
+            key
+            for key, (known, _) in self._stacks.items()
+            if namespace in {None, key.namespace} and key not in listed and not is_newer(known, version)
+        }
+        for key in gone:
+            del self._stacks[key]
+        return gone
+
+    def keep_crawls(self, namespace: str | None, listed: set[tuple[str, str]], version: str) -> set[StackKey]:
+        """Forget the Crawls that a complete list of namespaces and names does not have; return their stacks' keys."""
+        gone = [
+            (key, name)
+            for key, crawls in self._crawls.items()
+            for name, (known, _) in crawls.items()
+            if namespace in {None, key.namespace}
+            and (key.namespace, name) not in listed
+            and not is_newer(known, version)
+        ]
+        for key, name in gone:
+            self.drop_crawl(key, name)
+        return {key for key, _ in gone}
+
     def stack(self, key: StackKey) -> Body | None:
         """Return a stack's body."""
         entry = self._stacks.get(key)

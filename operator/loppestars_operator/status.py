@@ -38,7 +38,7 @@ class View:
 
     workloads: Mapping[str, Workload]
     problems: Sequence[Problem] = ()
-    crawls: Iterable[Crawl] = ()
+    crawls: Sequence[Crawl] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -66,6 +66,7 @@ def summarise(stack: Stack, plan: Plan, view: View, now: str) -> StackStatus:
         conditions=[_dated(stack, one, now) for one in conditions],
         components=_components(view.workloads) or None,
         last_crawl=_last_crawl(view.crawls, stack.status.last_crawl),
+        last_successful_crawl_at=_last_success(view.crawls, stack.status.last_successful_crawl_at),
         history=_history(stack, plan, now) or None,
         migration=plan.migration,
         rollout=plan.rollout,
@@ -246,6 +247,12 @@ def _last_crawl(crawls: Iterable[Crawl], recorded: LastCrawl | None) -> LastCraw
         new=counts.new if counts else 0,
         failed=counts.failed if counts else 0,
     )
+
+
+def _last_success(crawls: Iterable[Crawl], recorded: str | None) -> str | None:
+    """Return when a crawl last succeeded: remembered apart from Crawls, of which a history limit may keep none."""
+    ends = [one.status.finished_at for one in crawls if one.status.state == "Succeeded" and one.status.finished_at]
+    return max([*ends, *([recorded] if recorded else [])], default=None)
 
 
 def _history(stack: Stack, plan: Plan, now: str) -> list[HistoryEntry]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import copy
 import json
 import os
@@ -15,11 +17,14 @@ from typing import TYPE_CHECKING, Any, Self
 import yaml
 
 from k8s.local import tools
+from loppestars_operator.controller import Controller
+from loppestars_operator.settings import OperatorSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from k8s.local.control_plane import ControlPlane
+    from loppestars_operator.kube import Kube
     from tests.factories.cluster_client import Client
 
 CHARTS = Path(__file__).parents[2] / "charts"
@@ -127,6 +132,20 @@ class OperatorProcess:
         code = self._process.wait(timeout=20)
         self._output.close()
         return code
+
+
+@contextlib.asynccontextmanager
+async def operator_in_this_process(kube: Kube, namespace: str) -> AsyncIterator[None]:
+    """The controller without an election, for one namespace; kopf finds the cluster by KUBECONFIG."""
+    ended = asyncio.Event()
+    settings = OperatorSettings(watch_namespaces=(namespace,))
+    task = asyncio.create_task(Controller(kube, settings, "tests", ended.set).run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, ExceptionGroup):
+            await task
 
 
 async def grant(

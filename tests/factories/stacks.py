@@ -53,8 +53,9 @@ def make_blueprint(stack: Stack | None = None, facts: Facts | None = None, image
 
 
 def make_crawl(*, name: str = "by-hand", stack: str = "fair", **changes: Any) -> Crawl:
-    """A Crawl; `changes` are fields of its spec, or `status`, `labels`, `created_at`, `uid`."""
+    """A Crawl; `changes` are fields of its spec, or `status`, `labels`, `created_at`, `uid`, `deleting`."""
     status, labels = changes.pop("status", {}), changes.pop("labels", {})
+    going = {"deletionTimestamp": "2026-01-01T11:00:00Z"} if changes.pop("deleting", False) else {}
     metadata = {
         "name": name,
         "namespace": "shop",
@@ -62,5 +63,6 @@ def make_crawl(*, name: str = "by-hand", stack: str = "fair", **changes: Any) ->
         "resourceVersion": "9",
         "creationTimestamp": changes.pop("created_at", "2026-01-01T10:00:00Z"),
         "labels": labels,
+        **going,
     }
     return Crawl.parse({"metadata": metadata, "spec": {"stackRef": {"name": stack}, **changes}, "status": status})

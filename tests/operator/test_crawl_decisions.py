@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loppestars_operator.crawls import CrawlPlan, CrawlRules, plan_crawls
+from loppestars_operator.crawls import CrawlPlan, CrawlRules, orphaned, plan_crawls
 from tests.factories.stacks import make_crawl
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -38,6 +38,12 @@ def pod(code: int, message: Any = "") -> dict[str, Any]:
     }
 
 
+def running_pod(name: str, *, due: str | None = None) -> dict[str, Any]:
+    """A pod whose Job is gone; `due` is when its grace period ends."""
+    metadata = {"name": name, "ownerReferences": [{"kind": "Job", "uid": "gone"}]}
+    return {"metadata": metadata | ({"deletionTimestamp": due} if due else {}), "status": {"phase": "Running"}}
+
+
 def decide(
     crawls: list[Any], jobs: list[Any] | None = None, pods: list[Any] | None = None, rules: CrawlRules = RULES
 ) -> CrawlPlan:
@@ -61,6 +67,32 @@ class TestStarting:
         plan = decide([make_crawl()], [job(None, kind="CronJob")])
         assert plan.start is None
         assert reported(plan).message == "waits for nightly-job to end"
+
+    def test_waits_for_the_process_of_a_cancelled_crawl(self) -> None:
+        """Its Job is gone at once; the process finishes its page, and until then it holds the database's lock."""
+        ending = running_pod("first-job-x", due="2026-01-01T12:00:20Z")
+        plan = decide([make_crawl()], pods=[ending])
+        assert (plan.start, reported(plan).message) == (None, "waits for first-job-x to end")
+        assert decide([make_crawl()], pods=[ending | {"status": {"phase": "Failed"}}]).start
+
+    def test_does_not_wait_for_a_lost_node(self) -> None:
+        """Nobody will ever say that a pod there has ended; it is looked at again when that is clear."""
+        waited = decide([make_crawl()], pods=[running_pod("first-job-x", due="2026-01-01T11:59:30Z")])
+        assert (waited.start, waited.look_again) == (None, 60)
+        assert decide([make_crawl()], pods=[running_pod("first-job-x", due="2026-01-01T11:58:00Z")]).start
+
+    def test_does_not_wait_for_somebodys_copy_of_a_pod(self) -> None:
+        """Made for a look around, without a Job."""
+        copy = running_pod("debug")
+        copy["metadata"]["ownerReferences"] = []
+        assert decide([make_crawl()], pods=[copy]).start
+
+    def test_crawl_that_is_being_deleted(self) -> None:
+        """It is not started any more, nor spoken of; the next one is."""
+        going, staying = make_crawl(name="going", deleting=True), make_crawl(name="staying", uid="b" * 36)
+        plan = decide([going, staying])
+        assert plan.start is staying
+        assert [crawl.name for crawl, _ in plan.report] == ["staying"]
 
     def test_blocked_stack(self) -> None:
         """With the reason."""
@@ -132,6 +164,23 @@ class TestAdopting:
     def test_job_of_somebody_else(self) -> None:
         """Made by hand, without an owner."""
         assert not decide([], [job(None)]).adopt
+
+
+class TestOrphans:
+    def test_waits_for_its_stack(self) -> None:
+        """With its run id."""
+        status = orphaned(make_crawl(), "waits for a stack", NOW)
+        assert (status.state, status.message) == ("Pending", "waits for a stack")
+        assert status.run_id
+
+    def test_cancelled(self) -> None:
+        """It does not wait any more."""
+        assert orphaned(make_crawl(cancel=True), "waits", NOW).state == "Cancelled"
+
+    def test_running(self) -> None:
+        """What is known of it is not unlearned while its stack is deleted."""
+        crawl = make_crawl(status={"state": "Running", "job": "x"})
+        assert orphaned(crawl, "waits", NOW) == crawl.status
 
 
 def test_history_keeps_the_newest_of_each_kind() -> None:

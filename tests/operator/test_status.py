@@ -159,3 +159,13 @@ def test_paused_before_it_ever_served() -> None:
     assert claim(found, "Ready") == ("False", "Paused")
     assert claim(found, "DatabaseMigrated") == ("False", "Paused")
     assert "set spec.paused to false" in str(found.condition("Ready"))
+
+
+def test_last_success_outlives_its_crawl() -> None:
+    """Crawls are kept per history limits, which may keep none; the alert must not fire because of that."""
+    done = make_crawl(status={"state": "Succeeded", "finishedAt": "2026-01-01T11:00:00Z"})
+    failed = make_crawl(status={"state": "Failed", "finishedAt": "2026-01-01T11:30:00Z"})
+    first = status(crawls=[done, failed])
+    assert first.last_successful_crawl_at == "2026-01-01T11:00:00Z"
+    later = status(stack=make_stack(status=first.to_json()), crawls=[failed])
+    assert later.last_successful_crawl_at == "2026-01-01T11:00:00Z"

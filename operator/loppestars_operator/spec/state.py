@@ -107,6 +107,7 @@ class StackStatus(Model):
         | None
     ) = None
     last_crawl: LastCrawl | None = None
+    last_successful_crawl_at: Time | None = Field(None, description="When the last crawl that succeeded ended.")
     history: Annotated[list[HistoryEntry], Field(max_length=10)] | None = None
     migration: MigrationStatus | None = None
     rollout: RolloutStatus | None = None

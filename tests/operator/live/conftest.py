@@ -78,5 +78,15 @@ async def client(plane: ControlPlane) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
+async def lone_client(with_addons: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
+    """An administrator in a namespace that no operator looks at yet."""
+    namespace = f"lone-{uuid.uuid4().hex[:8]}"
+    assert kubectl(with_addons, "create", "namespace", namespace).returncode == 0
+    monkeypatch.setenv("KUBECONFIG", str(with_addons.kubeconfig))
+    async with await Kube.connect(str(with_addons.kubeconfig)) as kube:
+        yield Client(kube, namespace)
+
+
+@pytest.fixture
 def audit(plane: ControlPlane) -> AuditLog:
     return AuditLog(plane.audit_log)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loppestars_operator.kinds import CRAWL, kind_named
+from loppestars_operator.kinds import CRAWL, POD, kind_named
 from tests.factories.cluster_client import AuditLog, Client, eventually
-from tests.factories.kubelet import Ended, FakeKubelet, Outcome, Running, crawl_report, healthy
+from tests.factories.kubelet import Ended, FakeKubelet, Outcome, Running, Waiting, crawl_report, healthy
 from tests.factories.operator_process import ACCOUNT, OperatorProcess, kubectl
 
 if TYPE_CHECKING:
@@ -137,3 +137,52 @@ async def test_crawl_without_a_stack_says_so(client: Client, operator: OperatorP
     assert status["message"] == f"waits for a LoppestarsStack named fair in namespace {client.namespace}"
     await client.apply_stack()
     await client.crawl_when("early", lambda status: status["state"] == "Succeeded")
+
+
+async def test_crawl_waits_for_the_process_of_the_cancelled_one(
+    client: Client, operator: OperatorProcess, kubelet: FakeKubelet
+) -> None:
+    """A pod has seconds to end after its Job is gone; a second crawl would meet the lock and be superseded."""
+    kubelet.rules[client.namespace] = crawling(Running())
+    await client.apply_stack()
+    await client.ready()
+    await start(client, "first")
+    await client.crawl_when("first", lambda status: status["state"] == "Running")
+    (pod,) = [one for one in await client.list(POD) if one["metadata"]["name"].startswith("first-")]
+    # What a kubelet does for as long as the process runs: it keeps the pod.
+    finalizers = [*pod["metadata"].get("finalizers", ()), "tests.loppestars.dev/process"]
+    await client.patch(POD, pod["metadata"]["name"], {"metadata": {"finalizers": finalizers}})
+    await client.patch(CRAWL, "first", {"spec": {"cancel": True}})
+    await start(client, "second")
+    await client.crawl_when("first", lambda status: status["state"] == "Cancelled")
+    waiting = await client.crawl_when("second", lambda status: status["message"].endswith("to end"))
+    assert (waiting["state"], waiting["message"]) == ("Pending", f"waits for {pod['metadata']['name']} to end")
+    await client.patch(POD, pod["metadata"]["name"], {"metadata": {"finalizers": None}})
+    await client.crawl_when("second", lambda status: status["state"] == "Running")
+
+
+async def test_job_that_may_not_be_made_is_told(
+    client: Client, operator: OperatorProcess, kubelet: FakeKubelet
+) -> None:
+    """By the Crawl, in the API server's words; the stack's own status goes on."""
+    await client.apply_stack()
+    await client.ready()
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "jobs"}}
+    path = f"/api/v1/namespaces/{client.namespace}/resourcequotas"
+    await client.kube.create(path, quota | {"spec": {"hard": {"count/jobs.batch": "0"}}})
+
+    async def counted() -> bool:
+        return bool((await client.kube.get(f"{path}/jobs")).get("status", {}).get("hard"))
+
+    await eventually(counted)
+    await start(client, "over-quota")
+    status = await client.crawl_when("over-quota", lambda status: "quota" in status["message"])
+    assert status["state"] == "Pending"
+    assert "exceeded quota: jobs" in status["message"]
+    kubelet.rules[client.namespace] = lambda _: Waiting("ImagePullBackOff", "no such image")
+    await client.apply_stack(imaging={"image": "ghcr.io/loppestars/imaging:9"})
+    await client.stack_when(lambda status: status["components"][1]["image"].endswith(":9"))
+    await client.kube.delete(f"{path}/jobs")
+    kubelet.rules[client.namespace] = healthy
+    await client.annotate("fair", reconcile="1")
+    await client.crawl_when("over-quota", lambda status: status["state"] == "Succeeded")

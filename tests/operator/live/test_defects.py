@@ -2,55 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from loppestars_operator import reconciling
-from loppestars_operator.controller import Controller
-from loppestars_operator.kube import Kube
-from loppestars_operator.settings import OperatorSettings
 from tests.factories.cluster_client import Client, condition
-from tests.factories.operator_process import kubectl
+from tests.factories.operator_process import operator_in_this_process
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from k8s.local.control_plane import ControlPlane
     from loppestars_operator.rendering import Blueprint
 
 pytestmark = pytest.mark.cluster
 
 
-@contextlib.asynccontextmanager
-async def operator_in_this_process(kube: Kube, namespace: str) -> AsyncIterator[None]:
-    """The controller without an election, for one namespace."""
-    ended = asyncio.Event()
-    settings = OperatorSettings(watch_namespaces=(namespace,))
-    task = asyncio.create_task(Controller(kube, settings, "tests", ended.set).run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError, ExceptionGroup):
-            await task
-
-
-@pytest.fixture
-async def lone_client(with_addons: ControlPlane) -> AsyncIterator[Client]:
-    """An administrator in a namespace that no other operator looks at."""
-    namespace = f"lone-{uuid.uuid4().hex[:8]}"
-    assert kubectl(with_addons, "create", "namespace", namespace).returncode == 0
-    async with await Kube.connect(str(with_addons.kubeconfig)) as kube:
-        yield Client(kube, namespace)
-
-
-async def test_defect_is_told_and_strikes_one_stack_only(
-    lone_client: Client, with_addons: ControlPlane, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_defect_is_told_and_strikes_one_stack_only(lone_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence would look like health: the stack's last status said Ready."""
     render = reconciling.render
 
@@ -60,7 +26,6 @@ async def test_defect_is_told_and_strikes_one_stack_only(
         return render(blueprint)
 
     monkeypatch.setattr(reconciling, "render", failing)
-    monkeypatch.setenv("KUBECONFIG", str(with_addons.kubeconfig))
     async with operator_in_this_process(lone_client.kube, lone_client.namespace):
         await lone_client.apply_stack("struck")
         await lone_client.ready("struck")

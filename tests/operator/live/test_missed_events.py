@@ -1,0 +1,111 @@
+"""Events that come late or never: what is not there any more is neither started nor written to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from loppestars_operator.discovery import Discovery
+from loppestars_operator.events import Recorder
+from loppestars_operator.kinds import CRAWL, STACK, ObjectKey, kind_named
+from loppestars_operator.naming import StackKey
+from loppestars_operator.reconciling import Reconciler
+from loppestars_operator.resources import Resources
+from loppestars_operator.secret_metadata import SecretReader
+from loppestars_operator.store import Store
+from loppestars_operator.writing import write_status
+from tests.factories.operator_process import operator_in_this_process
+
+if TYPE_CHECKING:
+    from loppestars_operator.kinds import Manifest
+    from tests.factories.cluster_client import Client
+
+pytestmark = pytest.mark.cluster
+ELSE = "0b9e3f1c-1a2b-4c3d-8e4f-5a6b7c8d9e0f"
+
+
+def reconciler(client: Client, resources: Resources) -> Reconciler:
+    kube = client.kube
+    recorder, secrets = Recorder(kube, "tests"), SecretReader(kube, enabled=False)
+    return Reconciler(kube, Store(), resources, Discovery(kube), recorder, secrets)
+
+
+async def make_crawl(client: Client, name: str, **spec: Any) -> Manifest:
+    body = {
+        "apiVersion": CRAWL.api_version,
+        "kind": CRAWL.kind,
+        "metadata": {"name": name, "namespace": client.namespace},
+        "spec": {"stackRef": {"name": "fair"}, **spec},
+    }
+    return await client.kube.create(CRAWL.path(client.namespace), body)
+
+
+async def test_crawl_that_is_told_of_before_its_stack(lone_client: Client) -> None:
+    """At the start of the operator the two kinds are listed side by side: the Crawl is no orphan."""
+    await lone_client.apply_stack()
+    resources = Resources()
+    key = resources.put_crawl(await make_crawl(lone_client, "early"))
+    await reconciler(lone_client, resources).reconcile(key)
+    status = await lone_client.crawl_when("early", lambda status: status["state"] == "Pending")
+    assert status["message"] == "waits for the first migration of the database"
+
+
+async def test_crawl_whose_deletion_was_missed(lone_client: Client) -> None:
+    """No Job is made for it, and the stack goes on."""
+    await lone_client.apply_stack()
+    async with operator_in_this_process(lone_client.kube, lone_client.namespace):
+        await lone_client.ready()
+    resources = Resources()
+    key = resources.put_crawl(await make_crawl(lone_client, "ghost"))
+    await lone_client.delete(CRAWL, "ghost")
+    for _ in range(2):
+        await reconciler(lone_client, resources).reconcile(key)
+    assert resources.crawls(key) == []
+    jobs = [one["metadata"]["name"] for one in await lone_client.list(kind_named("Job"))]
+    assert [name for name in jobs if name.startswith("ghost")] == []
+    assert await lone_client.list(CRAWL) == []
+
+
+async def test_stack_whose_deletion_was_missed(lone_client: Client) -> None:
+    """Nothing of it comes back."""
+    body = await lone_client.apply_stack()
+    await lone_client.delete(STACK, "fair")
+    resources = Resources()
+    key = resources.put_stack(body)
+    await reconciler(lone_client, resources).reconcile(key)
+    assert resources.stack(key) is None
+    assert await lone_client.list(kind_named("NetworkPolicy")) == []
+
+
+@pytest.mark.parametrize("kind", [STACK, CRAWL], ids=lambda kind: kind.kind)
+async def test_status_meant_for_an_earlier_object_of_that_name(lone_client: Client, kind: Any) -> None:
+    """It is taken back: a new stack must not believe that its database was migrated."""
+    await lone_client.apply_stack()
+    await make_crawl(lone_client, "fair")
+    status = {"url": "https://old.example.com"} if kind is STACK else {"state": "Failed"}
+    key = ObjectKey(kind.kind, lone_client.namespace, "fair")
+    await write_status(lone_client.kube, kind, key, ELSE, status)
+    live = await lone_client.get(kind, "fair")
+    assert live
+    assert not live.get("status")
+    await write_status(lone_client.kube, kind, key, live["metadata"]["uid"], status)
+    assert ((await lone_client.get(kind, "fair")) or {})["status"] == status
+
+
+async def test_lists_find_what_was_missed(lone_client: Client) -> None:
+    """By name, at the list's version: what was written after it stays."""
+    stack, crawl = await lone_client.apply_stack(), await make_crawl(lone_client, "one")
+    resources = Resources()
+    resources.put_stack(stack)
+    gone = {**crawl, "metadata": {**crawl["metadata"], "name": "gone"}}
+    newer = {**crawl, "metadata": {**crawl["metadata"], "name": "newer", "resourceVersion": "99999999"}}
+    for body in (crawl, gone, newer):
+        key = resources.put_crawl(body)
+    names, version = await lone_client.kube.list_names(CRAWL.path(lone_client.namespace))
+    assert names == {(lone_client.namespace, "one")}
+    assert resources.keep_crawls(lone_client.namespace, names, version) == {key}
+    assert {one["metadata"]["name"] for one in resources.crawls(key)} == {"one", "newer"}
+    names, version = await lone_client.kube.list_names(STACK.path(lone_client.namespace))
+    assert resources.keep_stacks(lone_client.namespace, {StackKey(*one) for one in names}, version) == set()
+    assert resources.keep_stacks(lone_client.namespace, set(), version) == {key}
