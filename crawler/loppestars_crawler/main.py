@@ -6,7 +6,6 @@ import uuid
 from datetime import date
 
 from loppestars_core.database.models import CrawlTrigger
-from loppestars_core.exit_codes import ExitCode
 from loppestars_core.logging import configure_logging
 from loppestars_core.settings import describe, load_settings
 from loppestars_crawler.sample_site.server import serve
@@ -35,11 +34,12 @@ def _crawl(arguments: argparse.Namespace) -> int:
     sources = list(dict.fromkeys(arguments.source or settings.default_sources))
     unknown = [name for name in sources if name not in settings.sites]
     if unknown:
+        # Here and below: the database and Scrapy take half a second to import, which no other command needs.
+        from loppestars_crawler.running.refusal import refuse  # noqa: PLC0415
+
         known = ", ".join(settings.sites)
-        sys.stderr.write(f"unknown source {', '.join(unknown)}: known are {known}\n")
-        return ExitCode.USAGE
+        return refuse(settings, arguments.run_id, f"unknown source {', '.join(unknown)}: known are {known}")
     configure_logging("crawler", settings.log_level)
-    # Scrapy takes half a second to import, which no other command needs.
     from loppestars_crawler.running.crawl import CrawlOrder  # noqa: PLC0415
     from loppestars_crawler.running.process import run_crawl  # noqa: PLC0415
 

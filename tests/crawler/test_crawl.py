@@ -162,6 +162,21 @@ def test_a_pending_run_is_continued_and_a_finished_one_is_not(crawler: Crawler) 
     assert "leave out --run-id" in again.output
 
 
+def test_a_run_of_an_unknown_source_is_closed_with_the_reason(crawler: Crawler) -> None:
+    """Whoever asked for it by the API reads it in the record, the operator in the termination message."""
+    run_id = str(uuid.uuid4())
+    crawler.change(f"INSERT INTO crawl_runs (id, trigger, state) VALUES ('{run_id}', 'api', 'pending')")  # noqa: S608
+    ended = crawler.crawl("--run-id", run_id, "--source", "torvet")
+    reason = "unknown source torvet: known are markedskalenderen, loppemarkeder"
+    assert (ended.exit_code, ended.output.strip()) == (2, reason)
+    assert (ended.message["state"], ended.message["message"]) == ("failed", reason)
+    assert crawler.rows("SELECT state, error FROM crawl_runs") == [("failed", reason)]
+    assert crawler.crawl("--run-id", str(uuid.uuid4()), "--source", "torvet").exit_code == 2
+    nowhere = crawler.crawl("--run-id", run_id, "--source", "torvet", DATABASE_URL="postgresql://x@127.0.0.1:1/x")
+    assert nowhere.exit_code == 2
+    assert "left pending" in nowhere.output
+
+
 def test_limit_and_source(crawler: Crawler, site: FaultySite) -> None:
     """At most N markets of the named source, and no judgement of what else is or is not listed."""
     ended = crawler.crawl("--source", "loppemarkeder", "--limit", "5")

@@ -1,0 +1,44 @@
+"""A crawl that cannot begin, as one of a source that nobody knows: said where whoever asked for it looks."""
+
+import asyncio
+import sys
+import uuid
+from typing import TYPE_CHECKING
+
+from psycopg import OperationalError as ConnectionFailed
+from sqlalchemy.exc import OperationalError
+
+from loppestars_core.crawls import CrawlNotFound, find_run, finish_run
+from loppestars_core.database.engine import create_engine, sessions
+from loppestars_core.database.models import CrawlState
+from loppestars_core.exit_codes import ExitCode
+from loppestars_crawler.running.report import Report, write_termination_message
+
+if TYPE_CHECKING:
+    from loppestars_crawler.settings import CrawlerSettings
+
+
+def refuse(settings: "CrawlerSettings", run_id: uuid.UUID | None, reason: str) -> int:
+    """Say why on stderr, in the termination message, and in the record of the run that waits for this crawl."""
+    sys.stderr.write(f"{reason}\n")
+    if run_id is not None:
+        report = Report(run_id, CrawlState.FAILED, ExitCode.USAGE, error=reason)
+        write_termination_message(settings.termination_message_path, report)
+        try:
+            asyncio.run(_close(settings, run_id, reason))
+        except (OperationalError, ConnectionFailed, OSError):
+            sys.stderr.write("the database cannot be reached: the run is left pending, and closed in some minutes\n")
+    return ExitCode.USAGE
+
+
+async def _close(settings: "CrawlerSettings", run_id: uuid.UUID, reason: str) -> None:
+    engine = create_engine(settings, application="loppestars-crawler")
+    try:
+        async with sessions(engine).begin() as session:
+            run = await find_run(session, run_id)
+            if run.state == CrawlState.PENDING:
+                await finish_run(session, run_id, CrawlState.FAILED, error=reason)
+    except CrawlNotFound:
+        pass  # nobody waits for it
+    finally:
+        await engine.dispose()
