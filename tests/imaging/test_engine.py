@@ -18,6 +18,7 @@ from loppestars_imaging.engine.messages import Task
 from loppestars_imaging.errors import (
     DetectorUnavailable,
     EngineCrashed,
+    EngineUnavailable,
     NotProcessed,
     PhotoTimedOut,
     TooManyPixels,
@@ -158,6 +159,15 @@ class TestEngine:
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
         with pytest.raises(DetectorUnavailable):
             await make_engine().anonymise(jpeg(), TASK)
+
+    async def test_a_process_that_cannot_be_started(
+        self, make_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Too many processes, no memory for one, a broken installation: not the photo's fault, and said so."""
+        for program, says in (("/nowhere/python", "No such file"), ("/bin/false", "ended with 1 while it started")):
+            monkeypatch.setattr("sys.executable", program)
+            with pytest.raises(EngineUnavailable, match=says):
+                await make_engine().anonymise(jpeg(), TASK)
 
     async def test_recycled(self, make_engine: Callable[..., Engine]) -> None:
         """After its number of photos an engine is replaced."""

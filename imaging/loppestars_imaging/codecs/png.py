@@ -54,7 +54,7 @@ def encode(picture: Picture) -> bytes:
     swapped = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[pixels.shape[2]]
     done, buffer = cv2.imencode(".png", pixels if swapped is None else cv2.cvtColor(pixels, swapped))
     if not done:
-        raise UnreadablePhoto("it cannot be written as a PNG")
+        raise MemoryError("OpenCV could not write the PNG, for which it has no other reason")
     return _with_icc(buffer.tobytes(), picture.icc)
 
 

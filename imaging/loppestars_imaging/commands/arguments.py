@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from loppestars_imaging.options import Orientations, Shape, Style
@@ -34,8 +36,28 @@ def add_blur(parser: argparse.ArgumentParser) -> None:
         help="also search photos that lie on their side: auto where no face is clear upright (default), always, never",
     )
     parser.add_argument("--jpeg", action="store_true", help="write JPEG only; else PNG and WebP stay")
-    parser.add_argument("--max-megapixels", type=int, default=50, help="larger photos are refused (default 50)")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="photos worked on at the same time")
+    parser.add_argument(
+        "--max-megapixels", metavar="N", type=whole(1, 1000), default=50, help="larger photos are refused (default 50)"
+    )
+    parser.add_argument(
+        "--max-megabytes", metavar="N", type=whole(1, 500), default=50, help="larger files are refused (default 50)"
+    )
+    parser.add_argument(
+        "--processes",
+        metavar="N",
+        type=whole(1, 64),
+        default=min(available_cores(), 64),
+        help="photos worked on at the same time, one process each (default: the cores that may be used)",
+    )
+    parser.add_argument(
+        "--memory",
+        metavar="MIB",
+        type=whole(384, 1 << 20),
+        help="most memory of one process (default 2256, and 40 more for each megapixel above 50)",
+    )
+    parser.add_argument(
+        "--timeout", metavar="SECONDS", type=whole(1, 300), default=120, help="longest work on a photo (default 120)"
+    )
     parser.add_argument("--report", metavar="FILE", type=Path, help="write what was found, as JSON")
     parser.add_argument(
         "--preview", action="store_true", help="draw before and after into DIR/preview.jpg, which shows the faces"
@@ -50,3 +72,19 @@ def _share(text: str) -> float:
     if not 0 < value <= 0.6:  # noqa: PLR2004 - as MIN_CONFIDENCE: weaker is not offered
         raise argparse.ArgumentTypeError(f"{text!r} is no number above 0 and up to 0.6")
     return value
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers within these limits."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def available_cores() -> int:
+    """Return the cores that this process may use, which may be fewer than there are."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

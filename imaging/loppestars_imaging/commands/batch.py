@@ -1,42 +1,23 @@
-"""Which files `blur` works on, where their results go, and how one of them is done."""
+"""Works through files with engines: what breaks one, hangs, or takes too much memory costs no other photo anything."""
 
+import asyncio
+import os
+import secrets
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from loppestars_imaging.errors import ImagingError
-from loppestars_imaging.header import Format, Limits
-from loppestars_imaging.options import Options, Orientations, Shape, Style
+from loppestars_imaging.commands.selection import Work, result_path
+from loppestars_imaging.engine.handle import Engine, Result
+from loppestars_imaging.engine.messages import Task
+from loppestars_imaging.engine.settings import EngineSettings
+from loppestars_imaging.errors import EngineCrashed, ImagingError, TooManyBytes
+from loppestars_imaging.header import CONTENT_TYPES
 
-if TYPE_CHECKING:
-    from loppestars_imaging.pipeline import Anonymiser
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".heic", ".heif"})
-"""Which files of a folder are taken for photos; a file named on the command line is always tried."""
-_RESULT_SUFFIXES = {Format.JPEG: ".jpg", Format.PNG: ".png", Format.WEBP: ".webp"}
-_SAME = {Format.JPEG: {".jpg", ".jpeg", ".jpe", ".jfif"}, Format.PNG: {".png"}, Format.WEBP: {".webp"}}
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One file, and where its result goes; the suffix follows the format of the result."""
-
-    source: Path
-    target: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """How all files of a run are treated."""
-
-    style: Style = Style.MOSAIC
-    shape: Shape = Shape.ELLIPSE
-    min_confidence: float = 0.5
-    orientations: Orientations = Orientations.AUTO
-    jpeg_only: bool = False
-    max_pixels: int = Limits().max_pixels
+_FORMATS = {content_type: kind for kind, content_type in CONTENT_TYPES.items()}
+_TRIES = 2
+"""Who ends an engine from outside, as the kernel does when memory runs out, may have hit any photo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,117 +38,79 @@ class Outcome:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What was found in the inputs."""
+async def work_through(
+    work: list[Work], settings: EngineSettings, task: Task, finished: Callable[[Work, Outcome], None]
+) -> None:
+    """Do all files, in any order, and tell what became of each as soon as it is done.
 
-    work: list[Work]
-    left_out: int
-    """Files of folders that are no photos by their names."""
-
-
-def collect(inputs: list[Path], output: Path, reserved: set[Path] | None = None) -> Selection:
-    """List files, and the photos of folders with their sub-folders kept; results of an earlier run are left out.
-
-    Every file gets a result of its own, and none of the `reserved` paths. Links to folders are not followed.
+    Raises an ImagingError when no engine can be started at all. When cancelled, photos in hand are abandoned at once.
     """
-    taken, work, left_out = set(reserved or ()), [], 0
-    results = output.resolve()
-    for given in inputs:
-        found = sorted(path for path in given.rglob("*") if path.is_file()) if given.is_dir() else [given]
-        for source in found:
-            if given.is_dir() and results in source.resolve().parents:
-                continue
-            if given.is_dir() and source.suffix.lower() not in SUFFIXES:
-                left_out += 1
-                continue
-            target = _free(output / (source.relative_to(given) if given.is_dir() else source.name), taken)
-            taken |= possible_results(target)
-            work.append(Work(source, target))
-    return Selection(work, left_out)
+    engines = [Engine(settings) for _ in range(min(settings.imaging_processes, len(work)))]
+    waiting = iter(work)
+
+    async def lane(engine: Engine) -> None:
+        for item in waiting:
+            finished(item, await process(item, engine, settings, task))
+
+    try:
+        await asyncio.gather(*(engine.start() for engine in engines))
+        async with asyncio.TaskGroup() as lanes:
+            for engine in engines:
+                lanes.create_task(lane(engine))
+    finally:
+        await asyncio.gather(*(engine.stop() for engine in engines))
 
 
-def overwritten(work: list[Work]) -> Path | None:
-    """Return an original that the results could replace."""
-    originals = {item.source.resolve() for item in work}
-    written = {path.resolve() for item in work for path in possible_results(item.target)}
-    return min(originals & written, default=None)
-
-
-def possible_results(target: Path) -> set[Path]:
-    """Return the paths that the result for a target may have, depending on its format."""
-    return {_with_suffix(target, kind) for kind in _RESULT_SUFFIXES}
-
-
-def _free(target: Path, taken: set[Path]) -> Path:
-    """Return the path, numbered where the result of another file may get it."""
-    candidate, number = target, 2
-    while possible_results(candidate) & taken:
-        candidate = target.with_stem(f"{target.stem}-{number}")
-        number += 1
-    return candidate
-
-
-def process(work: Work, wish: Wish) -> Outcome:
+async def process(work: Work, engine: Engine, settings: EngineSettings, task: Task) -> Outcome:
     """Do one file. Never raises for what is wrong with the file or the disk: the outcome says it."""
     outcome, started = Outcome(str(work.source), "failed"), time.perf_counter()
     try:
-        anonymiser = _loaded(wish.max_pixels)
-        started = time.perf_counter()
-        options = Options(
-            style=wish.style,
-            shape=wish.shape,
-            min_confidence=wish.min_confidence,
-            orientations=wish.orientations,
-        )
-        done = anonymiser.anonymise(work.source.read_bytes(), options, jpeg_only=wish.jpeg_only)
-        target = _with_suffix(work.target, done.format)
-        _write(target, done.data)
-        faces = [
-            {"x": round(f.x, 1), "y": round(f.y, 1), "width": round(f.width, 1), "height": round(f.height, 1)}
-            | {"score": round(f.score, 3)}
-            for f in done.faces
-        ]
-        outcome = Outcome(str(work.source), "done", None, str(target), done.width, done.height, faces)
+        data = await asyncio.to_thread(_read, work.source, settings.max_bytes)
+        result = await _anonymised(engine, data, task)
+        target = result_path(work.target, _FORMATS[result.content_type])
+        await asyncio.to_thread(write_whole, target, result.data)
+        faces = [dict(zip(("x", "y", "width", "height", "score"), box, strict=True)) for box in result.boxes]
+        outcome = Outcome(str(work.source), "done", None, str(target), result.width, result.height, faces)
     except ImagingError as error:
         outcome = replace(outcome, error=str(error))
-    except MemoryError:
-        outcome = replace(outcome, error="There is not enough memory for this photo.")
     except OSError as error:
-        outcome = replace(outcome, error=f"{error.strerror or error}: {error.filename or work.source}")
+        outcome = replace(outcome, error=explained(error, work.source))
     return replace(outcome, milliseconds=round((time.perf_counter() - started) * 1000, 1))
 
 
-@cache
-def _loaded(max_pixels: int) -> "Anonymiser":
-    """Return this process's pipeline; the model is loaded with the first photo."""
-    from loppestars_imaging.detectors.yunet import YuNet  # noqa: PLC0415 - only the processes that work need it
-    from loppestars_imaging.pipeline import Anonymiser  # noqa: PLC0415
-
-    return Anonymiser(YuNet(), limits=Limits(max_pixels=max_pixels))
-
-
-def _with_suffix(target: Path, kind: Format) -> Path:
-    """Keep a suffix that fits the result; else add the right one, so that a.heic and a.avif stay apart."""
-    return target if target.suffix.lower() in _SAME[kind] else target.with_name(target.name + _RESULT_SUFFIXES[kind])
+async def _anonymised(engine: Engine, data: bytes, task: Task) -> Result:
+    for left in reversed(range(_TRIES)):
+        try:
+            return await engine.anonymise(data, task)
+        except EngineCrashed:
+            if not left:
+                raise
+    raise AssertionError
 
 
-def discard_partial(work: Work) -> None:
-    """Remove what a process that was ended has left of its result."""
-    for target in possible_results(work.target):
-        _partial(target).unlink(missing_ok=True)
+def _read(path: Path, most: int) -> bytes:
+    """Return a file's bytes; one that is too large is not read into memory first."""
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+        if len(data) > most:
+            raise TooManyBytes(os.fstat(file.fileno()).st_size, most)
+    return data
 
 
-def _partial(target: Path) -> Path:
-    return target.with_name(f".{target.name}.partial")
-
-
-def _write(target: Path, data: bytes) -> None:
-    """Write whole or not at all."""
+def write_whole(target: Path, data: bytes) -> None:
+    """Write whole or not at all, also beside others who write the same file; folders are made. Raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = _partial(target)
+    partial = target.with_name(f".{secrets.token_hex(8)}.partial")
     try:
         partial.write_bytes(data)
         partial.replace(target)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def explained(error: OSError, about: Path | str) -> str:
+    """Return what the system says, and of which file where it is another than the one it is said `about`."""
+    what = str(error.strerror or error)
+    return what if error.filename in {None, str(about)} else f"{what}: {error.filename}"

@@ -1,7 +1,6 @@
 """`loppestars-imaging blur`: hide the faces in files and folders of photos."""
 
 import argparse
-import contextlib
 import json
 import sys
 from pathlib import Path
@@ -10,123 +9,145 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from loppestars_core.exit_codes import ExitCode
-from loppestars_imaging.commands.batch import Outcome, Selection, Wish, Work, collect, overwritten
-from loppestars_imaging.commands.contact_sheet import MOST_PAIRS, contact_sheet
-from loppestars_imaging.commands.parallel import outcomes
+from loppestars_core.logging import configure_logging
+from loppestars_imaging.commands.batch import Outcome, explained, work_through, write_whole
+from loppestars_imaging.commands.interrupts import run_interruptible
+from loppestars_imaging.commands.preview import MOST_PAIRS, draw_apart
+from loppestars_imaging.commands.selection import Selection, Work, collect, overwritten
+from loppestars_imaging.commands.streams import tell
+from loppestars_imaging.commands.usage import wrong_inputs, wrong_places
 from loppestars_imaging.detectors.weights import YUNET_S
-from loppestars_imaging.errors import DetectorUnavailable
+from loppestars_imaging.engine.messages import Task
+from loppestars_imaging.engine.settings import EngineSettings
+from loppestars_imaging.errors import DetectorUnavailable, ImagingError
+from loppestars_imaging.header import MEGA, MIB
+
+_BASE_MIB, _MIB_PER_MEGAPIXEL = 256, 40
+"""What an engine may take unless told: enough for the most expensive format, a WebP with alpha."""
 
 
 def run(options: argparse.Namespace) -> int:
     """Return 0 when all photos are done, 1 when some failed, 2 for wrong usage, 130 after Ctrl-C."""
-    console = Console(stderr=True)
-    wrong = _wrong_usage(options)
-    if wrong:
-        _say(f"loppestars-imaging blur: {wrong}")
-        return ExitCode.USAGE
-    try:
-        YUNET_S.read()
-    except DetectorUnavailable as error:
-        _say(str(error))
-        return ExitCode.FAILED
-    reserved = {_preview(options.output)} if options.preview else set()
-    selection = collect(options.inputs, options.output, reserved)
-    if not selection.work:
+    extras = {path for path in (_preview(options), options.report) if path is not None}
+    for wrong in wrong_inputs(options.inputs, options.output):
+        return _refused(wrong)
+    selection = collect(options.inputs, options.output, extras)
+    if not selection.work and not selection.unreadable:
         _say("There are no photos in what was given.")
         return ExitCode.USAGE
-    original = overwritten(selection.work)
+    original = overwritten(selection, extras)
     if original is not None:
-        _say(f"loppestars-imaging blur: '{original}' would be overwritten; give another folder to -o.")
-        return ExitCode.USAGE
-    wish = Wish(
-        style=options.style,
-        shape=options.shape,
-        min_confidence=options.min_confidence,
-        orientations=options.orientations,
-        jpeg_only=options.jpeg,
-        max_pixels=options.max_megapixels * 1_000_000,
-    )
-    return _finish(selection, _run_all(selection.work, wish, options.processes, console), options)
+        return _refused(f"'{original}' would be overwritten; give another folder to -o, or another file to --report.")
+    for wrong in wrong_places(options.output, options.report):
+        return _refused(wrong)
+    configure_logging("blur", "ERROR")
+    done: dict[Path, Outcome] = {}
+    try:
+        YUNET_S.read()
+        interrupted = _work(selection.work, options, done)
+    except ImagingError as error:
+        _say(str(error))
+        if not isinstance(error, DetectorUnavailable):
+            _say("`loppestars-imaging doctor` says more.")
+        return ExitCode.FAILED
+    outcomes = [
+        Outcome(str(error.filename), "failed", explained(error, Path(error.filename))) for error in selection.unreadable
+    ]
+    outcomes += [done[item.target] for item in selection.work if item.target in done]
+    return _finish(selection, outcomes, options, interrupted)
 
 
 def _say(text: str) -> None:
-    """One line, never wrapped: paths are copied from it."""
-    sys.stderr.write(f"{text}\n")
+    tell(sys.stderr, text)
 
 
-def _wrong_usage(options: argparse.Namespace) -> str | None:
-    for given in options.inputs:
-        if not given.exists():
-            return f"'{given}' does not exist."
-        if not given.is_file() and not given.is_dir():
-            return f"'{given}' is neither a file nor a folder."
-    if options.output.exists() and not options.output.is_dir():
-        return f"'{options.output}' is a file; -o takes a folder."
-    if any(given.resolve() == options.output.resolve() for given in options.inputs):
-        return "The results would overwrite the originals; give another folder to -o."
-    if options.processes < 1 or options.max_megapixels < 1:
-        return "--processes and --max-megapixels start at 1."
-    return None
+def _refused(wrong: str) -> int:
+    _say(f"loppestars-imaging blur: {wrong}")
+    return ExitCode.USAGE
 
 
-def _run_all(work: list[Work], wish: Wish, processes: int, console: Console) -> list[Outcome]:
-    """Work through the files in parallel, in any order; return the outcomes in the order of the files.
-
-    Ctrl-C ends it early: what is done stays, and what is not is missing from the outcomes.
-    """
+def _work(work: list[Work], options: argparse.Namespace, done: dict[Path, Outcome]) -> int:
+    """Work through the files; return 0, or the exit code of the signal that ended it early. What is done stays."""
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    done: dict[Path, Outcome] = {}
-    with (
-        contextlib.suppress(KeyboardInterrupt),
-        contextlib.closing(outcomes(work, wish, processes)) as finished,
-        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
-    ):
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("Hiding faces", total=len(work))
-        for item, outcome in finished:
+
+        def finished(item: Work, outcome: Outcome) -> None:
             done[item.target] = outcome
             progress.advance(bar)
-    return [done[item.target] for item in work if item.target in done]
+
+        # Larger cells than a face needs are for the API's requests.
+        task = Task("pixelate", cell_pixels=0, least_side=0, jpeg_only=options.jpeg, shape=options.shape)
+        return run_interruptible(work_through(work, _settings(options), task, finished))
 
 
-def _finish(selection: Selection, done: list[Outcome], options: argparse.Namespace) -> int:
+def _settings(options: argparse.Namespace) -> EngineSettings:
+    return EngineSettings(
+        imaging_processes=options.processes,
+        anonymise_style=options.style,
+        min_confidence=options.min_confidence,
+        search_orientations=options.orientations,
+        max_pixels=options.max_megapixels * MEGA,
+        max_bytes=options.max_megabytes * MIB,
+        photo_timeout_seconds=options.timeout,
+        engine_memory_mib=_memory(options),
+    )
+
+
+def _memory(options: argparse.Namespace) -> int:
+    return int(options.memory or _BASE_MIB + _MIB_PER_MEGAPIXEL * max(options.max_megapixels, 50))
+
+
+def _finish(selection: Selection, done: list[Outcome], options: argparse.Namespace, interrupted: int) -> int:
     failed = [outcome for outcome in done if outcome.status != "done"]
-    missing = len(selection.work) - len(done)
     for outcome in failed:
         _say(f"{outcome.file}: {outcome.error}")
-    try:
-        _write_extras(done, options)
-    except OSError as error:
-        _say(f"The photos are done, but '{error.filename}' cannot be written: {error.strerror}.")
-        return ExitCode.FAILED
-    faces = sum(len(outcome.faces) for outcome in done)
+    complete = _write_report(done, options) & _draw_preview(done, options)
     parts = [
         f"{_counted(len(done) - len(failed), 'photo')} done",
-        f"{_counted(faces, 'face')} hidden",
+        f"{_counted(sum(len(outcome.faces) for outcome in done), 'face')} hidden",
         f"{len(failed)} failed",
     ]
     if selection.left_out:
         parts.append(f"{_counted(selection.left_out, 'other file')} left out")
-    sys.stdout.write(f"{', '.join(parts)}\n")
-    if missing:
+    if selection.links:
+        parts.append(f"{_counted(selection.links, 'link')} to folders not followed")
+    tell(sys.stdout, ", ".join(parts))
+    if interrupted:
+        missing = len(selection.work) + len(selection.unreadable) - len(done)
         _say(f"Interrupted: {_counted(missing, 'photo')} not done. The same command does all of them again.")
-        return ExitCode.INTERRUPTED
-    return ExitCode.FAILED if failed else ExitCode.DONE
+        return interrupted
+    return ExitCode.DONE if complete and not failed else ExitCode.FAILED
 
 
-def _write_extras(done: list[Outcome], options: argparse.Namespace) -> None:
-    if options.report is not None:
-        options.report.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps([outcome.as_dict() for outcome in done], indent=2)
-        options.report.write_text(f"{text}\n", encoding="utf-8")
+def _write_report(done: list[Outcome], options: argparse.Namespace) -> bool:
+    if options.report is None:
+        return True
+    text = json.dumps([outcome.as_dict() for outcome in done], indent=2)
+    try:
+        write_whole(options.report, f"{text}\n".encode())
+    except OSError as error:
+        _say(f"The report '{options.report}' cannot be written: {explained(error, options.report)}.")
+        return False
+    return True
+
+
+def _draw_preview(done: list[Outcome], options: argparse.Namespace) -> bool:
+    target = _preview(options)
     pairs = [(Path(outcome.file), Path(outcome.output)) for outcome in done if outcome.output]
-    if options.preview and pairs:
-        contact_sheet(pairs, _preview(options.output))
-        if len(pairs) > MOST_PAIRS:
-            _say(f"The preview shows the first {MOST_PAIRS} of {len(pairs)} photos.")
+    if target is None or not pairs:
+        return True
+    if not draw_apart(pairs, target, _memory(options)):
+        _say(f"The preview '{target}' cannot be drawn.")
+        return False
+    if len(pairs) > MOST_PAIRS:
+        _say(f"The preview shows the first {MOST_PAIRS} of {len(pairs)} photos.")
+    return True
 
 
-def _preview(output: Path) -> Path:
-    return output / "preview.jpg"
+def _preview(options: argparse.Namespace) -> Path | None:
+    return Path(options.output) / "preview.jpg" if options.preview else None
 
 
 def _counted(number: int, thing: str) -> str:

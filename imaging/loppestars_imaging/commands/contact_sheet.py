@@ -1,32 +1,69 @@
-"""A picture of photos before and after, for a quick look at a whole folder."""
+"""Draws photos before and after into one picture; a process of its own, started by `preview`."""
 
+import json
+import sys
 from pathlib import Path
 
 import pillow_heif
 from PIL import Image, ImageDraw, ImageOps
 
+from loppestars_imaging.engine.confinement import bind_to_parent, bound_memory
+
 _CELL = (320, 240)
 _LABEL = 18
+_LABEL_LETTERS = 90
 _PAIRS_ACROSS = 2
-MOST_PAIRS = 40
-"""More photos are left out of the sheet, never out of the work."""
 
 
 def contact_sheet(pairs: list[tuple[Path, Path]], target: Path) -> None:
-    """Draw up to MOST_PAIRS (before, after) pairs of files into a JPEG."""
+    """Draw the pairs; a picture that cannot be shown leaves an empty place."""
     pillow_heif.register_heif_opener()
-    shown = pairs[:MOST_PAIRS]
-    rows = max(1, -(-len(shown) // _PAIRS_ACROSS))
+    Image.MAX_IMAGE_PIXELS = None  # these photos passed the limit that was asked for
+    rows = max(1, -(-len(pairs) // _PAIRS_ACROSS))
     width, height = _CELL
     sheet = Image.new("RGB", (2 * _PAIRS_ACROSS * width, rows * (height + _LABEL)), "white")
     draw = ImageDraw.Draw(sheet)
-    for index, (before, after) in enumerate(shown):
+    for index, (before, after) in enumerate(pairs):
         left, top = index % _PAIRS_ACROSS * 2 * width, index // _PAIRS_ACROSS * (height + _LABEL)
-        draw.text((left + 4, top + 3), before.name, fill="black")
+        draw.text((left + 4, top + 3), _label(before), fill="black")
         for offset, path in enumerate((before, after)):
-            with Image.open(path) as opened:
-                opened.draft("RGB", _CELL)
-                small = ImageOps.contain(ImageOps.exif_transpose(opened).convert("RGB"), (width - 4, height - 4))
-            sheet.paste(small, (left + offset * width + 2, top + _LABEL))
-    target.parent.mkdir(parents=True, exist_ok=True)
+            place = left + offset * width + 2, top + _LABEL
+            try:
+                sheet.paste(_small(path), place)
+            except Exception:  # noqa: BLE001 - decoders raise many kinds
+                draw.text(place, "cannot be shown", fill="gray")
     sheet.save(target, "JPEG", quality=88)
+
+
+def _label(path: Path) -> str:
+    """Return the name in letters that the built-in font has."""
+    return path.name.encode("latin-1", "replace").decode("latin-1")[:_LABEL_LETTERS]
+
+
+def _small(path: Path) -> Image.Image:
+    with Image.open(path) as opened:
+        opened.draft("RGB", _CELL)
+        image = ImageOps.exif_transpose(opened)
+        if image.mode.startswith("I;16"):
+            image = image.point([value >> 8 for value in range(1 << 16)], "L")
+        image = ImageOps.contain(image, (_CELL[0] - 4, _CELL[1] - 4))
+        if image.has_transparency_data:
+            page = Image.new("RGBA", image.size, "white")
+            page.alpha_composite(image.convert("RGBA"))
+            image = page
+        return image.convert("RGB")
+
+
+def main() -> None:
+    """Draw what stdin asks for."""
+    bind_to_parent()
+    bound_memory(int(sys.argv[1]))
+    wish = json.load(sys.stdin)
+    try:
+        contact_sheet([(Path(before), Path(after)) for before, after in wish["pairs"]], Path(wish["target"]))
+    except OSError as error:
+        sys.exit(error.strerror or str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -11,19 +11,18 @@ import fcntl
 import os
 import resource
 import select
-import signal
 import sys
 from pathlib import Path
 
 from loppestars_imaging.detectors.yunet import YuNet
-from loppestars_imaging.engine.messages import NO_DETECTOR, Answer, Task, pack, read_task
+from loppestars_imaging.engine.confinement import bind_to_parent, bound_memory
+from loppestars_imaging.engine.messages import NO_DETECTOR, Answer, Task, pack, read_task, rounded
 from loppestars_imaging.errors import ImagingError, NotProcessed
 from loppestars_imaging.header import CONTENT_TYPES, Limits
 from loppestars_imaging.jpeg.library import abandoned_calls
-from loppestars_imaging.options import Options, Orientations, Style
+from loppestars_imaging.options import Options, Orientations, Shape, Style
 from loppestars_imaging.pipeline import Anonymised, Anonymiser
 
-_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 _IDLE_SECONDS = 1.0
 _PIPE_BYTES = 1024 * 1024
 
@@ -38,8 +37,8 @@ def main() -> None:
     parser.add_argument("--min-confidence", type=float, required=True)
     parser.add_argument("--orientations", type=Orientations, required=True)
     arguments = parser.parse_args()
-    _bind_to_parent()
-    _bound_memory(arguments.memory_mib)
+    bind_to_parent()
+    bound_memory(arguments.memory_mib)
     _widen_pipes()
     # Codecs write warnings to stdout's descriptor: the pipe of answers must be out of their reach.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
@@ -90,6 +89,7 @@ class Server:
             width=result.width,
             height=result.height,
             faces=len(result.faces),
+            boxes=[rounded(face) for face in result.faces],
             rss=resident_bytes(),
             worn_out=abandoned_calls() > 0,
         )
@@ -111,6 +111,7 @@ class Server:
             least_side=task.least_side,
             min_confidence=self._min_confidence,
             orientations=self._orientations,
+            shape=Shape(task.shape),
         )
 
 
@@ -123,29 +124,12 @@ def resident_bytes() -> int:
     return pages * resource.getpagesize()
 
 
-def _bind_to_parent() -> None:
-    """End with the parent, also when it is killed while this process is deep in a decoder."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-    # Ctrl-C in a terminal is for the parent, which lets photos in hand finish.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def _widen_pipes() -> None:
     """Let a photo pass in a few pieces; a pipe holds 64 KiB unless told."""
     if sys.platform == "linux":
         for stream in (sys.stdin, sys.stdout):
             with contextlib.suppress(OSError):  # no pipe, or more than this user may take
                 fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-
-
-def _bound_memory(mebibytes: int) -> None:
-    """Let allocations fail beyond the bound instead of letting the machine run out (private data, not mappings)."""
-    limit = mebibytes * 1024 * 1024
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    if hard != resource.RLIM_INFINITY:
-        limit = min(limit, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
 def _give_memory_back() -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from loppestars_imaging.engine.messages import LENGTHS, MAX_HEAD, NO_DETECTOR, Answer, Task, pack, parse_answer
-from loppestars_imaging.errors import DetectorUnavailable, EngineCrashed, PhotoTimedOut, error_from
+from loppestars_imaging.engine.messages import LENGTHS, MAX_HEAD, NO_DETECTOR, Answer, Box, Task, pack, parse_answer
+from loppestars_imaging.engine.settings import EngineSettings
+from loppestars_imaging.errors import DetectorUnavailable, EngineCrashed, EngineUnavailable, PhotoTimedOut, error_from
 from loppestars_imaging.metrics import ENGINES_ENDED
-from loppestars_imaging.settings import ImagingSettings
 
 log = structlog.get_logger(__name__)
 
@@ -39,26 +39,27 @@ _INHERITED = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A photo that may be published. `width` and `height` in pixels, upright."""
+    """A photo that may be published. `width` and `height` in pixels, upright; `boxes` as in `Answer`."""
 
     data: bytes
     content_type: str
     width: int
     height: int
     faces: int
+    boxes: list[Box]
 
 
 class Engine:
     """One engine process, started when first needed and again whenever the last one ended."""
 
-    def __init__(self, settings: ImagingSettings) -> None:
+    def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
         self._process: asyncio.subprocess.Process | None = None
         self._photos = 0
         self._starting = asyncio.Lock()
 
     async def start(self) -> None:
-        """Start the process unless it runs; raise `DetectorUnavailable` or `EngineCrashed`."""
+        """Start the process unless it runs; raise `DetectorUnavailable` or `EngineUnavailable`."""
         async with self._starting:
             if self._process is None or self._process.returncode is not None:
                 await self._start()
@@ -66,18 +67,22 @@ class Engine:
     async def _start(self) -> None:
         settings = self._settings
         self._photos = 0
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "loppestars_imaging.engine.child"),
-            *("--max-pixels", str(settings.max_pixels), "--max-bytes", str(settings.max_bytes)),
-            *("--memory-mib", str(settings.engine_memory_mib)),
-            *("--style", settings.anonymise_style, "--min-confidence", str(settings.min_confidence)),
-            *("--orientations", settings.search_orientations),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env={name: value for name, value in os.environ.items() if name in _INHERITED}
-            | _SINGLE_THREADED
-            | _ALLOCATION,
-        )
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "loppestars_imaging.engine.child"),
+                *("--max-pixels", str(settings.max_pixels), "--max-bytes", str(settings.max_bytes)),
+                *("--memory-mib", str(settings.engine_memory_mib)),
+                *("--style", settings.anonymise_style, "--min-confidence", str(settings.min_confidence)),
+                *("--orientations", settings.search_orientations),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                env={name: value for name, value in os.environ.items() if name in _INHERITED}
+                | _SINGLE_THREADED
+                | _ALLOCATION,
+            )
+        except OSError as error:
+            # No process more is allowed, or no memory is left for one.
+            raise EngineUnavailable(f"The engine cannot be started: {error.strerror or error}.") from error
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await self._read(self._process)
@@ -85,7 +90,7 @@ class Engine:
             code = await self._end("start", patience=_EXIT_SECONDS)
             if code == NO_DETECTOR:
                 raise DetectorUnavailable("The face detector could not be loaded.") from None
-            raise EngineCrashed(f"The engine ended with {code} while it started.") from None
+            raise EngineUnavailable(f"The engine ended with {code} while it started.") from None
         except BaseException:
             await self._end("cancelled")
             raise
@@ -114,7 +119,7 @@ class Engine:
             await self._end("recycled")
         if answer.code is not None:
             raise error_from(answer.code, answer.message)
-        return Result(body, answer.content_type, answer.width, answer.height, answer.faces)
+        return Result(body, answer.content_type, answer.width, answer.height, answer.faces, answer.boxes)
 
     async def stop(self) -> None:
         if self._process is not None:
@@ -160,7 +165,7 @@ class Engine:
 class EnginePool:
     """As many engines as photos are worked on at the same time."""
 
-    def __init__(self, settings: ImagingSettings) -> None:
+    def __init__(self, settings: EngineSettings) -> None:
         self._all = [Engine(settings) for _ in range(settings.imaging_processes)]
         self._idle: asyncio.Queue[Engine] = asyncio.Queue()
         for engine in self._all:

@@ -5,13 +5,21 @@ The peer is a process of ours, but one that decodes hostile photos: its parent b
 
 import json
 import struct
-from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from loppestars_imaging.options import Shape
+
+if TYPE_CHECKING:  # faces are arrays, and a worker's parent loads no numpy
+    from loppestars_imaging.faces import Face
 
 LENGTHS = struct.Struct("!II")
-MAX_HEAD = 64 * 1024
+MAX_HEAD = 1024 * 1024
+"""Bytes: room for the boxes of some ten thousand faces."""
 NO_DETECTOR = 3
 """Exit code of an engine that could not load its model."""
+
+Box = tuple[float, float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +30,15 @@ class Task:
     cell_pixels: int
     least_side: int
     jpeg_only: bool
+    shape: str = Shape.ELLIPSE
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What became of it: with `code` None the body is the result. `rss` in bytes, after the photo.
 
-    `worn_out` asks for a new engine: something of this photo is left in its memory.
+    `boxes` are x, y, width, height in pixels of the upright photo, and score, one for each of the `faces`. `worn_out`
+    asks for a new engine: something of this photo is left in its memory.
     """
 
     code: str | None
@@ -37,8 +47,14 @@ class Answer:
     width: int = 0
     height: int = 0
     faces: int = 0
+    boxes: list[Box] = field(default_factory=list)
     rss: int = 0
     worn_out: bool = False
+
+
+def rounded(face: "Face") -> Box:
+    """Return a face's box and score with the digits that mean something."""
+    return round(face.x, 1), round(face.y, 1), round(face.width, 1), round(face.height, 1), round(face.score, 3)
 
 
 def pack(head: Task | Answer | None, body: bytes = b"") -> list[bytes]:

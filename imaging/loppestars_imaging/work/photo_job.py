@@ -29,6 +29,7 @@ from loppestars_imaging.engine.messages import Task
 from loppestars_imaging.errors import (
     DetectorUnavailable,
     EngineCrashed,
+    EngineUnavailable,
     ImagingError,
     PhotoRefused,
     PhotoTimedOut,
@@ -87,7 +88,7 @@ class PhotoWork:
             return await self._fail(claim, FailureCode(error.code), str(error))
         except PhotoTimedOut as error:
             return await self._fail(claim, FailureCode.TIMED_OUT, str(error))
-        except DetectorUnavailable as error:
+        except (DetectorUnavailable, EngineUnavailable) as error:
             raise await self._give_back(claim, FailureCode.IMAGING_UNAVAILABLE, error) from error
         except EngineCrashed as error:
             # The attempt counts: a photo that breaks engines is given up after a few.

@@ -1,0 +1,117 @@
+"""Which files `blur` works on, and where their results go."""
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loppestars_imaging.header import Format
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".heic", ".heif"})
+"""Which files of a folder are taken for photos; a file named on the command line is always tried."""
+_APPLE_DOUBLE = "._"  # macOS writes such a file beside every file on a foreign disk; it holds no picture
+_RESULT_SUFFIXES = {Format.JPEG: ".jpg", Format.PNG: ".png", Format.WEBP: ".webp"}
+_SAME = {Format.JPEG: {".jpg", ".jpeg", ".jpe", ".jfif"}, Format.PNG: {".png"}, Format.WEBP: {".webp"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One file, and where its result goes; the suffix follows the format of the result."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(slots=True)
+class Selection:
+    """What was found in the inputs."""
+
+    work: list[Work] = field(default_factory=list)
+    unreadable: list[OSError] = field(default_factory=list)
+    """Folders whose photos nobody may list."""
+    left_out: int = 0
+    """Files of folders that are no photos by their names."""
+    links: int = 0
+    """Links to folders, which are not followed: they may lead in a circle, or anywhere."""
+
+
+def collect(inputs: list[Path], output: Path, reserved: set[Path] | None = None) -> Selection:
+    """List files, and the photos of folders with their sub-folders kept; results of an earlier run are left out.
+
+    Every file is listed once, and gets a result of its own, and none of the `reserved` paths.
+    """
+    selection = Selection()
+    taken = {_same_name(path) for path in reserved or ()}
+    results, seen = output.resolve(), set[str]()
+    for given in inputs:
+        is_folder = given.is_dir()
+        for source in _photos(given, results, selection) if is_folder else [given]:
+            name = os.path.abspath(source)  # noqa: PTH100 - without following links: each name is a photo
+            if name in seen:
+                continue
+            seen.add(name)
+            target = _free(output / (source.relative_to(given) if is_folder else source.name), taken)
+            taken |= {_same_name(path) for path in possible_results(target)}
+            selection.work.append(Work(source, target))
+    return selection
+
+
+def _photos(folder: Path, results: Path, selection: Selection) -> Iterator[Path]:
+    """Yield the photos below a folder, sorted, and note everything else."""
+    for place, folders, files in os.walk(folder, onerror=selection.unreadable.append):
+        here = Path(place)
+        folders.sort()
+        for name in list(folders):
+            if (here / name).is_symlink():
+                selection.links += 1
+            elif (here / name).resolve() == results:
+                folders.remove(name)
+        for name in sorted(files):
+            source = here / name
+            if source.suffix.lower() not in SUFFIXES or name.startswith(_APPLE_DOUBLE) or not _may_be_file(source):
+                selection.left_out += 1
+            else:
+                yield source
+
+
+def _may_be_file(path: Path) -> bool:
+    """Tell whether this is a file, or may be one that cannot be looked at; not pipes, and links that lead nowhere."""
+    try:
+        return path.is_file()
+    except OSError:
+        return True  # reading it will say why
+
+
+def overwritten(selection: Selection, others: set[Path]) -> Path | None:
+    """Return an original that the results, or one of the `others` that are written too, could replace."""
+    originals = {_same_name(item.source.resolve()): item.source for item in selection.work}
+    for item in selection.work:
+        for path in possible_results(item.target):
+            if (found := originals.get(_same_name(path.resolve()))) is not None:
+                return found
+    return next((originals[name] for path in others if (name := _same_name(path.resolve())) in originals), None)
+
+
+def possible_results(target: Path) -> set[Path]:
+    """Return the paths that the result for a target may have, depending on its format."""
+    return {result_path(target, kind) for kind in _RESULT_SUFFIXES}
+
+
+def result_path(target: Path, kind: Format) -> Path:
+    """Keep a suffix that fits the result; else add the right one, so that a.heic and a.avif stay apart."""
+    return target if target.suffix.lower() in _SAME[kind] else target.with_name(target.name + _RESULT_SUFFIXES[kind])
+
+
+def _free(target: Path, taken: set[str]) -> Path:
+    """Return the path, numbered where the result of another file may get it."""
+    candidate, number = target, 2
+    while any(_same_name(path) in taken for path in possible_results(candidate)):
+        candidate = target.with_stem(f"{target.stem}-{number}")
+        number += 1
+    return candidate
+
+
+def _same_name(path: Path) -> str:
+    """Return what is equal for two paths that memory cards, macOS and Windows may take for one."""
+    return unicodedata.normalize("NFC", os.path.abspath(path)).casefold()  # noqa: PTH100 - without following links
