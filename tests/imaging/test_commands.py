@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 
@@ -55,6 +56,29 @@ class TestBlur:
 
 
 class TestDoctor:
+    @pytest.mark.parametrize(
+        ("library", "code", "says"),
+        [
+            (
+                "cv2",
+                1,
+                ["opencv         BROKEN. ImportError: libfoo.so", "NOT READY: no photo can be processed. The engine"],
+            ),
+            ("PIL", 1, ["pillow         BROKEN.", "libheif        BROKEN.", "NOT READY"]),
+            ("openvino", 0, ["runs in        onnxruntime", "path           fast", "verdict        ready"]),
+        ],
+    )
+    def test_a_broken_library_is_named(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str, code: int, says: list[str]
+    ) -> None:
+        """Whoever asks the doctor has something broken; the faster runtime is not needed."""
+        (tmp_path / f"{library}.py").write_text("raise ImportError('libfoo.so')")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        said = imaging("doctor")
+        assert said.returncode == code
+        for words in says:
+            assert words in said.stdout
+
     def test_it_says_what_is_used(self) -> None:
         """Model, libraries, CPU and the verdict."""
         said = imaging("doctor")

@@ -178,6 +178,12 @@ class TestEngine:
         await engine.anonymise(jpeg(), TASK)
         assert pid_of(engine) != first
 
+    async def test_recycled_at_a_memory_mark(self, make_engine: Callable[..., Engine]) -> None:
+        """An engine that holds more after a photo than it should is replaced, and the photo is answered."""
+        engine = make_engine(engine_recycle_mib=128)
+        assert (await engine.anonymise(jpeg(6000, 4000), TASK)).width == 6000
+        assert engine._process is None
+
     async def test_secrets_stay_outside(
         self, make_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
     ) -> None:

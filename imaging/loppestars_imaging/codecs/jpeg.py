@@ -7,8 +7,6 @@ second frames (MPO), thumbnails and trailers are gone.
 
 import contextlib
 
-import simplejpeg
-
 from loppestars_imaging.codecs import pillow
 from loppestars_imaging.codecs.picture import Picture
 from loppestars_imaging.errors import UnreadablePhoto
@@ -75,6 +73,8 @@ def _refuse_damage(data: bytes, structure: JpegStructure) -> None:
 
 def _refuse_warnings(data: bytes) -> None:
     """Where libjpeg cannot be asked, simplejpeg tells of the first warning: damage may follow, so any is refused."""
+    import simplejpeg  # noqa: PLC0415 - hardly ever needed
+
     try:
         simplejpeg.decode_jpeg(data, colorspace="GRAY", min_factor=8, min_width=1, min_height=1, strict=True)
     except ValueError as error:

@@ -1,23 +1,26 @@
-"""`loppestars-imaging doctor`: what is used on this machine, and whether it is the fast path."""
+"""`loppestars-imaging doctor`: what is used on this machine, and whether it is the fast path.
 
+It is asked when something is wrong, so nothing that may be broken is imported before it can be said.
+"""
+
+import asyncio
+import importlib
 import importlib.metadata
-import os
 import platform
+import struct
 import sys
 import time
-
-import cv2
-import numpy as np
-import PIL
-import pillow_heif
-from PIL import features
+import zlib
+from collections.abc import Callable
 
 from loppestars_core.exit_codes import ExitCode
-from loppestars_imaging.detectors.session import cpu_features, uses_openvino
+from loppestars_core.logging import configure_logging
+from loppestars_imaging.commands.arguments import available_cores
 from loppestars_imaging.detectors.weights import YUNET_S
-from loppestars_imaging.detectors.yunet import YuNet
+from loppestars_imaging.engine.handle import Engine
+from loppestars_imaging.engine.messages import Task
+from loppestars_imaging.engine.settings import EngineSettings
 from loppestars_imaging.errors import ImagingError
-from loppestars_imaging.jpeg.library import load_library
 
 _FEATURES = (
     "avx2",
@@ -35,66 +38,124 @@ _FEATURES = (
 
 def run() -> int:
     """Print what is used; return 0 when photos can be processed, 1 when not."""
-    lines, ready = _report()
-    sys.stdout.write("".join(f"{name:<14} {value}\n" for name, value in lines))
-    return ExitCode.DONE if ready else ExitCode.FAILED
-
-
-def _report() -> tuple[list[tuple[str, str]], bool]:
-    lines = [
-        ("python", f"{platform.python_version()} on {platform.machine()}"),
-        ("cpu", f"{os.cpu_count()} cores, {_cpu_features() or 'features unknown'}"),
-        ("runtimes", ", ".join(f"{name} {_version(name)}" for name in ("onnxruntime", "openvino"))),
-        ("opencv", cv2.__version__),
-        ("pillow", f"{PIL.__version__}, {_codecs()}"),
-        ("libheif", pillow_heif.libheif_version()),
-    ]
-    model, runtime, ready = _model()
-    lines += [("model", model), ("runs in", runtime)]
-    library = load_library()
-    if library is None:
-        lines.append(("libjpeg-turbo", "not found: install pillow from its wheel, or Debian's libjpeg62-turbo"))
-        lines.append(("path", "slow: JPEGs are decoded and encoded"))
-    else:
-        lines.append(("libjpeg-turbo", library.path))
-        lines.append(("path", "fast: JPEGs are edited in their blocks, everything else stays bit-exact"))
-    lines.append(("verdict", "ready" if ready else "NOT READY: no photo can be processed"))
-    return lines, ready
-
-
-def _model() -> tuple[str, str, bool]:
-    try:
-        detector = YuNet()
-        picture = np.zeros((480, 640, 3), np.uint8)
-        detector.detect(picture, 1.0)
-        started = time.perf_counter()
-        detector.detect(picture, 1.0)
-        milliseconds = (time.perf_counter() - started) * 1000
-    except ImagingError as error:
-        return f"MISSING. {error}", "none", False
-    return (
-        f"{detector.name}, sha256 {YUNET_S.sha256[:16]}…, 640 x 480 in {milliseconds:.0f} ms",
-        f"{detector.runtime}, one thread a photo; {_why(detector.runtime)}",
-        True,
+    configure_logging("doctor", "ERROR")
+    parts: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("python", lambda: f"{platform.python_version()} on {platform.machine()}"),
+        ("cpu", _cpu),
+        ("runtimes", lambda: ", ".join(f"{name} {_version(name)}" for name in ("onnxruntime", "openvino"))),
+        ("opencv", lambda: str(importlib.import_module("cv2").__version__)),
+        ("pillow", _pillow),
+        ("libheif", lambda: str(importlib.import_module("pillow_heif").libheif_version())),
+        ("model", _model),
+        ("runs in", _runtime),
+        ("libjpeg-turbo", _libjpeg),
+        ("path", _path),
     )
+    for name, part in parts:
+        _say(name, part)
+    wrong = asyncio.run(_engine_trouble())
+    _say("verdict", lambda: f"NOT READY: no photo can be processed. {wrong}" if wrong else "ready")
+    return ExitCode.FAILED if wrong else ExitCode.DONE
+
+
+def _say(name: str, part: Callable[[], str]) -> None:
+    try:
+        text = part()
+    except ImagingError as error:
+        text = f"MISSING. {error}"
+    except Exception as error:  # noqa: BLE001 - libraries break in many ways, and the next line may still be told
+        text = f"BROKEN. {type(error).__name__}: {error}"
+    sys.stdout.write(f"{name:<14} {text}\n")
+    sys.stdout.flush()
+
+
+def _cpu() -> str:
+    from loppestars_imaging.detectors.session import cpu_features  # noqa: PLC0415 - see above
+
+    found = " ".join(name for name in _FEATURES if name in cpu_features())
+    return f"{available_cores()} cores, {found or 'features unknown'}"
+
+
+def _pillow() -> str:
+    import PIL  # noqa: PLC0415
+    from PIL import features  # noqa: PLC0415
+
+    codecs = ", ".join(f"{name} {features.version(name) or 'missing'}" for name in ("jpg", "webp", "avif"))
+    return f"{PIL.__version__}, {codecs}"
+
+
+def _model() -> str:
+    import numpy as np  # noqa: PLC0415
+
+    from loppestars_imaging.detectors.yunet import YuNet  # noqa: PLC0415
+
+    detector = YuNet()
+    picture = np.zeros((480, 640, 3), np.uint8)
+    detector.detect(picture, 1.0)
+    started = time.perf_counter()
+    detector.detect(picture, 1.0)
+    milliseconds = (time.perf_counter() - started) * 1000
+    return f"{detector.name}, sha256 {YUNET_S.sha256[:16]}…, 640 x 480 in {milliseconds:.0f} ms"
+
+
+def _runtime() -> str:
+    from loppestars_imaging.detectors.yunet import YuNet  # noqa: PLC0415
+
+    runtime = YuNet().runtime
+    return f"{runtime}, one thread a photo; {_why(runtime)}"
 
 
 def _why(runtime: str) -> str:
     """Say why this runtime, and whether another one could be had."""
-    if uses_openvino(cpu_features(), installed=True):
-        if runtime.startswith("OpenVINO"):
-            return "the faster one, because this CPU has amx_bf16"
+    from loppestars_imaging.detectors.session import cpu_features, uses_openvino  # noqa: PLC0415
+
+    if not uses_openvino(cpu_features(), installed=True):
+        return "the faster one, because this CPU has no amx_bf16"
+    if runtime.startswith("OpenVINO"):
+        return "the faster one, because this CPU has amx_bf16"
+    if _version("openvino") == "missing":
         return "the slower one: this CPU has amx_bf16, for which the package openvino has to be installed"
-    return "the faster one, because this CPU has no amx_bf16"
+    return "the slower one: this CPU has amx_bf16, but the installed openvino does not work; reinstall it"
 
 
-def _codecs() -> str:
-    names = ("jpg", "webp", "avif")
-    return ", ".join(f"{name} {features.version(name) or 'missing'}" for name in names)
+def _libjpeg() -> str:
+    from loppestars_imaging.jpeg.library import load_library  # noqa: PLC0415
+
+    library = load_library()
+    return "not found: install pillow from its wheel, or Debian's libjpeg62-turbo" if library is None else library.path
 
 
-def _cpu_features() -> str:
-    return " ".join(name for name in _FEATURES if name in cpu_features())
+def _path() -> str:
+    from loppestars_imaging.jpeg.library import load_library  # noqa: PLC0415
+
+    if load_library() is None:
+        return "slow: JPEGs are decoded and encoded"
+    return "fast: JPEGs are edited in their blocks, everything else stays bit-exact"
+
+
+async def _engine_trouble() -> str:
+    """Let an engine do a small photo, as a worker and `blur` would; return what is wrong, or nothing."""
+    engine = Engine(EngineSettings())
+    try:
+        await engine.anonymise(_small_photo(), Task("pixelate", cell_pixels=0, least_side=0, jpeg_only=True))
+    except ImagingError as error:
+        return str(error)
+    finally:
+        await engine.stop()
+    return ""
+
+
+def _small_photo() -> bytes:
+    """Return a gray PNG of 8 x 8 pixels, made without the libraries that are to be tried."""
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(bytes(9 * 8))),
+        (b"IEND", b""),
+    )
+    parts = [
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 def _version(package: str) -> str:

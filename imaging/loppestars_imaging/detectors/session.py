@@ -4,6 +4,7 @@ The rule needs no measurement. OpenVINO computes in bfloat16 on CPUs with AMX ti
 onnxruntime takes there; on any other CPU onnxruntime is the faster one (docs/decisions/0033-networks-in-bfloat16.md).
 """
 
+import contextlib
 import functools
 import importlib.util
 from pathlib import Path
@@ -35,14 +36,15 @@ class Session(Protocol):
 def open_session(model: bytes) -> Session:
     """Open a model in the runtime that suits this CPU; raise DetectorUnavailable."""
     if uses_openvino(cpu_features(), installed=importlib.util.find_spec("openvino") is not None):
-        from loppestars_imaging.detectors.openvino_session import OpenVinoSession  # noqa: PLC0415 - only where it is used
+        # A broken installation of the faster one is no reason to stop; `loppestars-imaging doctor` says which one runs.
+        with contextlib.suppress(DetectorUnavailable, ImportError, OSError):
+            from loppestars_imaging.detectors.openvino_session import OpenVinoSession  # noqa: PLC0415 - see below
 
-        try:
             return OpenVinoSession(model)
-        except DetectorUnavailable:
-            pass  # a broken installation of the faster one; `loppestars-imaging doctor` shows which one runs
-    from loppestars_imaging.detectors.onnx_session import OnnxSession  # noqa: PLC0415 - its import takes memory
-
+    try:
+        from loppestars_imaging.detectors.onnx_session import OnnxSession  # noqa: PLC0415 - its import takes memory
+    except (ImportError, OSError) as error:
+        raise DetectorUnavailable(f"The library onnxruntime does not work; reinstall it: {error}") from error
     return OnnxSession(model)
 
 
