@@ -16,7 +16,8 @@ from loppestars_operator.discovery import POLL_SECONDS, Discovery
 from loppestars_operator.events import Recorder
 from loppestars_operator.kinds import CRAWL, STACK
 from loppestars_operator.kube import Kube, KubeError
-from loppestars_operator.naming import GROUP, VERSION, StackKey
+from loppestars_operator.naming import GROUP, RECONCILE_ANNOTATION, RETRY_ANNOTATION, VERSION, StackKey, digest
+from loppestars_operator.packing import Body
 from loppestars_operator.queueing import LONGEST_RETRY, SOON, WorkQueue
 from loppestars_operator.reconciling import Reconciler, Unfinished
 from loppestars_operator.resources import Resources
@@ -32,6 +33,9 @@ logging.getLogger("kopf").setLevel(logging.WARNING)
 PASS_TIMEOUT: Final = 60.0
 GATHER_SECONDS: Final = 0.03
 CRD_POLL_SECONDS: Final = 3.0
+NAMESPACE_POLL_SECONDS: Final = 15.0
+NOT_FOUND: Final = 404
+FORBIDDEN: Final = 403
 
 
 class Controller:
@@ -45,7 +49,10 @@ class Controller:
         self._resources = Resources()
         store = Store()
         self._discovery = Discovery(kube)
-        self._watcher = Watcher(kube, store, self._add_soon, settings.watch_namespaces or None)
+        self._store = store
+        self._namespaces = settings.watch_namespaces
+        self._watcher: Watcher | None = None
+        self._asked: dict[StackKey, object] = {}
         self._reconciler = Reconciler(
             kube,
             store,
@@ -54,23 +61,33 @@ class Controller:
             Recorder(kube, identity),
             SecretReader(kube, enabled=settings.read_secrets),
         )
-        self.synced = False
+        self._missing = "the custom resources; install the chart loppestars-crds"
+
+    @property
+    def missing(self) -> str:
+        """What is waited for before the first pass; empty once there are passes."""
+        if self._missing and self._watcher:
+            return f"lists of {', '.join(self._watcher.unsynced)}"
+        return self._missing
 
     async def run(self) -> None:
         """List everything first, so that no pass judges half a picture, then take events and work."""
         await self._wait_for_definitions()
+        self._namespaces = await self._wait_for_namespaces()
         await self._discovery.refresh()
+        watcher = self._watcher = Watcher(self._kube, self._store, self._add_soon, self._namespaces)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._watcher.run(), name="watches")
-            await self._watcher.wait_synced()
-            self._watcher.watch_kinds(self._discovery.available_kinds())
-            group.create_task(self._follow_discovery(), name="discovery")
+            group.create_task(watcher.run(), name="watches")
+            await watcher.wait_synced()
+            watcher.watch_kinds(self._discovery.available_kinds())
+            group.create_task(self._follow_discovery(watcher), name="discovery")
+            group.create_task(self._follow_namespaces(), name="namespaces")
             group.create_task(self._resync(), name="resync")
             group.create_task(self._run_kopf(), name="kopf")
             for number in range(self._settings.workers):
                 group.create_task(self._queue.work(self._handle), name=f"worker {number}")
-            self.synced = True
-            log.info("reconciling", namespaces=self._settings.watch_namespaces or "all")
+            self._missing = ""
+            log.info("reconciling", namespaces=self._namespaces or "all")
 
     async def _handle(self, key: StackKey) -> None:
         """Make one pass; whatever goes wrong is tried again later and never reaches the other stacks."""
@@ -80,7 +97,9 @@ class Controller:
                 look_again = await self._reconciler.reconcile(key)
         except Unfinished as error:
             result = "unfinished"
-            seconds = self._queue.retry(key, SOON if error.transient else LONGEST_RETRY)
+            # What takes long, as calls that hang, is not tried soon again: it takes the place of others.
+            soon = error.transient and time.perf_counter() - began < SOON
+            seconds = self._queue.retry(key, SOON if soon else LONGEST_RETRY)
             log.info("pass unfinished", stack=str(key), reason=str(error), retry_in=round(seconds, 1))
         except (KubeError, TimeoutError) as error:
             result = "failed"
@@ -111,13 +130,41 @@ class Controller:
                 log.warning("CRDs missing; install the chart loppestars-crds", error=error.message)
             await asyncio.sleep(CRD_POLL_SECONDS)
 
-    async def _follow_discovery(self) -> None:
+    async def _wait_for_namespaces(self) -> tuple[str, ...]:
+        """Return the chosen namespaces that may be read, once one may: one that is gone must not stop the others."""
+        self._missing = f"a right to read any of the namespaces {', '.join(self._settings.watch_namespaces)}"
+        while self._settings.watch_namespaces:
+            readable = [one for one in self._settings.watch_namespaces if await self._is_readable(one)]
+            if readable:
+                return tuple(readable)
+            await asyncio.sleep(CRD_POLL_SECONDS)
+        return ()
+
+    async def _is_readable(self, namespace: str) -> bool:
+        try:
+            await self._kube.get(STACK.path(namespace), {"limit": "1"})
+        except KubeError as error:
+            log.warning("namespace left out", namespace=namespace, error=error.message)
+            return error.status not in {FORBIDDEN, NOT_FOUND}
+        return True
+
+    async def _follow_namespaces(self) -> None:
+        """End the process when a namespace that was left out may be read: the next one begins with it."""
+        missing = [one for one in self._settings.watch_namespaces if one not in self._namespaces]
+        while missing:
+            await asyncio.sleep(NAMESPACE_POLL_SECONDS)
+            if any([await self._is_readable(one) for one in missing]):
+                log.info("a namespace that was left out may be read; starting anew")
+                self._on_end()
+                return
+
+    async def _follow_discovery(self, watcher: Watcher) -> None:
         """Take up add-ons whose CRDs appear, and render without those that go."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             if await self._discovery.refresh():
                 log.info("add-ons changed", groups=sorted(self._discovery.groups))
-                self._watcher.watch_kinds(self._discovery.available_kinds())
+                watcher.watch_kinds(self._discovery.available_kinds())
                 self._add_all()
 
     async def _resync(self) -> None:
@@ -131,7 +178,7 @@ class Controller:
 
     async def _forget_missed(self) -> None:
         """Forget resources whose deletion fell into a gap of kopf's watches: it lists anew and tells of no absence."""
-        for namespace in self._settings.watch_namespaces or (None,):
+        for namespace in self._namespaces or (None,):
             names, version = await self._kube.list_names(STACK.path(namespace))
             gone = self._resources.keep_stacks(namespace, {StackKey(*one) for one in names}, version)
             names, version = await self._kube.list_names(CRAWL.path(namespace))
@@ -149,7 +196,7 @@ class Controller:
 
     async def _run_kopf(self) -> None:
         """Let kopf watch the two custom resources: its handlers only put keys on our queue."""
-        namespaces = self._settings.watch_namespaces
+        namespaces = self._namespaces
         await kopf.operator(
             registry=self._handlers(),
             settings=kopf_settings(),
@@ -160,6 +207,28 @@ class Controller:
         # It takes the signals of the process for itself and then returns: the rest has to end as well.
         self._on_end()
 
+    def _take_stack(self, body: Body, *, gone: bool) -> None:
+        """Ask for a pass if anybody asks for one.
+
+        A change of the status alone does not: mostly it is our own, and where it tells of an error that is another one
+        each time, passes would follow on each other without end. Somebody else's is put right a little later.
+        """
+        meta = body["metadata"]
+        key = StackKey(meta["namespace"], meta["name"])
+        if gone:
+            self._asked.pop(key, None)
+            self._resources.forget_stack(key)
+            self._queue.add(key)
+            return
+        known = self._resources.has_stack(key, meta["resourceVersion"])
+        self._resources.put_stack(body)
+        asks = wishes(body)
+        if self._asked.get(key) != asks:
+            self._asked[key] = asks
+            self._queue.add(key)
+        elif not known:
+            self._queue.add_later(key, SOON)
+
     def _handlers(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
 
@@ -169,14 +238,7 @@ class Controller:
 
         @kopf.on.event(GROUP, VERSION, STACK.plural, registry=registry)
         async def on_stack(event: Any, **_: Any) -> None:
-            body = dict(event["object"])
-            if event["type"] == "DELETED":
-                key = StackKey(body["metadata"]["namespace"], body["metadata"]["name"])
-                self._resources.forget_stack(key)
-                metrics.forget_stack(key.namespace, key.name)
-            else:
-                key = self._resources.put_stack(body)
-            self._queue.add(key)
+            self._take_stack(dict(event["object"]), gone=event["type"] == "DELETED")
 
         @kopf.on.event(GROUP, VERSION, CRAWL.plural, registry=registry)
         async def on_crawl(event: Any, **_: Any) -> None:
@@ -185,6 +247,14 @@ class Controller:
             self._queue.add(self._resources.forget_crawl(body) if gone else self._resources.put_crawl(body))
 
         return registry
+
+
+def wishes(body: Body) -> object:
+    """Return everything of a stack by which somebody asks for something: all but its status."""
+    meta = body["metadata"]
+    annotations = meta.get("annotations") or {}
+    asked = [annotations.get(name) for name in (RECONCILE_ANNOTATION, RETRY_ANNOTATION)]
+    return meta["uid"], meta.get("generation"), "deletionTimestamp" in meta, digest(asked)
 
 
 def kopf_settings() -> KopfSettings:

@@ -146,7 +146,7 @@ def _blocked(stack: Stack, plan: Plan) -> str | None:
     if stack.spec.paused:
         return "the stack is paused"
     if plan.images is None:
-        return "waits for the first migration of the database"
+        return "waits for the migration of the database"
     return None
 
 

@@ -46,8 +46,8 @@ class Pulse:
 
     def readiness(self) -> Readiness:
         """Return the answer of /ready: a standby is ready to take over."""
-        if self.controller is not None and not self.controller.synced:
-            return Readiness(ready=False, reason="leading; listing objects (are the CRDs installed?)")
+        if self.controller is not None and (missing := self.controller.missing):
+            return Readiness(ready=False, reason=f"leading; waits for {missing}")
         return self.state
 
     def _watch(self) -> None:
@@ -66,8 +66,9 @@ async def run(settings: OperatorSettings) -> int:
     pulse = Pulse()
     server = start_metrics_server("operator", settings.metrics_host, settings.metrics_port, pulse.readiness)
     log.info("metrics", port=server.port)
-    async with await Kube.connect() as kube:
-        elector = Elector(kube, settings.lease_namespace, settings.lease_name)
+    # The Lease has connections of its own: calls that hang must not keep it from being renewed.
+    async with await Kube.connect() as kube, await Kube.connect() as kube_of_lease:
+        elector = Elector(kube_of_lease, settings.lease_namespace, settings.lease_name)
         work = asyncio.create_task(_lead(kube, settings, elector, pulse, stop))
         stopping = asyncio.create_task(stop.wait())
         try:

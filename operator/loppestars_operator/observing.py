@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from loppestars_operator.crawls import is_crawl_job
 from loppestars_operator.kinds import Manifest, ObjectKey, key_of
-from loppestars_operator.naming import component_name
+from loppestars_operator.naming import STACK_KIND, component_name
 from loppestars_operator.readiness import deployment_readiness, image_of, job_finished_at, job_readiness, replicas_of
 from loppestars_operator.rendering.blueprint import API, CRAWLER, IMAGING, MIGRATE
 from loppestars_operator.rollout import MigrationJob, Workload
@@ -34,11 +34,14 @@ class Sight:
             for component, one in self.deployments.items()
         }
 
-    def migration(self, manifest: Manifest) -> MigrationJob:
+    def migration(self, manifest: Manifest, owner_uid: str) -> MigrationJob:
         """Return what was seen of the migration Job as it is rendered now."""
         job = next((one for one in self.jobs if key_of(one) == key_of(manifest)), None)
         if job is None:
             return MigrationJob(manifest)
+        owners = [one for one in job["metadata"].get("ownerReferences") or () if one.get("kind") == STACK_KIND]
+        if owners and not _owned_by(job, owner_uid):
+            return MigrationJob(manifest, foreign=True)
         uid = job["metadata"]["uid"]
         pods = [pod for pod in self._pods(MIGRATE) if _owned_by(pod, uid)]
         return MigrationJob(manifest, job_readiness(job, pods), job_finished_at(job))

@@ -87,7 +87,7 @@ class Reconciler:
         secrets = await self._secrets.look(stack)
         facts = Facts(self._discovery.groups, secrets.versions)
         sight = look(self._store.of(key))
-        job = sight.migration(_render_migration(stack, facts))
+        job = sight.migration(_render_migration(stack, facts), stack.uid)
         plan = plan_rollout(stack, job, sight.workloads())
         if plan.rolled_back and plan.rollout != (stack.status.rollout or RolloutStatus()):
             # The decision is on record before it is acted on, or a pass after a crash might decide otherwise.

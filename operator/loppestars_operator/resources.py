@@ -25,6 +25,10 @@ class Resources:
         _put(self._stacks, key, body)
         return key
 
+    def has_stack(self, key: StackKey, version: str) -> bool:
+        """Whether a stack is known in this version or a newer one."""
+        return key in self._stacks and not is_newer(version, self._stacks[key][0])
+
     def put_crawl(self, body: Body) -> StackKey:
         """Remember a Crawl and return its stack's key."""
         key = crawl_stack_key(body)

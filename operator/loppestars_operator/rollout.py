@@ -37,11 +37,15 @@ class Gate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MigrationJob:
-    """The migration Job of the desired images: what is rendered, and what was seen of it."""
+    """The migration Job of the desired images: what is rendered, and what was seen of it.
+
+    `foreign` says that one of its name is there that belonged to an earlier stack of the same name.
+    """
 
     manifest: Manifest
     readiness: Readiness | None = None
     finished_at: str | None = None
+    foreign: bool = False
 
     @property
     def name(self) -> str:
@@ -92,6 +96,12 @@ def resolve_images(spec: StackSpec) -> Images:
     )
 
 
+def database_of(spec: StackSpec) -> str:
+    """Return by which Secrets and keys a stack finds its database."""
+    own, direct = spec.database.secret_ref, spec.database.direct_secret_ref
+    return f"{own.name}/{own.key}" + (f" {direct.name}/{direct.key}" if direct and direct.name else "")
+
+
 def plan_rollout(stack: Stack, job: MigrationJob, workloads: Mapping[str, Workload]) -> Plan:
     """Decide from the spec, the recorded status and what was observed."""
     desired = resolve_images(stack.spec)
@@ -131,7 +141,8 @@ def _judge(stack: Stack, desired: Images, record: RolloutStatus, workloads: Mapp
         return record
     on_desired = {name: workload for name, workload in workloads.items() if workload.image == getattr(desired, name)}
     if len(on_desired) == len((API, IMAGING)) and _all_ready(on_desired):
-        return record.model_copy(update={"serving": desired, "version": stack.spec.version})
+        served = {"database": database_of(stack.spec)} if _is_migrated(stack, desired) else {}
+        return record.model_copy(update={"serving": desired, "version": stack.spec.version, **served})
     changed = {
         name: workload
         for name, workload in on_desired.items()
@@ -149,12 +160,23 @@ def _all_ready(workloads: Mapping[str, Workload]) -> bool:
     return {API, IMAGING} <= workloads.keys() and all(one.readiness.ready for one in workloads.values())
 
 
+def _is_migrated(stack: Stack, desired: Images) -> bool:
+    """Whether a migration by this image to this database is on record."""
+    recorded = stack.status.migration
+    if recorded is None or not recorded.succeeded or recorded.image != desired.api:
+        return False
+    return recorded.database in {None, database_of(stack.spec)}
+
+
 def _pass_gate(  # noqa: PLR0911  one return a case
     stack: Stack, job: MigrationJob, desired: Images, rollout: RolloutStatus
 ) -> Plan:
     recorded = stack.status.migration
-    if recorded and recorded.succeeded and recorded.image == desired.api:
+    if _is_migrated(stack, desired):
         return Plan(desired=desired, images=desired, gate=Gate.OPEN, migration=recorded, rollout=rollout)
+    if job.foreign:
+        message = "the Job of an earlier stack of this name has to go first"
+        return _withhold(stack, desired, rollout, Gate.MIGRATING, delete=True, message=message)
     seen = job.readiness
     if seen is None:
         if recorded and not recorded.succeeded and recorded.job == job.name:
@@ -167,6 +189,7 @@ def _pass_gate(  # noqa: PLR0911  one return a case
             job=job.name,
             succeeded=True,
             finished_at=job.finished_at,
+            database=database_of(stack.spec),
         )
         return Plan(desired=desired, images=desired, gate=Gate.OPEN, migration=migration, rollout=rollout)
     if seen.state is State.FAILED:
@@ -193,10 +216,14 @@ def _withhold(  # noqa: PLR0913  what the pass knows, each named at the call
     create: bool = False,
     delete: bool = False,
 ) -> Plan:
-    """Keep what serves; before the first version serves, render nothing behind the gate."""
+    """Keep what serves; before the first version serves, render nothing behind the gate.
+
+    Nor where the stack was pointed at another database: what is rendered would send the serving version there.
+    """
+    moved = rollout.database not in {None, database_of(stack.spec)}
     return Plan(
         desired=desired,
-        images=rollout.serving,
+        images=None if moved else rollout.serving,
         gate=gate,
         migration=stack.status.migration,
         rollout=rollout,

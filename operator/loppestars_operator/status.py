@@ -184,7 +184,7 @@ def _scheduled(stack: Stack, plan: Plan, view: View) -> _Claim:
     if problem:
         return _Claim(name, "False", problem.reason, problem.message)
     if plan.images is None:
-        return _Claim(name, "False", "NotDeployed", "the crawler waits for the first migration")
+        return _Claim(name, "False", "NotDeployed", "the crawler waits for the migration of the database")
     if crawler.suspend:
         return _Claim(name, "False", "Suspended", "set spec.crawler.suspend to false to crawl by schedule")
     return _Claim(name, "True", "Scheduled", f"{crawler.schedule} {crawler.time_zone}")

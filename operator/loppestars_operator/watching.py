@@ -25,13 +25,16 @@ PAGE: Final = "100"
 GONE: Final = 410
 NOT_FOUND: Final = 404
 BACKOFF: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+# How long a watch holds before its failures are counted anew, and before its silent end is ordinary.
+STEADY_SECONDS: Final = 30.0
+SHORTEST_WATCH: Final = 1.0
 
 
 class Watcher:
-    """Keeps the store current for every owned kind in the watched namespaces (None: all of them)."""
+    """Keeps the store current for every owned kind in the watched namespaces (none named: all of them)."""
 
     def __init__(
-        self, kube: Kube, store: Store, on_change: Callable[[StackKey], None], namespaces: Iterable[str] | None = None
+        self, kube: Kube, store: Store, on_change: Callable[[StackKey], None], namespaces: Iterable[str] = ()
     ) -> None:
         self._kube = kube
         self._store = store
@@ -62,17 +65,24 @@ class Watcher:
         """Return once every kind that always exists was listed: nothing is judged on half a picture."""
         await self._synced.wait()
 
+    @property
+    def unsynced(self) -> list[str]:
+        """Kinds that could not be listed yet."""
+        return sorted({kind for kind, _ in self._unsynced})
+
     async def _keep(self, kind: OwnedKind, namespace: str | None) -> None:
-        failures = 0
+        failures, began = 0, time.monotonic()
         while True:
             try:
                 version = await self._list(kind, namespace)
-                failures = 0
+                began = time.monotonic()
                 await self._follow(kind, namespace, version)
             except KubeError as error:
                 if error.status == NOT_FOUND and kind.addon:
                     return  # its CRD is gone; discovery starts the watch again
                 if error.status != GONE:
+                    # A list that works and a watch that does not, again and again, would cost a list each time.
+                    failures = 0 if time.monotonic() - began > STEADY_SECONDS else failures
                     pause = BACKOFF[min(failures, len(BACKOFF) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311  jitter
                     failures += 1
                     metrics.WATCH_FAILURES.labels(kind.kind).inc()
@@ -102,6 +112,7 @@ class Watcher:
         while True:
             seconds = str(random.randint(240, 480))  # noqa: S311  spreads reconnections
             params = {"labelSelector": OWNED_SELECTOR, "resourceVersion": version, "timeoutSeconds": seconds}
+            began, before = time.monotonic(), version
             async for event in self._kube.watch(kind.path(namespace), **params):
                 live = event["object"]
                 version = live["metadata"]["resourceVersion"]
@@ -112,6 +123,8 @@ class Watcher:
                 stack = self._store.remove(live) if forget else self._store.put(live)
                 if stack:
                     self._on_change(stack)
+            if version == before and time.monotonic() - began < SHORTEST_WATCH:
+                raise KubeError(503, "ShortWatch", "the watch ended as soon as it began")
 
     def _seen(self, kind: OwnedKind, namespace: str | None) -> None:
         metrics.WATCH_SEEN.labels(kind.kind).set(time.time())

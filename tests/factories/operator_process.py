@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -87,6 +88,10 @@ class OperatorProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
     def stop(self) -> int:
         """SIGTERM; the exit code."""
         self._process.terminate()
@@ -124,8 +129,12 @@ class OperatorProcess:
 
     def _get(self, path: str) -> str:
         port = self.wait_for_line("metrics")["port"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            text: str = answer.read().decode()
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+                text: str = answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            with refused:
+                text = refused.read().decode()
         return text
 
     def _wait(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -147,6 +147,55 @@ class TestUpgrade:
         """Then it is what a later rollback goes back to."""
         decided = plan(running=workloads(NEW), status=serving(OLD) | {"migration": MIGRATED})
         assert (decided.rollout.serving, decided.rollout.version) == (NEW, "0.1.0")
+
+
+class TestAnotherDatabase:
+    """The same images, pointed at another database: it has to be migrated, and nothing is sent there before."""
+
+    moved: ClassVar[dict[str, Any]] = {"secretRef": {"name": "restored", "key": "url"}}
+    here = "loppestars-database/url"
+    status: ClassVar[dict[str, Any]] = {"migration": MIGRATED | {"database": here}} | serving(NEW, database=here)
+
+    def test_is_migrated_first(self) -> None:
+        """The serving version is left where it is."""
+        decided = plan(running=workloads(NEW), status=self.status, database=self.moved)
+        assert (decided.gate, decided.images, decided.create_migration) == (Gate.MIGRATING, None, True)
+        assert (decided.rollout.serving, decided.rollout.database) == (NEW, self.here)
+
+    def test_stays_there_if_that_fails(self) -> None:
+        """Also once the failure is what is on record."""
+        failed = plan(job(FAILED), workloads(NEW), status=self.status, database=self.moved)
+        assert (failed.gate, failed.images) == (Gate.FAILED, None)
+        assert failed.migration
+        status = {"migration": failed.migration.to_json(), "rollout": failed.rollout.to_json()}
+        assert plan(job(FAILED), workloads(NEW), status=status, database=self.moved).images is None
+
+    def test_goes_there_once_migrated(self) -> None:
+        """And is on record when it is ready."""
+        opened = plan(job(READY), workloads(NEW), status=self.status, database=self.moved)
+        assert (opened.gate, opened.images) == (Gate.OPEN, NEW)
+        assert opened.migration
+        status = {"migration": opened.migration.to_json(), "rollout": opened.rollout.to_json()}
+        later = plan(running=workloads(NEW), status=status, database=self.moved)
+        assert later.rollout.database == "restored/url"
+
+    def test_goes_back_as_it_came(self) -> None:
+        """The migration there finds nothing to do; what serves is healed meanwhile."""
+        status = self.status | {"migration": MIGRATED | {"database": "restored/url"}}
+        decided = plan(running=workloads(NEW), status=status)
+        assert (decided.gate, decided.images, decided.create_migration) == (Gate.MIGRATING, NEW, True)
+
+    def test_status_that_knows_no_database(self) -> None:
+        """Written before it was remembered: nothing is migrated again."""
+        decided = plan(running=workloads(NEW), status=serving(NEW) | {"migration": MIGRATED})
+        assert (decided.gate, decided.images) == (Gate.OPEN, NEW)
+
+
+class TestEarlierStackOfTheName:
+    def test_its_job_goes_first(self) -> None:
+        """What it found, good or bad, says nothing about this stack."""
+        decided = plan(MigrationJob({"metadata": {"name": "fair-migrate-x"}}, foreign=True))
+        assert (decided.gate, decided.delete_migration, decided.create_migration) == (Gate.MIGRATING, True, False)
 
 
 class TestRolledBack:

@@ -67,6 +67,7 @@ class MigrationStatus(Model):
     succeeded: bool
     finished_at: Time | None = None
     message: Text | None = None
+    database: Text | None = Field(None, description="Secret and key by which the database was found.")
 
 
 class RolloutStatus(Model):
@@ -74,6 +75,7 @@ class RolloutStatus(Model):
 
     version: Word | None = Field(None, description="Version that the serving images belong to.")
     serving: Images | None = Field(None, description="Images that were last Ready.")
+    database: Text | None = Field(None, description="Secret and key of the database on which they were.")
     refused: Images | None = Field(None, description="Images that did not become available and were rolled back.")
     refused_reason: Text | None = None
     retry: Word | None = Field(None, description="Value of the retry annotation that was last acted on.")

@@ -48,7 +48,7 @@ async def test_crawl_that_is_told_of_before_its_stack(lone_client: Client) -> No
     key = resources.put_crawl(await make_crawl(lone_client, "early"))
     await reconciler(lone_client, resources).reconcile(key)
     status = await lone_client.crawl_when("early", lambda status: status["state"] == "Pending")
-    assert status["message"] == "waits for the first migration of the database"
+    assert status["message"] == "waits for the migration of the database"
 
 
 async def test_crawl_whose_deletion_was_missed(lone_client: Client) -> None:

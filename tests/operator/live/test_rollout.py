@@ -164,6 +164,52 @@ async def test_missing_secret_is_told_by_the_pod_and_heals(
     await client.ready()
 
 
+async def test_stack_made_again_after_a_failed_migration(
+    client: Client, operator: OperatorProcess, kubelet: FakeKubelet
+) -> None:
+    """Deleted and applied again at once: the old Job's failure is not the new stack's."""
+
+    def failing(pod: Manifest) -> Outcome:
+        return Ended(1, "no such role") if component_of(pod) == "migrate" else healthy(pod)
+
+    kubelet.rules[client.namespace] = failing
+    migration = {"secretRef": {"name": "loppestars-database"}, "migration": {"backoffLimit": 0}}
+    await client.apply_stack(database=migration)
+    await client.stack_when(lambda status: status["phase"] == "Stalled")
+    kubelet.rules[client.namespace] = healthy
+    await client.delete(STACK, "fair")
+    await client.apply_stack(database=migration)
+    await client.ready()
+
+
+async def test_another_database_is_migrated_before_anything_is_sent_there(
+    client: Client, operator: OperatorProcess, kubelet: FakeKubelet
+) -> None:
+    """The same images, another Secret: as after a restore."""
+    await client.apply_stack()
+    await client.ready()
+
+    def held(pod: Manifest) -> Outcome:
+        return None if component_of(pod) == "migrate" else healthy(pod)
+
+    async def database() -> set[str]:
+        deployment = await client.get(DEPLOYMENT, "fair-api")
+        assert deployment
+        env = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+        return {one["valueFrom"]["secretKeyRef"]["name"] for one in env if one["name"] == "DATABASE_URL"}
+
+    kubelet.rules[client.namespace] = held
+    await client.apply_stack(database={"secretRef": {"name": "restored"}})
+    status = await client.stack_when(lambda status: status["phase"] == "Migrating")
+    assert condition(status, "ApiAvailable")["status"] == "True"
+    await asyncio.sleep(1)
+    assert await database() == {"loppestars-database"}
+    kubelet.rules[client.namespace] = healthy
+    await client.stack_when(lambda status: status["rollout"].get("database") == "restored/url")
+    await client.ready()
+    assert await database() == {"restored"}
+
+
 async def test_too_old_a_version_is_refused(client: Client, operator: OperatorProcess) -> None:
     """The operator says which versions it can run."""
     await client.apply_stack(version="0.0.9")

@@ -1,0 +1,120 @@
+"""Admission webhooks of somebody else that hang or break off: one namespace suffers, the operator does not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+
+from loppestars_operator.kinds import LEASE, STACK
+from tests.factories.cluster_client import Client, condition
+from tests.factories.operator_process import NAMESPACE, OperatorProcess
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from k8s.local.control_plane import ControlPlane
+
+pytestmark = pytest.mark.cluster
+WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+
+
+class Ill(asyncio.Protocol):
+    """Says nothing, or breaks off with a reset, whose error names a port that is another one each time."""
+
+    open: ClassVar[set[asyncio.Transport]] = set()
+
+    def __init__(self, *, hangs: bool) -> None:
+        self._hangs = hangs
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.open.add(transport)
+        if not self._hangs:
+            end_with_reset = struct.pack("ii", 1, 0)
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, end_with_reset)
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.open.discard(self._transport)
+
+
+@contextlib.asynccontextmanager
+async def webhook(client: Client, *, hangs: bool) -> AsyncIterator[None]:
+    """One that is asked about ServiceAccounts and NetworkPolicies of the namespace."""
+    server = await asyncio.get_running_loop().create_server(lambda: Ill(hangs=hangs), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    rule = {"apiVersions": ["*"], "operations": ["*"], "scope": "Namespaced"}
+    hook = {
+        "name": "ill.tests.loppestars.dev",
+        "clientConfig": {"url": f"https://127.0.0.1:{port}/"},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": client.namespace}},
+        "rules": [
+            rule | {"apiGroups": [""], "resources": ["serviceaccounts"]},
+            rule | {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"]},
+        ],
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "timeoutSeconds": 30,
+    }
+    body = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": client.namespace},
+        "webhooks": [hook],
+    }
+    await client.kube.create(WEBHOOKS, body)
+    try:
+        await asyncio.sleep(1)  # until the API server asks it
+        yield
+    finally:
+        await client.kube.delete(f"{WEBHOOKS}/{client.namespace}")
+        server.close()
+        for one in list(Ill.open):
+            one.abort()
+        await asyncio.sleep(0.1)
+
+
+async def test_webhook_that_hangs_does_not_cost_the_lead(
+    lone_client: Client, with_addons: ControlPlane, tmp_path: Path
+) -> None:
+    """All calls that may be under way at once hang; the Lease is renewed all the same."""
+    path = LEASE.path(NAMESPACE, "loppestars-operator")
+    async with webhook(lone_client, hangs=True):
+        with OperatorProcess(with_addons, tmp_path / "log") as operator:
+            operator.wait_for_line("reconciling")
+            for number in range(4):
+                await lone_client.apply_stack(f"slow-{number}")
+            ages = []
+            for _ in range(15):
+                await asyncio.sleep(1)
+                lease = await lone_client.kube.get(path)
+                ages.append(lease["spec"]["renewTime"])
+            assert operator.ready() == "leading\n", operator.text()
+            assert len(set(ages)) > 5
+
+
+async def test_webhook_that_breaks_off_is_not_asked_without_end(
+    lone_client: Client, with_addons: ControlPlane, tmp_path: Path
+) -> None:
+    """Its error is another one each time: a status that says so must not cause the next try."""
+    with OperatorProcess(with_addons, tmp_path / "log") as operator:
+        operator.wait_for_line("reconciling")
+        async with webhook(lone_client, hangs=False):
+            await lone_client.apply_stack()
+            status = await lone_client.stack_when(lambda status: condition(status, "Ready")["reason"] == "ApiError")
+            assert "webhook" in condition(status, "Ready")["message"]
+            passes = lambda: sum(line["event"] == "pass unfinished" for line in operator.lines())  # noqa: E731
+            began, before = time.monotonic(), passes()
+            await asyncio.sleep(10)
+            assert passes() - before <= 8, f"{passes() - before} in {time.monotonic() - began:.0f} s"
+        # Mended, it goes on by itself.
+        await lone_client.ready()
+        assert await lone_client.get(STACK, "fair")
