@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from loppestars_core.database.models import DomainEvent, Market, MarketRedirect, MarketSighting
 from loppestars_core.markets.correcting import correct_market, withdraw_correction
 from loppestars_core.markets.folding import fold
-from loppestars_core.markets.recording import Recorded, record_sighting
+from loppestars_core.markets.recording import Recorded, keep_listed, record_sighting
 from loppestars_core.markets.sameness import mean_the_same
 from loppestars_core.markets.sighting import SourceMarket, combine
 from loppestars_core.markets.vanishing import mark_vanished
@@ -75,6 +75,12 @@ async def start_of_crawl(session: AsyncSession) -> datetime:
     started: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
     await session.commit()
     return started
+
+
+async def at_once(session: AsyncSession) -> datetime:
+    """After everything of this transaction: a crawl that begins within it."""
+    found: datetime = (await session.execute(select(func.now() + text("interval '1 second'")))).scalar_one()
+    return found
 
 
 async def test_the_same_words_change_nothing(session: AsyncSession) -> None:
@@ -177,6 +183,75 @@ async def test_what_has_begun_does_not_vanish(session: AsyncSession) -> None:
         started = await start_of_crawl(session)
         assert await mark_vanished(session, "calendar", crawl_started=started, today=date(2026, 12, 6)) == 0
     assert (await the_market(session)).state == "scheduled"
+
+
+async def test_what_begins_today_does_not_vanish(session: AsyncSession) -> None:
+    """It may have begun: two crawls on the morning of the day must not take it out of today's list."""
+    await record_sighting(session, CALENDAR)
+    for _ in range(3):
+        started = await start_of_crawl(session)
+        assert await mark_vanished(session, "calendar", crawl_started=started, today=DAY) == 0
+    assert (await the_market(session)).state == "scheduled"
+
+
+async def test_a_source_that_lists_a_market_again_is_heard_again(session: AsyncSession) -> None:
+    """Its words went when it did not list the market; they come back with it, also when they are the same."""
+    await record_sighting(session, CALENDAR)
+    await record_sighting(session, EVENTS)
+    for _ in range(2):
+        await mark_vanished(session, "events", crawl_started=await start_of_crawl(session), today=TODAY)
+    assert (await the_market(session)).description is None
+    await session.commit()
+    assert await record_sighting(session, EVENTS) is Recorded.CHANGED
+    market = await the_market(session)
+    assert (market.name, market.description) == ("Loppemarked i Remisen", "Fund")
+
+
+async def test_what_is_listed_in_words_that_cannot_be_stored_does_not_vanish(session: AsyncSession) -> None:
+    """The source still lists it; what it said before stays. An unknown one is nothing to keep."""
+    await record_sighting(session, CALENDAR)
+    for _ in range(3):
+        started = await start_of_crawl(session)
+        await keep_listed(session, "calendar", "Remisen|1")
+        await keep_listed(session, "calendar", "unknown")
+        await session.commit()
+        assert await mark_vanished(session, "calendar", crawl_started=started, today=TODAY) == 0
+    assert (await the_market(session)).state == "scheduled"
+
+
+async def test_a_corrected_state_outlives_that_nobody_lists_the_market(session: AsyncSession) -> None:
+    """An admin knows that it takes place, or that it does not: no crawl says otherwise."""
+    for state in ("scheduled", "cancelled"):
+        await record_sighting(session, CALENDAR)
+        await correct_market(session, (await the_market(session)).id, {"state": state}, admin_id=None)
+        for _ in range(2):
+            assert await mark_vanished(session, "calendar", crawl_started=await at_once(session), today=TODAY) == 0
+        assert (await the_market(session)).state == state
+        await session.rollback()
+
+
+async def test_correcting_a_vanished_market_does_not_bring_it_back(session: AsyncSession) -> None:
+    """Another telephone number is no sign that it takes place; when the correction goes it is still gone."""
+    await record_sighting(session, CALENDAR)
+    for _ in range(2):
+        await mark_vanished(session, "calendar", crawl_started=await start_of_crawl(session), today=TODAY)
+    market_id = (await the_market(session)).id
+    await correct_market(session, market_id, {"organizer_phone": "12 34 56 78"}, admin_id=None)
+    assert (await the_market(session)).state == "vanished"
+    await withdraw_correction(session, market_id, "organizer_phone", admin_id=None)
+    assert (await the_market(session)).state == "vanished"
+    await correct_market(session, market_id, {"state": "scheduled"}, admin_id=None)
+    assert (await the_market(session)).state == "scheduled"
+
+
+async def test_a_market_that_one_source_calls_off_is_not_listed_by_the_other(session: AsyncSession) -> None:
+    """In whichever order they are crawled: one market, cancelled."""
+    called_off = replace(EVENTS, cancelled=True)
+    for first, second in ((CALENDAR, called_off), (called_off, CALENDAR)):
+        await record_sighting(session, first)
+        await record_sighting(session, second)
+        assert (await the_market(session)).state == "cancelled"
+        await session.rollback()
 
 
 async def test_a_correction_outlives_crawls(session: AsyncSession) -> None:

@@ -72,6 +72,11 @@ class MemoryStore:
     def __init__(self) -> None:
         self.markets: list[SourceMarket] = []
         self.failed: list[Problem] = []
+        self.still_listed: list[tuple[str, str]] = []
+
+    async def keep_listed(self, source: str, external_id: str) -> None:
+        """Note it."""
+        self.still_listed.append((source, external_id))
 
     async def record(self, market: SourceMarket, *, complete: bool) -> Recorded:
         """Everything is new; one name cannot be stored."""
@@ -130,6 +135,7 @@ async def test_what_cannot_be_stored_is_counted_with_its_reason() -> None:
     await run.take(Problem(Outcome.REMARK, "unknown glyph", "…"))
     assert (run.counts["seen"], run.counts["failed"], run.counts["new"]) == (2, 1, 1)
     assert store.failed[0].reason.startswith("could not be stored: ValueError")
+    assert store.still_listed == [("markedskalenderen", f"unstorable|{DAY}|{DAY}")], "it is listed all the same"
 
 
 async def test_nothing_is_taken_beyond_the_limit() -> None:

@@ -8,7 +8,7 @@ import uuid
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, literal_column, select, update
+from sqlalchemy import Row, delete, func, insert, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.database.models import Market, MarketOverride, MarketRedirect, MarketSighting, MarketState
@@ -17,6 +17,7 @@ from loppestars_core.markets.folding import fold, search_terms
 from loppestars_core.markets.sameness import mean_the_same
 from loppestars_core.markets.sighting import SourceMarket, combine, series_of
 
+_SAME = (MarketState.SCHEDULED, MarketState.CANCELLED)
 _SEARCHED = ("name", "city", "address", "municipality")
 
 
@@ -58,6 +59,13 @@ async def record_sighting(
     return Recorded.CHANGED
 
 
+async def keep_listed(session: AsyncSession, source: str, external_id: str) -> None:
+    """A source lists an occurrence, in words that cannot be stored: what it said before stays and is not missed."""
+    current = await _current_sighting(session, source, external_id)
+    if current is not None:
+        await _see_again(session, current)
+
+
 async def _moved_away(session: AsyncSession, said: SourceMarket, market_id: uuid.UUID) -> bool:
     """Whether a source moved its market to other days than those on which another source still has it."""
     others = [SourceMarket.of_raw(one.raw) for one in await _current_sightings(session, market_id)]
@@ -79,30 +87,32 @@ async def _record_first(session: AsyncSession, said: SourceMarket, run_id: uuid.
     return Recorded.NEW
 
 
-async def _see_again(session: AsyncSession, current: Row[int, uuid.UUID, str]) -> Recorded:
-    """The source still says the same: `last_seen_at` moves, and a market that had vanished is back."""
+async def _see_again(session: AsyncSession, current: Row[int, uuid.UUID, str, int]) -> Recorded:
+    """The source still says the same: `last_seen_at` moves, and words that had gone with their source are back."""
     await session.execute(
         update(MarketSighting).where(MarketSighting.id == current.id).values(last_seen_at=func.now(), missed_crawls=0),
     )
-    state = await session.execute(
-        update(Market).where(Market.id == current.market_id).values(last_seen_at=func.now()).returning(Market.state),
-    )
-    if state.scalar_one() != MarketState.VANISHED:
+    await session.execute(update(Market).where(Market.id == current.market_id).values(last_seen_at=func.now()))
+    if current.missed_crawls < CRAWLS_UNTIL_VANISHED:
         return Recorded.UNCHANGED
-    await refresh_market(session, current.market_id)
-    return Recorded.CHANGED
+    return Recorded.CHANGED if await refresh_market(session, current.market_id) else Recorded.UNCHANGED
 
 
-async def refresh_market(session: AsyncSession, market_id: uuid.UUID) -> bool:
-    """Put a market together again from what its sources say now and what admins corrected; True when it changed."""
+async def refresh_market(session: AsyncSession, market_id: uuid.UUID) -> dict[str, Any]:
+    """Put a market together again from what its sources say now and what admins corrected.
+
+    A market that no source lists any more has vanished and keeps its words. Returns the columns that changed.
+    """
     market = (
         await session.execute(
             select(Market).where(Market.id == market_id).execution_options(populate_existing=True).with_for_update(),
         )
     ).scalar_one()
     sightings = await _current_sightings(session, market_id)
-    listed = [one for one in sightings if one.missed_crawls < CRAWLS_UNTIL_VANISHED] or sightings
-    columns = combine([SourceMarket.of_raw(one.raw) for one in listed])
+    listed = [one for one in sightings if one.missed_crawls < CRAWLS_UNTIL_VANISHED]
+    columns = combine([SourceMarket.of_raw(one.raw) for one in listed or sightings])
+    if not listed:
+        columns["state"] = MarketState.VANISHED
     columns |= await _overrides(session, market_id)
     changed = {name: value for name, value in columns.items() if getattr(market, name) != value}
     values: dict[str, Any] = {"last_seen_at": max(one.last_seen_at for one in sightings)}
@@ -110,7 +120,7 @@ async def refresh_market(session: AsyncSession, market_id: uuid.UUID) -> bool:
         values |= {**_with_search(columns), "scraped_at": func.now()}
         await record_event(session, "market", market_id, _event_name(changed), {"fields": sorted(changed)})
     await session.execute(update(Market).where(Market.id == market_id).values(values))
-    return bool(changed)
+    return changed
 
 
 CRAWLS_UNTIL_VANISHED = 2
@@ -154,8 +164,9 @@ async def _same_market(session: AsyncSession, said: SourceMarket) -> uuid.UUID |
         select(MarketSighting.market_id, MarketSighting.source, MarketSighting.raw)
         .join(Market, Market.id == MarketSighting.market_id)
         .where(
-            # Written out, so that the partial index on dates applies.
-            Market.state == literal_column(f"'{MarketState.SCHEDULED}'"),
+            # Written out, so that the partial indexes on dates apply. A market that the other source calls off counts:
+            # it must not be listed as another one.
+            or_(*(Market.state == literal_column(f"'{state}'") for state in _SAME)),
             Market.start_date == said.start_date,
             Market.end_date == said.end_date,
             MarketSighting.superseded_at.is_(None),
@@ -171,9 +182,13 @@ async def _same_market(session: AsyncSession, said: SourceMarket) -> uuid.UUID |
     return candidates.pop() if len(candidates) == 1 else None
 
 
-async def _current_sighting(session: AsyncSession, source: str, external_id: str) -> Row[int, uuid.UUID, str] | None:
-    """Id, market and content hash of what a source said last."""
-    statement = select(MarketSighting.id, MarketSighting.market_id, MarketSighting.content_hash).where(
+async def _current_sighting(
+    session: AsyncSession, source: str, external_id: str
+) -> Row[int, uuid.UUID, str, int] | None:
+    """What a source said last: id, market, content hash, and how many crawls have missed it since."""
+    statement = select(
+        MarketSighting.id, MarketSighting.market_id, MarketSighting.content_hash, MarketSighting.missed_crawls
+    ).where(
         MarketSighting.source == source,
         MarketSighting.external_id == external_id,
         MarketSighting.superseded_at.is_(None),

@@ -6,15 +6,15 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.database.models import Market, MarketSighting, MarketState
-from loppestars_core.ledger import record_event
 from loppestars_core.markets.recording import CRAWLS_UNTIL_VANISHED, refresh_market
 
 
 async def mark_vanished(session: AsyncSession, source: str, *, crawl_started: datetime, today: date) -> int:
     """After a successful, whole crawl of a source: count the miss of each market that it did not list.
 
-    Only markets that have not begun count: sites stop listing what is running or over. A market vanishes when none
-    of its sources lists it any more; when one of several is left, that one's words remain. Returns how many vanished.
+    Only markets of days to come count: sites stop listing what is running or over, some on its morning. A market
+    vanishes when none of its sources lists it any more; when one of several is left, that one's words remain. Returns
+    how many vanished.
     """
     missed = await session.execute(
         update(MarketSighting)
@@ -23,22 +23,13 @@ async def mark_vanished(session: AsyncSession, source: str, *, crawl_started: da
             MarketSighting.superseded_at.is_(None),
             MarketSighting.last_seen_at < crawl_started,
             MarketSighting.missed_crawls < CRAWLS_UNTIL_VANISHED,
-            MarketSighting.market_id.in_(select(Market.id).where(Market.start_date >= today)),
+            MarketSighting.market_id.in_(select(Market.id).where(Market.start_date > today)),
         )
         .values(missed_crawls=MarketSighting.missed_crawls + 1)
         .returning(MarketSighting.market_id, MarketSighting.missed_crawls),
     )
     vanished = 0
     for market_id in {row.market_id for row in missed.all() if row.missed_crawls >= CRAWLS_UNTIL_VANISHED}:
-        listed = select(MarketSighting.id).where(
-            MarketSighting.market_id == market_id,
-            MarketSighting.superseded_at.is_(None),
-            MarketSighting.missed_crawls < CRAWLS_UNTIL_VANISHED,
-        )
-        if (await session.execute(listed.limit(1))).first() is not None:
-            await refresh_market(session, market_id)
-            continue
-        await session.execute(update(Market).where(Market.id == market_id).values(state=MarketState.VANISHED))
-        await record_event(session, "market", market_id, "market.vanished", {"source": source})
-        vanished += 1
+        changed = await refresh_market(session, market_id)
+        vanished += changed.get("state") == MarketState.VANISHED
     return vanished

@@ -103,9 +103,19 @@ class SourceRun:
             raise
         except (DBAPIError, ValueError, TypeError) as error:
             reason = f"could not be stored: {type(error).__name__}: {str(error)[:200]}"
+            await self._keep_listed(market.external_id)
             await self._take_problem(Problem(Outcome.FAILED, reason, snippet(market.name), market.url))
             return
         self._count(outcome)
+
+    async def _keep_listed(self, external_id: str) -> None:
+        try:
+            await self._store.keep_listed(self.name, external_id)
+        except (OperationalError, InterfaceError):
+            raise
+        except (DBAPIError, ValueError):
+            # The id itself cannot be stored, so no market has it.
+            log.debug("an id that cannot be stored", source=self.name)
 
     def _with_own_id(self, market: ListedMarket) -> ListedMarket:
         """Two towns may have a market of one name on one day: the id of the later one says which it is."""

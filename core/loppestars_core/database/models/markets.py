@@ -31,6 +31,8 @@ class Market(Base):
         CheckConstraint("latitude BETWEEN -90 AND 90", name="latitude_in_range"),
         CheckConstraint("longitude BETWEEN -180 AND 180", name="longitude_in_range"),
         Index("ix_markets_dates", "end_date", "start_date", postgresql_where=text("state = 'scheduled'")),
+        # Few: what one source calls off is looked for when another lists it.
+        Index("ix_markets_cancelled", "start_date", postgresql_where=text("state = 'cancelled'")),
         # Points on a plane of degrees: enough for a bounding box, and needs no PostGIS.
         Index(
             "ix_markets_position",
