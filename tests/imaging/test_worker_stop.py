@@ -1,6 +1,10 @@
 """A worker ends when it is told to, also in the moment in which it becomes ready."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -24,3 +28,38 @@ async def test_it_stops_in_any_moment(database_url: str, tmp_path: Path, moment:
     async with asyncio.timeout(10):
         await running
     assert time.monotonic() - started < 5
+
+
+async def test_it_stops_while_the_database_is_away(tmp_path: Path) -> None:
+    """Whoever stops it does not wait for a server that does not answer."""
+    nowhere = SecretStr("postgresql://nobody@127.0.0.1:1/none")
+    worker = Worker(ImagingSettings(database_url=nowhere, storage_dir=str(tmp_path)))
+    running = asyncio.create_task(worker.run())
+    await asyncio.sleep(1.5)
+    assert not worker.readiness().ready
+    started = time.monotonic()
+    worker.stop()
+    await running
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_told_to_stop_while_it_starts(tmp_path: Path, number: signal.Signals) -> None:
+    """Its engines start before it can work; none is left behind, and nothing is said but that it stopped."""
+    environment = os.environ | {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "STORAGE_DIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from loppestars_imaging.main import main; main()", "work"],
+        env=environment | {"METRICS_PORT": "0", "METRICS_HOST": "127.0.0.1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    task = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    engines: list[str] = []
+    while not engines:
+        engines = task.read_text().split()
+        time.sleep(0.005)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=30)  # the pipe ends when the last engine has ended
+    assert process.returncode == (-number if number == signal.SIGKILL else 0)
+    assert "Traceback" not in said

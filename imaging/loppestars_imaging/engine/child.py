@@ -13,6 +13,7 @@ import resource
 import select
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from loppestars_imaging.detectors.yunet import YuNet
 from loppestars_imaging.engine.confinement import bind_to_parent, bound_memory
@@ -48,11 +49,18 @@ def main() -> None:
     except ImagingError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(NO_DETECTOR)
-    serve = Server(anonymiser, arguments.style, arguments.min_confidence, arguments.orientations)
+    server = Server(anonymiser, arguments.style, arguments.min_confidence, arguments.orientations)
+    try:
+        _serve(server, answers)
+    except BrokenPipeError:
+        os._exit(0)  # the parent has gone: nobody is left to hear anything
+
+
+def _serve(server: "Server", answers: BinaryIO) -> None:
     answers.writelines(pack(None))
     answers.flush()
     while (received := _next_task()) is not None:
-        answers.writelines(pack(*serve.answer(*received)))
+        answers.writelines(pack(*server.answer(*received)))
         answers.flush()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import signal
 from collections.abc import Awaitable, Callable
 
 from loppestars_core.exit_codes import ExitCode
@@ -11,11 +12,14 @@ from loppestars_imaging.settings import ImagingSettings
 
 async def start(settings: ImagingSettings) -> ExitCode:
     """Run a worker until SIGTERM or SIGINT; raise OSError where its metrics port cannot be had."""
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
     engines = EnginePool(settings)
     starting = asyncio.create_task(engines.start())
     try:
         work = await asyncio.to_thread(_load)
-        return await work(settings, engines)
+        return await work(settings, engines, stopping)
     finally:
         starting.cancel()
         # What kept them from starting was said by the worker, which tries again.
@@ -23,7 +27,7 @@ async def start(settings: ImagingSettings) -> ExitCode:
         await engines.stop()
 
 
-def _load() -> Callable[[ImagingSettings, EnginePool], Awaitable[ExitCode]]:
+def _load() -> Callable[[ImagingSettings, EnginePool, asyncio.Event], Awaitable[ExitCode]]:
     """Import what takes a second; engines are other processes, and start meanwhile."""
     gc.disable()  # modules stay: looking for garbage among them takes a tenth of the time, and finds none
     try:

@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import signal
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import procrastinate
@@ -60,12 +59,14 @@ class AlwaysAgain(BaseRetryStrategy):
 class Worker:
     """One worker process: its engines, its queue connection, its readiness."""
 
-    def __init__(self, settings: ImagingSettings, engines: EnginePool | None = None) -> None:
-        """Take the engines, which may be starting already; by default its own."""
+    def __init__(
+        self, settings: ImagingSettings, engines: EnginePool | None = None, stopping: asyncio.Event | None = None
+    ) -> None:
+        """Take the engines, which may be starting already, and what tells it to stop; by default its own."""
         self._settings = settings
         self._engines = engines or EnginePool(settings)
         self._not_ready = "starting"
-        self._stopping = asyncio.Event()
+        self._stopping = stopping or asyncio.Event()
 
     def readiness(self) -> Readiness:
         """Ready when the model is loaded and the queue can be read."""
@@ -97,49 +98,65 @@ class Worker:
         """Load the model; without it this worker stays up, unready, and takes no job. False when stopped meanwhile."""
         while not self._stopping.is_set():
             try:
-                await self._engines.start()
+                return await self._unless_stopped(self._engines.start())
             except ImagingError as error:
                 self._not_ready = str(error)
                 log.error("engines do not start", error=str(error))  # noqa: TRY400 - the engine wrote its own trace
                 await self._pause(_MOST_RETRY_SECONDS)
-            else:
-                return True
         return False
+
+    async def _unless_stopped(self, action: Coroutine[Any, Any, None]) -> bool:
+        """Wait for it; return False, and end it, when told to stop first."""
+        acting, stopped = asyncio.create_task(action), asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({acting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if acting.done():
+                await acting
+            return acting.done()
+        finally:
+            await _end({acting, stopped})
 
     async def _work(self, work: PhotoWork, database: AsyncEngine) -> None:
         app = queue_app(self._settings)
         _register(app, work.process)
-        async with app.open_async():
-            loops = [
-                asyncio.create_task(self._every(RECOVERY_INTERVAL.total_seconds(), lambda: _recover(app))),
-                asyncio.create_task(self._every(RECOVERY_INTERVAL.total_seconds(), lambda: _measure(database))),
-            ]
-            worker = QueueWorker(
-                app,
-                queues=[PHOTO_QUEUE],
-                concurrency=self._settings.imaging_processes,
-                install_signal_handlers=False,
-                shutdown_graceful_timeout=self._settings.drain_seconds,
-                update_heartbeat_interval=HEARTBEAT_INTERVAL.total_seconds(),
-                stalled_worker_timeout=STALLED_AFTER.total_seconds(),
-                delete_jobs=DeleteJobCondition.SUCCESSFUL,
-            )
-            runner = asyncio.create_task(worker.run())  # type: ignore[no-untyped-call]
-            stopped = asyncio.create_task(self._stopping.wait())
-            self._not_ready = ""
-            log.info("waiting for photos", processes=self._settings.imaging_processes)
-            try:
-                await asyncio.wait({runner, stopped, *loops}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                if self._stopping.is_set():
-                    self._not_ready = "stopping"
-                # Not cancelled: a cancellation while it registers itself can get lost, and it would work on for ever.
-                worker.stop()  # type: ignore[no-untyped-call]
-                await asyncio.wait({runner}, timeout=self._settings.drain_seconds + _UNREGISTER_SECONDS)
-                await _end({runner, stopped, *loops})
-            for task in (runner, *loops):
-                if not task.cancelled() and (error := task.exception()) is not None:
-                    raise error
+        try:
+            # A server that does not answer is waited for half a minute.
+            if await self._unless_stopped(app.connector.open_async()):
+                await self._take_photos(app, database)
+        finally:
+            await app.close_async()  # also what was opened only halfway: it would try to connect for ever
+
+    async def _take_photos(self, app: procrastinate.App, database: AsyncEngine) -> None:
+        loops = [
+            asyncio.create_task(self._every(RECOVERY_INTERVAL.total_seconds(), lambda: _recover(app))),
+            asyncio.create_task(self._every(RECOVERY_INTERVAL.total_seconds(), lambda: _measure(database))),
+        ]
+        worker = QueueWorker(
+            app,
+            queues=[PHOTO_QUEUE],
+            concurrency=self._settings.imaging_processes,
+            install_signal_handlers=False,
+            shutdown_graceful_timeout=self._settings.drain_seconds,
+            update_heartbeat_interval=HEARTBEAT_INTERVAL.total_seconds(),
+            stalled_worker_timeout=STALLED_AFTER.total_seconds(),
+            delete_jobs=DeleteJobCondition.SUCCESSFUL,
+        )
+        runner = asyncio.create_task(worker.run())  # type: ignore[no-untyped-call]
+        stopped = asyncio.create_task(self._stopping.wait())
+        self._not_ready = ""
+        log.info("waiting for photos", processes=self._settings.imaging_processes)
+        try:
+            await asyncio.wait({runner, stopped, *loops}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if self._stopping.is_set():
+                self._not_ready = "stopping"
+            # Not cancelled: a cancellation while it registers itself can get lost, and it would work on for ever.
+            worker.stop()  # type: ignore[no-untyped-call]
+            await asyncio.wait({runner}, timeout=self._settings.drain_seconds + _UNREGISTER_SECONDS)
+            await _end({runner, stopped, *loops})
+        for task in (runner, *loops):
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
 
     async def _every(self, seconds: float, action: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -186,12 +203,9 @@ async def _measure(database: AsyncEngine) -> None:
     STORED_BYTES.set(float(stored))
 
 
-async def work(settings: ImagingSettings, engines: EnginePool) -> ExitCode:
-    """Run a worker with its metrics server until SIGTERM or SIGINT."""
-    worker = Worker(settings, engines)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, worker.stop)
+async def work(settings: ImagingSettings, engines: EnginePool, stopping: asyncio.Event) -> ExitCode:
+    """Run a worker with its metrics server until it is told to stop."""
+    worker = Worker(settings, engines, stopping)
     server = start_metrics_server("imaging", settings.metrics_host, settings.metrics_port, worker.readiness)
     log.info("listening", metrics_port=server.port)
     try:
