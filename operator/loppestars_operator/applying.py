@@ -22,6 +22,7 @@ log: Any = structlog.get_logger(__name__)
 NOT_FOUND: Final = 404
 UNPROCESSABLE: Final = (400, 422)
 FORBIDDEN: Final = 403
+CONFLICT: Final = "FieldManagerConflict"
 # Server-side apply says with a 500 that a field does not exist or is of another type.
 UNTYPED: Final = "failed to create typed patch object"
 # What the API server says where a right is missing; other refusals are admission's.
@@ -106,14 +107,14 @@ class Applier:
         """Create a Job: its template is immutable, so one that is there is left as it is."""
         if key_of(manifest) in observed:
             return Changes({key_of(manifest): Outcome.UNCHANGED})
-        return await self._write(manifest)
+        return await self._write(manifest, new=True)
 
     async def _apply_one(self, manifest: Manifest, observed: Observed | None, facts: Facts) -> Changes:
         key, kind = key_of(manifest), kind_of(manifest)
         if kind.addon and kind.group not in facts.groups:
             return Changes({}, (_missing_addon(manifest, kind.group),))
         if observed is None:
-            return await self._write(manifest)
+            return await self._write(manifest, new=True)
         rendering = manifest["metadata"]["annotations"][RENDERING_ANNOTATION]
         if observed.agreed == rendering:
             return Changes({key: Outcome.UNCHANGED})
@@ -157,10 +158,20 @@ class Applier:
         self._store.put(live)
         return Changes({key: Outcome.CONFIGURED})
 
-    async def _write(self, manifest: Manifest) -> Changes:
+    async def _write(self, manifest: Manifest, *, new: bool = False) -> Changes:
+        """Apply an object. A `new` one is applied without force at first: somebody else's may have its name."""
         key, kind = key_of(manifest), kind_of(manifest)
+        path = kind.path(key.namespace, key.name)
         try:
-            live, created = await self._kube.apply(kind.path(key.namespace, key.name), manifest)
+            try:
+                live, created = await self._kube.apply(path, manifest, force=not new)
+            except KubeError as error:
+                if CONFLICT not in error.causes:
+                    raise
+                if not await self._was_ours(key):
+                    metrics.WRITES.labels(key.kind, "failed").inc()
+                    return Changes({}, (_taken(error, key, _component(manifest)),))
+                live, created = await self._kube.apply(path, manifest)
         except KubeError as error:
             metrics.WRITES.labels(key.kind, "failed").inc()
             return Changes({}, (explain(error, key, _component(manifest)),))
@@ -172,6 +183,13 @@ class Applier:
         # What was just applied agrees, unless somebody changes it again.
         self._store.agree(live, manifest["metadata"].get("annotations", {}).get(RENDERING_ANNOTATION, ""))
         return Changes({key: outcome})
+
+    async def _was_ours(self, key: ObjectKey) -> bool:
+        """Whether an object that is not watched was applied by us: somebody may have taken its labels."""
+        found = await self._kube.get(
+            kind_named(key.kind).path(key.namespace), {"fieldSelector": f"metadata.name={key.name}"}
+        )
+        return any(owned_fields(one) is not None for one in found["items"])
 
     async def _cede_replicas(self, manifest: Manifest, live: Manifest) -> Problem | None:
         """Hand `replicas` over at its live value: dropping an owned one would fall to 1, even beside an autoscaler."""
@@ -223,6 +241,14 @@ def _forbidden(message: str, component: str | None) -> Problem:
     else:
         reason, told = "Refused", f"refused by a rule of the cluster: {message}"
     return Problem(reason, told, transient=False, component=component)
+
+
+def _taken(error: KubeError, key: ObjectKey, component: str | None) -> Problem:
+    message = (
+        f"{key} exists and is not this stack's, so it is left alone ({error.message}); remove it, or give the stack "
+        "another name"
+    )
+    return Problem("NameTaken", message, transient=False, component=component)
 
 
 def _missing_addon(manifest: Manifest, group: str) -> Problem:

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 import aiohttp
 from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import load_incluster_config, load_kube_config
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from loppestars_operator.naming import FIELD_MANAGER
 
@@ -25,7 +25,8 @@ CALL_TIMEOUT: Final = 10.0
 IN_FLIGHT: Final = 16
 # Silence longer than this on a watch that sends bookmarks about every minute means a dead connection.
 WATCH_SILENCE: Final = 150.0
-PAGE: Final = "500"
+# Small pages: what a list leaves behind in memory is as large as its largest page, unpacked.
+PAGE: Final = "100"
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 CREATED: Final = 201
@@ -126,8 +127,12 @@ class Kube:
         """Replace an object; its resourceVersion makes it safe against others."""
         return await self._call("PUT", path, body=body, params={"fieldManager": FIELD_MANAGER}, timeout=timeout)
 
-    async def apply(self, path: str, body: Json, *, manager: str = FIELD_MANAGER) -> tuple[Json, bool]:
-        """Server-side apply with force: what is rendered is ours, the rest stays as others left it.
+    async def apply(
+        self, path: str, body: Json, *, manager: str = FIELD_MANAGER, force: bool = True
+    ) -> tuple[Json, bool]:
+        """Server-side apply: what is rendered is ours, the rest stays as others left it.
+
+        Without `force` fields that others set otherwise are a KubeError 409 with the cause FieldManagerConflict.
 
         Returns:
             The object as it is now, and whether it was created.
@@ -136,7 +141,7 @@ class Kube:
             "PATCH",
             path,
             body=body,
-            params={"fieldManager": manager, "force": "true"},
+            params={"fieldManager": manager, "force": "true" if force else "false"},
             content_type="application/apply-patch+yaml",
         )
         return live, status == CREATED
@@ -204,14 +209,15 @@ class Kube:
     async def _answer(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        token = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-        merged = {**(headers or {}), **({"Authorization": token} if token else {})}
         try:
+            # Reads the token's file anew each minute, which may just be being replaced.
+            token = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+            merged = {**(headers or {}), **({"Authorization": token} if token else {})}
             async with self._session.request(method, self._url + path, headers=merged, **options) as answer:
                 if answer.status >= HTTP_ERROR:
                     raise KubeError.from_body(answer.status, await answer.text())
                 yield answer
-        except (aiohttp.ClientError, TimeoutError, ConnectionError, ssl.SSLError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ConfigException) as error:
             raise Unreachable(error) from error
 
 

@@ -144,7 +144,8 @@ def first_problem(pods: Iterable[Manifest]) -> PodProblem | None:
 def pod_problem(pod: Manifest) -> PodProblem | None:
     """Return why a pod does not start or keeps ending, in the kubelet's or the process's words."""
     status = pod.get("status") or {}
-    for container in status.get("containerStatuses") or ():
+    # Init containers are others': a mesh's, or a policy's. The pod waits for them all the same.
+    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
         waiting = (container.get("state") or {}).get("waiting") or {}
         reason = waiting.get("reason", "")
         if reason == "CrashLoopBackOff":

@@ -52,10 +52,12 @@ def trimmed(live: Manifest) -> Manifest:
         return {**live, "metadata": meta}
     status: dict[str, Any] = live.get("status") or {}
     kept: dict[str, Any] = {key: status[key] for key in ("phase", "reason", "message", "conditions") if key in status}
-    kept["containerStatuses"] = [
-        {key: one[key] for key in ("name", "ready", "restartCount", "state", "lastState") if key in one}
-        for one in status.get("containerStatuses") or ()
-    ]
+    for which in ("containerStatuses", "initContainerStatuses"):
+        if which in status:
+            kept[which] = [
+                {key: one[key] for key in ("name", "ready", "restartCount", "state", "lastState") if key in one}
+                for one in status[which]
+            ]
     meta.pop("managedFields")
     return {**live, "metadata": meta, "spec": {}, "status": kept}
 

@@ -104,6 +104,16 @@ class TestProblems:
         assert problem
         assert problem.message == "new"
 
+    def test_init_container_that_fails(self) -> None:
+        """Injected by somebody else; our own container only waits, without a word."""
+        ended = {"terminated": {"exitCode": 1, "message": "no certificate"}}
+        init = {"name": "mesh-init", "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": ended}
+        body = pod({"waiting": {"reason": "PodInitializing"}})
+        body["status"]["initContainerStatuses"] = [init]
+        found = first_problem([body])
+        assert found
+        assert (found.reason, found.message) == ("CrashLoopBackOff", "no certificate")
+
     def test_unschedulable(self) -> None:
         """The scheduler's words."""
         condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}

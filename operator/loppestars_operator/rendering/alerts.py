@@ -7,14 +7,16 @@ AlertRule = dict[str, Any]
 RUNBOOK = "https://github.com/loppestars/loppestars/blob/main/docs/alerts.md#"
 
 
-def alert_groups(namespace: str, stack: str, *, storage_budget: int | None = None) -> list[dict[str, Any]]:
-    """Return the rule groups of one stack; `storage_budget` is in bytes."""
+def alert_groups(
+    namespace: str, stack: str, *, storage_budget: int | None = None, crawls: bool = True
+) -> list[dict[str, Any]]:
+    """Return the rule groups of one stack; `storage_budget` is in bytes, `crawls` says that a schedule is kept."""
     pods = f'namespace="{namespace}",stack="{stack}"'
     seen_by_operator = f'stack_namespace="{namespace}",stack="{stack}"'
     rules = [
         *_api_alerts(pods),
         *_photo_alerts(pods, storage_budget),
-        *_operator_alerts(seen_by_operator),
+        *_operator_alerts(seen_by_operator, crawls=crawls),
     ]
     labels = {"stack_namespace": namespace, "stack": stack}
     return [
@@ -84,15 +86,16 @@ def _photo_alerts(pods: str, storage_budget: int | None) -> list[AlertRule]:
     return rules
 
 
-def _operator_alerts(stack: str) -> list[AlertRule]:
+def _operator_alerts(stack: str, *, crawls: bool) -> list[AlertRule]:
+    no_crawl = _alert(
+        "LoppestarsNoSuccessfulCrawl",
+        f"time() - max(loppestars_operator_crawl_last_success_timestamp_seconds{{{stack}}}) > 26 * 3600",
+        "5m",
+        "warning",
+        "No crawl has succeeded for 26 hours",
+    )
     return [
-        _alert(
-            "LoppestarsNoSuccessfulCrawl",
-            f"time() - max(loppestars_operator_crawl_last_success_timestamp_seconds{{{stack}}}) > 26 * 3600",
-            "5m",
-            "warning",
-            "No crawl has succeeded for 26 hours",
-        ),
+        *([no_crawl] if crawls else []),
         _alert(
             "LoppestarsStackNotReady",
             f"max(loppestars_operator_stack_ready{{{stack}}}) == 0",

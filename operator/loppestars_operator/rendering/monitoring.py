@@ -40,11 +40,13 @@ def _pod_monitor(blueprint: Blueprint) -> Manifest:
 def _rule(blueprint: Blueprint) -> Manifest:
     key = blueprint.stack.key
     budget = blueprint.spec.monitoring.storage_budget
+    # A schedule that is suspended on purpose is no reason to wake anybody.
+    crawls = not blueprint.spec.crawler.suspend
     return {
         "apiVersion": f"{MONITORING_GROUP}/v1",
         "kind": "PrometheusRule",
         "metadata": _metadata(blueprint),
-        "spec": {"groups": alert_groups(key.namespace, key.name, storage_budget=budget)},
+        "spec": {"groups": alert_groups(key.namespace, key.name, storage_budget=budget, crawls=crawls)},
     }
 
 

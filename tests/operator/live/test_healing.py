@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loppestars_operator.kinds import OWNED_KINDS, STACK, OwnedKind, kind_named
-from tests.factories.cluster_client import AuditLog, Client, eventually
+from tests.factories.cluster_client import AuditLog, Client, condition, eventually
 from tests.factories.operator_process import ACCOUNT, OperatorProcess
 
 if TYPE_CHECKING:
@@ -221,3 +221,42 @@ async def test_replicas_are_handed_over_at_their_live_value(client: Client, oper
     await asyncio.sleep(1)
     await handed_over()
     assert seen == {3}
+
+
+async def test_what_has_the_name_of_ours_but_is_somebody_elses(client: Client, operator: OperatorProcess) -> None:
+    """It is not taken over, the status names it, and the stack goes on once it is gone."""
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "fair-api", "namespace": client.namespace},
+        "spec": {"selector": {"app.kubernetes.io/name": "another"}, "ports": [{"name": "http", "port": 80}]},
+    }
+    await client.kube.apply(SERVICE.path(client.namespace, "fair-api"), service, manager="helm")
+    await client.apply_stack()
+    status = await client.stack_when(lambda status: condition(status, "Stalled")["reason"] == "NameTaken")
+    message = condition(status, "Stalled")["message"]
+    assert message.startswith(f"Service {client.namespace}/fair-api exists and is not this stack's")
+    assert 'conflict with "helm"' in message
+    live = await client.get(SERVICE, "fair-api")
+    assert live
+    assert live["spec"]["selector"] == {"app.kubernetes.io/name": "another"}
+    assert "ownerReferences" not in live["metadata"]
+    await client.delete(SERVICE, "fair-api")
+    await client.annotate("fair", reconcile="1")
+    await client.ready()
+
+
+async def test_ours_whose_labels_somebody_took(client: Client, operator: OperatorProcess) -> None:
+    """Not seen by the watches any more, and still ours."""
+    await client.apply_stack()
+    await client.ready()
+    before = await client.get(SERVICE, "fair-api")
+    assert before
+    labels = {"app.kubernetes.io/managed-by": "somebody", "loppestars.dev/stack": "other"}
+    await client.patch(SERVICE, "fair-api", {"metadata": {"labels": labels}}, manager="kubectl-edit")
+
+    async def back() -> bool:
+        live = await client.get(SERVICE, "fair-api")
+        return live is not None and live["metadata"]["labels"] == before["metadata"]["labels"]
+
+    await eventually(back, within=HEALS_WITHIN)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from loppestars_operator.rendering import Facts, render
 from loppestars_operator.rendering.alerts import alert_groups
 from tests.factories.promtool import alerts_after, check_rules
+from tests.factories.stacks import make_blueprint, make_stack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +64,17 @@ def test_every_alert_is_tried_both_ways() -> None:
     names = {rule["alert"] for group in GROUPS for rule in group["rules"]}
     assert names == {alert for alert, _, _, fires in CASES if fires}
     assert names == {alert for alert, _, _, fires in CASES if not fires}
+
+
+@pytest.mark.parametrize("suspend", [True, False])
+def test_suspended_schedule_is_no_alarm(suspend: bool) -> None:  # noqa: FBT001
+    """Nobody is woken because of crawls that were turned off."""
+    stack = make_stack(crawler={"suspend": suspend})
+    rendered = render(make_blueprint(stack, Facts(frozenset({"monitoring.coreos.com"}))))
+    (rule,) = [one for one in rendered if one["kind"] == "PrometheusRule"]
+    names = [one["alert"] for group in rule["spec"]["groups"] for one in group["rules"]]
+    assert ("LoppestarsNoSuccessfulCrawl" in names) is not suspend
+    assert "LoppestarsStackNotReady" in names
 
 
 def test_promtool_accepts_all_rules(tmp_path: Path) -> None:
