@@ -88,7 +88,10 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
         launcher = open_launcher(settings, engine)
         stack.push_async_callback(launcher.close)
         await _in_background(stack, keep_exchanging(list_limiter, engine))
-        await _in_background(stack, _keep_sweeping(limiter.sweep, lambda: list_limiter.sweep(engine)))
+        crawls = Crawls(engine, launcher, settings.crawl_sources)
+        await _in_background(
+            stack, _keep_sweeping(limiter.sweep, lambda: list_limiter.sweep(engine), crawls.close_dead)
+        )
         yield Services(
             settings=settings,
             engine=engine,
@@ -117,7 +120,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 Limits(settings.max_photo_bytes, timedelta(minutes=settings.tokenless_process_minutes)),
             ),
             sent_photos=SentPhotos(engine, storage, settings.originals_bucket, MAX_RESULT_BYTES),
-            crawls=Crawls(engine, launcher, settings.crawl_sources),
+            crawls=crawls,
             uploads=Uploads(at_once=settings.max_uploads, max_bytes=settings.max_photo_bytes),
         )
 

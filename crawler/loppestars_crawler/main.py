@@ -11,6 +11,7 @@ from loppestars_core.settings import describe, load_settings
 from loppestars_crawler.sample_site.server import serve
 from loppestars_crawler.settings import CrawlerSettings
 
+_MOST_MARKETS = 1_000_000
 _EXIT_CODES = """exit codes:
   0    finished, also when some items failed; they are counted
   1    a source failed, or the database; the others are kept
@@ -101,8 +102,9 @@ def _add_sample_site(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of markets: 1 or more")
+    # The length first: Python refuses to read a number of thousands of digits, and the record holds 32 bits.
+    if not text.isdecimal() or len(text) > len(str(_MOST_MARKETS)) or not 1 <= int(text) <= _MOST_MARKETS:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of markets: 1 or more, at most {_MOST_MARKETS}")
     return int(text)
 
 

@@ -18,6 +18,7 @@ from kubernetes import client as kubernetes_client
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from loppestars_api import services
 from loppestars_api.app import create_app
 from loppestars_api.crawls.cluster_launcher import ClusterCrawlLauncher
 from loppestars_api.crawls.launching import CrawlOrder, LaunchFailed
@@ -235,6 +236,22 @@ class TestRecords:
         """Whatever is in the place of the id."""
         assert (await client.get(f"/scraper/runs/{run_id}", headers=admin)).status_code == 404
         assert (await client.post(f"/scraper/runs/{run_id}/cancel", headers=admin)).status_code == 404
+
+    async def test_a_run_whose_process_died_elsewhere_is_closed(
+        self,
+        api_settings: ApiSettings,
+        admin: dict[str, str],
+        session: AsyncSession,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """As a pod that ran out of memory: nobody triggers anything, and the record says what happened."""
+        monkeypatch.setattr(services, "SWEEP_SECONDS", 0.05)
+        run = await begin_run(session, uuid.uuid4(), trigger=CrawlTrigger.SCHEDULE, sources=["loppemarkeder"])
+        await session.commit()
+        app, client = client_of(api_settings, "true")
+        async with app.router.lifespan_context(app), client:
+            record = await until_finished(client, str(run.id), admin)
+        assert (record["state"], "ended without a word" in record["error"]) == ("failed", True)
 
 
 class TestCancel:

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from loppestars_core.crawls import (
@@ -14,6 +14,7 @@ from loppestars_core.crawls import (
     add_failed_item,
     begin_run,
     cancel_requested,
+    close_dead_runs,
     find_run,
     finish_run,
     list_runs,
@@ -25,7 +26,7 @@ from loppestars_core.crawls import (
 from loppestars_core.crawls.lock import lock_is_held
 from loppestars_core.crawls.runs import failed_items
 from loppestars_core.database.engine import sessions
-from loppestars_core.database.models import CrawlState, CrawlTrigger
+from loppestars_core.database.models import CrawlState, CrawlTrigger, DomainEvent
 from loppestars_core.settings import DatabaseSettings
 
 SOURCES = ["markedskalenderen"]
@@ -85,13 +86,41 @@ class TestRequest:
         """A pending run of an hour ago is failed."""
         old, _ = await request_run(session, trigger=CrawlTrigger.API, sources=SOURCES)
         await session.execute(text("UPDATE crawl_runs SET created_at = now() - interval '1 hour'"))
-        session.expire_all()
         fresh, created = await request_run(session, trigger=CrawlTrigger.API, sources=SOURCES)
         assert created
         assert fresh.id != old.id
 
+    async def test_dead_runs_are_found_without_a_trigger(
+        self, session: AsyncSession, database_settings: DatabaseSettings
+    ) -> None:
+        """Whoever looks after the records may close them at any time; those alive and those that wait are left."""
+        async with CrawlLock(database_settings):
+            run = await begin_run(session, uuid.uuid4(), trigger=CrawlTrigger.SCHEDULE, sources=SOURCES)
+            await session.commit()
+            await close_dead_runs(session)
+            assert (await find_run(session, run.id)).state == CrawlState.RUNNING
+        waiting = uuid.uuid4()
+        await session.execute(
+            text("INSERT INTO crawl_runs (id, trigger, created_at) VALUES (:id, 'api', now() - interval '1 hour')"),
+            {"id": waiting},
+        )
+        await session.commit()
+        await close_dead_runs(session)
+        assert (await find_run(session, run.id)).state == CrawlState.FAILED
+        assert (await find_run(session, waiting)).state == CrawlState.PENDING, "its Job may still wait for a node"
+
 
 class TestLife:
+    async def test_a_run_that_waited_long_for_its_node_begins(self, session: AsyncSession) -> None:
+        """A cluster may take longer than `PENDING_EXPIRES` to start the process: here it is."""
+        run, _ = await request_run(session, trigger=CrawlTrigger.API, sources=SOURCES)
+        run_id = run.id
+        await session.execute(text("UPDATE crawl_runs SET created_at = now() - interval '1 hour'"))
+        await session.commit()
+        session.expire_all()
+        begun = await begin_run(session, run_id, trigger=CrawlTrigger.CLI, sources=SOURCES)
+        assert (begun.state, begun.trigger) == ("running", "api")
+
     async def test_from_pending_to_done(self, session: AsyncSession) -> None:
         """Begin continues the pending row; progress and counts are stored; a second end changes nothing."""
         run, _ = await request_run(session, trigger=CrawlTrigger.API, sources=SOURCES)
@@ -114,8 +143,22 @@ class TestLife:
             run = await record_superseded(session, run_id, trigger=CrawlTrigger.SCHEDULE, sources=SOURCES)
             assert run.state == CrawlState.SUPERSEDED
             assert run.finished_at is not None
+        done = await begin_run(session, uuid.uuid4(), trigger=CrawlTrigger.CLI, sources=SOURCES)
+        await finish_run(session, done.id, CrawlState.SUCCEEDED)
+        kept = await record_superseded(session, done.id, trigger=CrawlTrigger.CLI, sources=SOURCES)
+        assert kept.state == CrawlState.SUCCEEDED
+        events = select(DomainEvent.event).where(DomainEvent.subject_id == str(done.id)).order_by(DomainEvent.id)
+        assert list((await session.execute(events)).scalars()) == ["crawl.running", "crawl.succeeded"]
 
-    async def test_cancel(self, session: AsyncSession) -> None:
+    async def test_cancelling_a_dead_run_ends_it(self, session: AsyncSession) -> None:
+        """Nobody is left who could look at the wish: the record ends at once, and says why."""
+        dead = await begin_run(session, uuid.uuid4(), trigger=CrawlTrigger.CLI, sources=SOURCES)
+        await session.commit()
+        ended = await request_cancel(session, dead.id)
+        assert (ended.state, "ended without a word" in str(ended.error)) == ("cancelled", True)
+        assert ended.finished_at is not None
+
+    async def test_cancel(self, session: AsyncSession, database_settings: DatabaseSettings) -> None:
         """Pending ends at once, running is asked to stop, finished is refused, unknown is not found."""
         pending, _ = await request_run(session, trigger=CrawlTrigger.API, sources=SOURCES)
         assert (await request_cancel(session, pending.id)).state == CrawlState.CANCELLED
@@ -123,9 +166,10 @@ class TestLife:
             await request_cancel(session, pending.id)
         begun = await begin_run(session, pending.id, trigger=CrawlTrigger.CLI, sources=SOURCES)
         assert begun.state == CrawlState.CANCELLED
-        running = await begin_run(session, uuid.uuid4(), trigger=CrawlTrigger.CLI, sources=SOURCES)
-        assert not await cancel_requested(session, running.id)
-        assert (await request_cancel(session, running.id)).state == CrawlState.RUNNING
-        assert await cancel_requested(session, running.id)
+        async with CrawlLock(database_settings):
+            running = await begin_run(session, uuid.uuid4(), trigger=CrawlTrigger.CLI, sources=SOURCES)
+            assert not await cancel_requested(session, running.id)
+            assert (await request_cancel(session, running.id)).state == CrawlState.RUNNING
+            assert await cancel_requested(session, running.id)
         with pytest.raises(CrawlNotFound):
             await request_cancel(session, uuid.uuid4())

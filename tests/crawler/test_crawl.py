@@ -224,6 +224,8 @@ def test_vanished_and_back(crawler: Crawler, site: FaultySite) -> None:
     [
         (("--source", "nowhere"), {}, "known are markedskalenderen, loppemarkeder"),
         (("--limit", "0"), {}, "1 or more"),
+        (("--limit", "3000000000"), {}, "at most 1000000"),
+        (("--limit", "9" * 5000), {}, "at most 1000000"),
         (("--run-id", "x"), {}, "no UUID"),
         (("--unknown",), {}, "unrecognized arguments"),
         ((), {"CRAWL_SOURCES": "nowhere"}, "CRAWL_SOURCES"),

@@ -13,6 +13,7 @@ from loppestars_api.metrics import CRAWL_TRIGGERS
 from loppestars_core.crawls import (
     CrawlAlreadyFinished,
     CrawlNotFound,
+    close_dead_runs,
     find_run,
     finish_run,
     list_runs,
@@ -77,6 +78,11 @@ class Crawls:
             raise Conflict(f"There is nothing to cancel: {finished}.") from None
         await self._launcher.cancel(run_id)
         return RunRecord.of(run)
+
+    async def close_dead(self) -> None:
+        """End the records of crawls whose process is gone, so that none says `running` until somebody triggers."""
+        async with self._sessions.begin() as session:
+            await close_dead_runs(session)
 
     async def newest(self, limit: int, offset: int) -> list[RunRecord]:
         async with self._sessions() as session:

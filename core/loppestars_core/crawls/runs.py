@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -23,6 +22,7 @@ from loppestars_core.logging import current_request_id
 
 # A pending run whose process has not taken the lock by then never will.
 PENDING_EXPIRES = timedelta(minutes=5)
+_DEAD = "its process ended without a word; what it had stored is kept"
 _LONGEST_SNIPPET = 2000
 _LONGEST_ERROR = 2000
 
@@ -44,7 +44,8 @@ async def request_run(
     requested_by: str | None = None,
 ) -> tuple[CrawlRun, bool]:
     """A pending run and True; or the run that is active already, and False. Safe from several replicas at once."""
-    await _close_dead_runs(session)
+    await close_dead_runs(session)
+    await _close_forgotten_runs(session)
     active = await _active(session)
     if active is not None:
         return active, False
@@ -88,7 +89,8 @@ async def begin_run(  # noqa: PLR0913 - what a run is
 
     A run that was cancelled or finished before it began comes back unchanged: the caller looks at its state.
     """
-    await _close_dead_runs(session, we_hold_the_lock=True)
+    await close_dead_runs(session, we_hold_the_lock=True)
+    await _close_forgotten_runs(session, but=run_id)
     values = {
         "state": CrawlState.RUNNING,
         "sources": sources,
@@ -124,12 +126,14 @@ async def record_superseded(
         "finished_at": func.now(),
         "error": "another crawl was running",
     }
-    await session.execute(
+    superseded = await session.execute(
         upsert(CrawlRun)
         .values(id=run_id, trigger=trigger, sources=sources, **values)
         .on_conflict_do_update(index_elements=[CrawlRun.id], set_=values, where=CrawlRun.state == CrawlState.PENDING)
+        .returning(CrawlRun.id)
     )
-    await record_event(session, "crawl", run_id, "crawl.superseded")
+    if superseded.scalar_one_or_none() is not None:
+        await record_event(session, "crawl", run_id, "crawl.superseded")
     return await find_run(session, run_id)
 
 
@@ -167,7 +171,7 @@ async def finish_run(
 
 
 async def request_cancel(session: AsyncSession, run_id: uuid.UUID) -> CrawlRun:
-    """Cancel a pending run at once; ask a running one to stop (it keeps what it has done).
+    """Cancel a pending run at once; ask a running one to stop (it keeps what it has done), and end one that is dead.
 
     Raises:
         CrawlNotFound: no such run.
@@ -178,6 +182,8 @@ async def request_cancel(session: AsyncSession, run_id: uuid.UUID) -> CrawlRun:
         raise CrawlAlreadyFinished(f"the run has {run.state}")
     if run.state == CrawlState.PENDING:
         await finish_run(session, run_id, CrawlState.CANCELLED, error="cancelled before it started")
+    elif not await lock_is_held(session):
+        await finish_run(session, run_id, CrawlState.CANCELLED, error=_DEAD)
     await session.execute(
         update(CrawlRun)
         .where(CrawlRun.id == run_id)
@@ -241,16 +247,19 @@ async def _active(session: AsyncSession) -> CrawlRun | None:
     return (await session.execute(statement)).scalar_one_or_none()
 
 
-async def _close_dead_runs(session: AsyncSession, *, we_hold_the_lock: bool = False) -> None:
-    """Fail runs whose process is gone: running without the lock, or pending for too long."""
-    unfinished = (
-        await session.execute(select(CrawlRun).where(CrawlRun.state.in_([CrawlState.PENDING, CrawlState.RUNNING])))
-    ).scalars()
-    for run in list(unfinished):
-        values: dict[str, Any] | None = None
-        if run.state == CrawlState.RUNNING and (we_hold_the_lock or not await lock_is_held(session)):
-            values = {"error": "its process ended without a word; what it had stored is kept"}
-        elif run.state == CrawlState.PENDING and run.created_at < now_utc() - PENDING_EXPIRES:
-            values = {"error": "it was never started"}
-        if values is not None:
-            await finish_run(session, run.id, CrawlState.FAILED, **values)
+async def close_dead_runs(session: AsyncSession, *, we_hold_the_lock: bool = False) -> None:
+    """Fail runs that say `running` although their process is gone: nobody holds the lock, or we do ourselves."""
+    running = select(CrawlRun.id).where(CrawlRun.state == CrawlState.RUNNING)
+    for run_id in (await session.execute(running)).scalars().all():
+        if we_hold_the_lock or not await lock_is_held(session):
+            await finish_run(session, run_id, CrawlState.FAILED, error=_DEAD)
+
+
+async def _close_forgotten_runs(session: AsyncSession, *, but: uuid.UUID | None = None) -> None:
+    """Fail runs that have been pending for too long, but the one whose process is here after all."""
+    pending = select(CrawlRun.id).where(
+        CrawlRun.state == CrawlState.PENDING, CrawlRun.created_at < now_utc() - PENDING_EXPIRES
+    )
+    for run_id in (await session.execute(pending)).scalars().all():
+        if run_id != but:
+            await finish_run(session, run_id, CrawlState.FAILED, error="it was never started")
