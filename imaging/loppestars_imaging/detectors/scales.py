@@ -40,6 +40,8 @@ class ScalePlan:
     """Small photos are enlarged by at most this much."""
     coarse_side: int = 640
     """Long side of the scale for large faces."""
+    coarse_enlargement: float = 1.25
+    """Small photos are enlarged by at most this much for it: enlarged noise hides a face from the detector alone."""
     crowd_side: int = 3200
     """Long side of the scale that is added where the finest one has found small faces: there may be smaller ones."""
     crowd_enlargement: float = 4.0
@@ -68,8 +70,8 @@ def sides(width: int, height: int, plan: ScalePlan, least_side: int = 0) -> list
     """Return the long sides to search a photo at, finest first."""
     longer = max(width, height)
     fine = min(max(plan.fine_side, least_side), round(longer * plan.max_enlargement))
-    fine = max(fine, 32)
-    return [fine, plan.coarse_side] if fine > plan.coarse_side * 1.5 else [fine]
+    fine, coarse = max(fine, 32), min(plan.coarse_side, round(longer * plan.coarse_enlargement))
+    return [fine, coarse] if fine > coarse * 1.5 else [fine]
 
 
 def crowd_side(width: int, height: int, plan: ScalePlan, searched: int) -> int | None:
