@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+# What a host allows is said at its root, also for a site that lies below a path (RFC 9309, section 2.3).
+_ROBOTS = "/robots.txt"
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -16,12 +19,17 @@ class Site:
         object.__setattr__(self, "base", self.base.rstrip("/"))
 
     def on_base(self, url: str) -> str | None:
-        """The address at which to fetch a page that a link names; None when it is on some other site."""
+        """The address at which to fetch a page that a link names; None when it is on some other site.
+
+        Where the base has a path, the pages of the copy still link to the site's own paths from its root.
+        """
         parts = _split(url)
         if parts is None:
             return None
         base = urlsplit(self.base)
         if _host(parts) == _host(base):
+            if not _is_below(parts.path, base.path) and parts.path != _ROBOTS:
+                return self.base + _tail(parts)
             # A link or redirect to http:// must not take a crawl off TLS, nor may one bring a name and password.
             if parts.scheme == base.scheme and "@" not in parts.netloc:
                 return url
@@ -36,13 +44,21 @@ class Site:
         if parts is None:
             return None
         base = urlsplit(self.base)
-        if _host(parts) == _host(base) and parts.path.startswith(base.path):
-            return self.real + _tail(parts).removeprefix(base.path)
-        return url
+        if _host(parts) != _host(base):
+            return url
+        tail = _tail(parts)
+        if _is_below(parts.path, base.path):
+            tail = tail.removeprefix(base.path)
+        return self.real + (tail if tail.startswith("/") else f"/{tail}")
 
     def page(self, path: str) -> str:
         """Address of a path of the site."""
         return self.base + path
+
+
+def _is_below(path: str, folder: str) -> bool:
+    """Whether `path` is `folder` (without a final slash, empty for the root) or something in it."""
+    return path == folder or path.startswith(f"{folder}/") or not folder
 
 
 def _split(url: str) -> SplitResult | None:

@@ -7,6 +7,7 @@ import uuid
 import pytest
 
 from loppestars_crawler.main import main
+from loppestars_crawler.sample_site.server import SampleServer
 from loppestars_crawler.sample_site.site import Answer
 from tests.factories.crawls import Crawler, FaultySite, answer_on
 
@@ -193,6 +194,28 @@ def test_a_dry_run_stores_no_market(crawler: Crawler) -> None:
     assert ended.counts["new"] > 50
     assert crawler.dump() == {table: [] for table in crawler.dump()}
     assert crawler.rows("SELECT state, dry_run FROM crawl_runs") == [("succeeded", True)]
+
+
+@pytest.mark.faults
+def test_a_copy_below_a_path(crawler: Crawler, site: FaultySite) -> None:
+    """Nothing is asked for outside of it but robots.txt, and what is stored names the real site."""
+    copy = FaultySite(site.site)
+
+    def below(target: str, asked: int) -> Answer:
+        if target == "/robots.txt":
+            return Answer(404)
+        return site.respond(target.removeprefix("/kopi"), {}) if target.startswith("/kopi/") else Answer(500)
+
+    copy.faults.append(below)
+    with SampleServer(copy) as server:
+        url = f"{server.url}/kopi"
+        ended = crawler.crawl("--limit", "12", MARKEDSKALENDEREN_URL=url, LOPPEMARKEDER_URL=f"{url}/")
+    assert ended.exit_code == 0, ended.output[-2000:]
+    assert ended.counts["new"] + ended.counts["changed"] == 24
+    assert {target for target, _, status in copy.log if status != 200} == {"/robots.txt"}
+    assert crawler.value("SELECT count(*) FROM markets WHERE source_url LIKE 'http://127.%'") == 0
+    pages = crawler.value("SELECT count(*) FROM markets WHERE source_url LIKE 'https://markedskalenderen.dk/marked/%'")
+    assert pages > 0
 
 
 @pytest.mark.faults

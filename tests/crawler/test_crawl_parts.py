@@ -30,6 +30,13 @@ DAY = date(2026, 12, 5)
         ("http://www.markedskalenderen.dk/marked/x", "http://127.0.0.1:8081/kopi/marked/x"),
         ("https://markedskalenderen.dk", "http://127.0.0.1:8081/kopi/"),
         ("http://127.0.0.1:8081/kopi/marked/x", "http://127.0.0.1:8081/kopi/marked/x"),
+        # A copy below a path still holds the site's own links, which begin at the site's root.
+        ("http://127.0.0.1:8081/marked/x?page=2", "http://127.0.0.1:8081/kopi/marked/x?page=2"),
+        ("http://127.0.0.1:8081/", "http://127.0.0.1:8081/kopi/"),
+        ("http://127.0.0.1:8081/kopier/x", "http://127.0.0.1:8081/kopi/kopier/x"),
+        ("http://127.0.0.1:8081/kopi", "http://127.0.0.1:8081/kopi"),
+        # What a host allows is said at its root, whatever lies below.
+        ("http://127.0.0.1:8081/robots.txt", "http://127.0.0.1:8081/robots.txt"),
         ("http://127.0.0.1:9999/marked/x", None),
         ("https://markedskalenderen.dk.example.org/x", None),
         ("https://example.org/x", None),
@@ -41,11 +48,16 @@ DAY = date(2026, 12, 5)
 def test_links_to_the_real_host_are_fetched_from_the_copy(link: str, fetched: str | None) -> None:
     """Only the site's own pages, and those from where this crawl fetches them."""
     assert COPY.on_base(link) == fetched
+    if fetched is not None:
+        assert COPY.on_base(fetched) == fetched, "a page is fetched from one address"
 
 
 def test_links_are_published_as_people_know_them() -> None:
     """A copy's address is not what a market's link says."""
     assert COPY.as_published("http://127.0.0.1:8081/kopi/marked/x") == "https://markedskalenderen.dk/marked/x"
+    assert COPY.as_published("http://127.0.0.1:8081/kopi") == "https://markedskalenderen.dk/"
+    for path in ("/marked/x?a=b", "/kopier/x"):
+        assert COPY.as_published(f"http://127.0.0.1:8081{path}") == f"https://markedskalenderen.dk{path}"
     assert COPY.as_published("https://example.org/x") == "https://example.org/x"
     assert COPY.as_published(None) is None
     real = Site("https://markedskalenderen.dk", "https://markedskalenderen.dk/")
