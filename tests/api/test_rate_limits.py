@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_api.app import create_app
 from loppestars_api.errors import TooManyRequests
-from loppestars_api.limits.approximate import ApproximateLimiter
+from loppestars_api.limits import approximate
+from loppestars_api.limits.approximate import WINDOW_SECONDS, ApproximateLimiter
 from loppestars_api.limits.exact import ExactLimiter
 from loppestars_api.limits.rates import Rate
 from loppestars_api.settings import ApiSettings
@@ -138,6 +139,67 @@ class TestApproximate:
             await limiter.exchange(engine)
         async with engine.connect() as connection:
             assert await connection.scalar(text("SELECT requests FROM rate_windows")) == 3
+
+    async def test_a_replica_learns_what_others_counted_in_the_window_before(self, engine: AsyncEngine) -> None:
+        """A client that comes to another replica at the edge of a window does not begin anew."""
+        clock, rate = Clock(), Rate("t", 10, 10)
+        one, two = ApproximateLimiter(rate, clock), ApproximateLimiter(rate, clock)
+        for _ in range(10):
+            one.take("k")
+        await one.exchange(engine)
+        clock.now += WINDOW_SECONDS
+        two.take("k")
+        await two.exchange(engine)
+        with pytest.raises(TooManyRequests) as refused:
+            two.take("k")
+        assert refused.value.headers == {"Retry-After": "6"}
+
+    async def test_nobody_keeps_the_others_from_being_told(
+        self, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Neither many clients with many requests, nor those of a time when the database was away."""
+        monkeypatch.setattr(approximate, "MAX_EXCHANGED", 2)
+        clock = Clock()
+        limiter = ApproximateLimiter(Rate("t", 100, 100), clock)
+        for key in "abc":
+            limiter.take(key)
+        clock.now += 600  # nothing could be told meanwhile
+        await limiter.sweep(engine)
+        for _ in range(2):
+            for key in "xyz":
+                limiter.take(key)
+            await limiter.exchange(engine)
+        await limiter.exchange(engine)
+        async with engine.connect() as connection:
+            found = await connection.execute(text("SELECT key, requests FROM rate_windows ORDER BY key"))
+            assert [tuple(row) for row in found] == [("t/x", 2), ("t/y", 2), ("t/z", 2)]
+
+    async def test_the_last_second_of_a_window_is_told(self, engine: AsyncEngine) -> None:
+        """What was counted just before the next window began is not forgotten with it."""
+        clock, rate = Clock(), Rate("t", 10, 10)
+        one, two = ApproximateLimiter(rate, clock), ApproximateLimiter(rate, clock)
+        for _ in range(9):
+            one.take("k")
+        clock.now += WINDOW_SECONDS
+        one.take("k")
+        await one.exchange(engine)
+        two.take("k")
+        await two.exchange(engine)
+        with pytest.raises(TooManyRequests):
+            two.take("k")
+
+    def test_retry_after_knows_the_next_window(self) -> None:
+        """Replicas may have let through more than the limit together: it takes a part of the next window, too."""
+        clock = Clock()
+        limiter = ApproximateLimiter(Rate("t", 10, 10), clock)
+        for _ in range(10):
+            limiter.take("k")
+        limiter._clients["k"].current = 20  # what an exchange brings
+        with pytest.raises(TooManyRequests) as refused:
+            limiter.take("k")
+        assert refused.value.headers == {"Retry-After": "90"}
+        clock.now += 90.1
+        limiter.take("k")
 
     async def test_old_windows_are_swept(self, engine: AsyncEngine) -> None:
         """In the table and in memory."""
