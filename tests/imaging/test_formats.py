@@ -1,5 +1,6 @@
 """The format table of the HTTP contract, row by row, on real files."""
 
+import contextlib
 import io
 import time
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from loppestars_imaging.errors import ImagingError, PhotoRefused, TooManyPixels
 from loppestars_imaging.header import Limits
@@ -191,6 +192,22 @@ class TestRefusedFiles:
         with pytest.raises(ImagingError) as refusal:
             anonymiser.anonymise(data)
         assert refusal.value.status == 415
+
+    @pytest.mark.parametrize("filler", [b"\xff", b"\xff\xd0", b"\xff\xe1\0\2", b"\xff\0"])
+    def test_a_header_that_never_ends(self, anonymiser: Anonymiser, filler: bytes) -> None:
+        """Tens of megabytes of padding and empty segments cost no time to speak of."""
+        photo = saved(gradient(), "JPEG")
+        size = 20_000_000 // len(filler)
+        started = time.monotonic()
+        with contextlib.suppress(PhotoRefused):
+            anonymiser.anonymise(photo[:2] + filler * size + photo[2:])
+        assert time.monotonic() - started < 2
+
+    def test_photo_editors_write_long_texts(self, anonymiser: Anonymiser) -> None:
+        """A PNG with more text than Pillow likes is a photo like any other."""
+        text = PngImagePlugin.PngInfo()
+        text.add_text("Raw profile type xmp", "a" * 3_000_000, zip=True)
+        assert anonymiser.anonymise(saved(gradient(), "PNG", pnginfo=text)).faces == []
 
     def test_too_many_bytes_are_refused_before_anything_else(self, anonymiser: Anonymiser) -> None:
         """A file over the limit is 413 with both numbers."""

@@ -5,6 +5,7 @@ import zlib
 
 import cv2
 import numpy as np
+from PIL import PngImagePlugin
 
 from loppestars_imaging.codecs import pillow
 from loppestars_imaging.codecs.picture import Picture
@@ -12,6 +13,8 @@ from loppestars_imaging.errors import UnreadablePhoto, UnsupportedFormat
 from loppestars_imaging.faces import Pixels
 from loppestars_imaging.header import MAX_SIDE, Format, Header
 
+# Photo editors write more text into a chunk than Pillow's 1 MiB, which it calls damage; memory is bounded anyway.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024
 _SIGNATURE = 8
 _IHDR_END = 33
 _DEEP = 16

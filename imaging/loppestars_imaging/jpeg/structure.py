@@ -1,6 +1,7 @@
 """Reads the markers of a JPEG file up to its first scan, without decoding anything."""
 
 import contextlib
+import re
 import struct
 import warnings
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ _ICC_MARK = b"ICC_PROFILE\0"
 _EXIF_MARK = b"Exif\0\0"
 _ORIENTATION_TAG = 0x0112
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_MARKER = re.compile(rb"\xff[\x01-\xfe]")  # any number of FF before it is padding, and FF 00 is no marker
+_MOST_MARKERS = 100_000  # a photo has some dozens, with the largest profile some hundreds
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 _EDITABLE_FRAMES = {0xC0, 0xC1, 0xC2}
 
@@ -92,13 +95,13 @@ def read_structure(data: bytes) -> JpegStructure:
 def _walk(data: bytes) -> _Found:
     found = _Found()
     position = 2
-    while True:
-        position = data.find(b"\xff", position)
-        if position < 0 or position + 1 >= len(data):
+    for _ in range(_MOST_MARKERS):
+        match = _MARKER.search(data, position)
+        if match is None:
             raise UnreadablePhoto("the JPEG ends before its image data")
-        marker = data[position + 1]
-        if marker in {0xFF, 0x00} or marker in _STANDALONE:
-            position += 1 if marker == 0xFF else 2  # noqa: PLR2004 - FF FF is padding
+        marker, position = match[0][1], match.start()
+        if marker in _STANDALONE:
+            position += 2
             continue
         if marker in {0xD8, 0xD9}:
             raise UnreadablePhoto("the JPEG ends before its image data")
@@ -112,6 +115,7 @@ def _walk(data: bytes) -> _Found:
             raise UnreadablePhoto("the JPEG ends within a header")
         _note(found, marker, body)
         position += 2 + length
+    raise UnreadablePhoto("the JPEG has too many segments before its image data")
 
 
 def _note(found: _Found, marker: int, body: bytes) -> None:
