@@ -117,7 +117,8 @@ def _observe(crawl: Crawl, job: Manifest, pods: Sequence[Manifest], now: datetim
     readiness = job_readiness(job, pods)
     if not ends and readiness.reason != "DeadlineExceeded":
         left = PATIENCE - (now - _time(finished_at))
-        if left > timedelta(0):
+        # A clock that is far behind the cluster's must not make the wait endless.
+        if timedelta(0) < left < LOST_AFTER:
             return known.model_copy(update={"state": "Running"}), left.total_seconds()
     report = termination_report(pods)
     state = _final_state(crawl, readiness.state, ends)

@@ -250,8 +250,12 @@ def _last_crawl(crawls: Iterable[Crawl], recorded: LastCrawl | None) -> LastCraw
 
 
 def _last_success(crawls: Iterable[Crawl], recorded: str | None) -> str | None:
-    """Return when a crawl last succeeded: remembered apart from Crawls, of which a history limit may keep none."""
-    ends = [one.status.finished_at for one in crawls if one.status.state == "Succeeded" and one.status.finished_at]
+    """Return when a crawl last succeeded: remembered apart from Crawls, of which a history limit may keep none.
+
+    A dry run counts for nothing: the markets are as old as before.
+    """
+    real = [one.status for one in crawls if one.status.state == "Succeeded" and not one.spec.dry_run]
+    ends = [one.finished_at for one in real if one.finished_at]
     return max([*ends, *([recorded] if recorded else [])], default=None)
 
 

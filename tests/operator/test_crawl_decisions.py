@@ -134,6 +134,8 @@ class TestEnding:
         early = decide([make_crawl()], [job(done="2026-01-01T11:59:58Z")])
         assert reported(early).state == "Running"
         assert early.look_again == pytest.approx(6)
+        skewed = decide([make_crawl()], [job(done="2026-01-01T12:10:00Z")])
+        assert (reported(skewed).state, skewed.look_again) == ("Succeeded", None), "our clock is behind the cluster's"
         late = decide([make_crawl()], [job(done="2026-01-01T11:59:00Z")])
         assert (reported(late).state, late.look_again) == ("Succeeded", None)
 

@@ -165,7 +165,8 @@ def test_last_success_outlives_its_crawl() -> None:
     """Crawls are kept per history limits, which may keep none; the alert must not fire because of that."""
     done = make_crawl(status={"state": "Succeeded", "finishedAt": "2026-01-01T11:00:00Z"})
     failed = make_crawl(status={"state": "Failed", "finishedAt": "2026-01-01T11:30:00Z"})
-    first = status(crawls=[done, failed])
+    dry = make_crawl(dryRun=True, status={"state": "Succeeded", "finishedAt": "2026-01-01T11:45:00Z"})
+    first = status(crawls=[done, failed, dry])
     assert first.last_successful_crawl_at == "2026-01-01T11:00:00Z"
     later = status(stack=make_stack(status=first.to_json()), crawls=[failed])
     assert later.last_successful_crawl_at == "2026-01-01T11:00:00Z"

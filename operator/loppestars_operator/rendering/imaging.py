@@ -6,6 +6,7 @@ from loppestars_operator.rendering.api import deployment
 from loppestars_operator.rendering.blueprint import IMAGING, Blueprint
 from loppestars_operator.rendering.jobs import cron_job, finite_pod
 from loppestars_operator.rendering.pods import PodPlan, metrics_port, pod_template, probe, serving_pod
+from loppestars_operator.spec.stack import Component
 
 SWEEP = "sweep"
 # A photo in hand is finished; one that is not in time is taken up again by another worker.
@@ -47,7 +48,8 @@ def _sweep(blueprint: Blueprint) -> Manifest:
         component=SWEEP,
         image=blueprint.images.imaging,
         command=("loppestars-imaging", "sweep"),
-        settings=blueprint.spec.imaging,
+        # The workers' resources are for photos, of which the sweep decodes none.
+        settings=Component(pod=blueprint.spec.imaging.pod),
         env=[
             *environment.imaging(blueprint),
             *environment.value("ORIGINALS_RETENTION", originals.retention),

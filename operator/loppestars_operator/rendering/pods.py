@@ -1,8 +1,10 @@
 """The pod of a component: restricted Pod Security, bounded resources, the overrides of the spec."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
+from loppestars_operator.drift import quantity
 from loppestars_operator.naming import SECRETS_ANNOTATION, component_labels, digest, selector_labels
 from loppestars_operator.rendering.blueprint import METRICS_PORT, Blueprint, without_none
 from loppestars_operator.rendering.environment import Variable, secret_names, with_extra
@@ -93,11 +95,18 @@ def _container(blueprint: Blueprint, plan: PodPlan, env: list[Variable]) -> dict
 
 
 def resources(chosen: Resources | None, requests: dict[str, str], limits: dict[str, str]) -> dict[str, Any]:
-    """Return the defaults with what the spec sets in their place."""
-    return {
-        "requests": {**requests, **((chosen.requests if chosen else None) or {})},
-        "limits": {**limits, **((chosen.limits if chosen else None) or {})},
-    }
+    """Return the defaults with what the spec sets in their place.
+
+    A default limit gives way to a request above it, and a default request to a limit below it: neither is the spec's.
+    """
+    asked, capped = (chosen.requests if chosen else None) or {}, (chosen.limits if chosen else None) or {}
+    raised = {name: max(limit, asked.get(name, limit), key=_amount) for name, limit in limits.items()}
+    lowered = {name: min(request, capped.get(name, request), key=_amount) for name, request in requests.items()}
+    return {"requests": {**lowered, **asked}, "limits": {**raised, **capped}}
+
+
+def _amount(text: str | int) -> Decimal:
+    return quantity(str(text)) or Decimal(0)
 
 
 def probe(path: str, port: str, **timing: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loppestars_operator.kinds import OWNED_KINDS, STACK
+from loppestars_operator.kinds import CRAWL, OWNED_KINDS, STACK, kind_named
 from tests.factories.cluster_client import Client, condition, eventually
 from tests.factories.operator_process import ACCOUNT, OperatorProcess, kubectl
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.factories.cluster_client import AuditLog
 
 pytestmark = pytest.mark.cluster
+DEPLOYMENT = kind_named("Deployment")
 
 
 async def test_minimal_stack_becomes_ready(client: Client, operator: OperatorProcess, plane: ControlPlane) -> None:
@@ -76,6 +77,30 @@ async def test_two_stacks_in_one_namespace(client: Client, operator: OperatorPro
     await client.apply_stack("two", version="0.1.1")
     assert (await client.ready("one"))["version"] == "0.1.0"
     assert (await client.ready("two"))["version"] == "0.1.1"
+
+
+async def test_names_at_their_limits_and_beginning_alike(client: Client, operator: OperatorProcess) -> None:
+    """40 characters for a stack, 63 with dots for a Crawl; stacks whose names go on where the other's ends."""
+    longest = "a" + "-b" * 19 + "c"
+    assert len(longest) == 40
+    for name in (longest, "fair", "fair-api", "fair-api-api"):
+        await client.apply_stack(name, ingress={"host": f"{name}.example.com"})
+    crawl = "nightly." + "x" * 42 + "-" + "y" * 12
+    assert len(crawl) == 63
+    for name, stack in ((crawl, longest), ("same", "fair-api")):
+        body = {"apiVersion": CRAWL.api_version, "kind": CRAWL.kind, "spec": {"stackRef": {"name": stack}}}
+        metadata = {"name": name, "namespace": client.namespace}
+        await client.kube.create(CRAWL.path(client.namespace), body | {"metadata": metadata})
+    for name in (longest, "fair", "fair-api", "fair-api-api"):
+        await client.ready(name)
+    for name in (crawl, "same"):
+        await client.crawl_when(name, lambda status: status["state"] == "Succeeded")
+    await client.delete(STACK, "fair-api")
+    await asyncio.sleep(2)
+    for name in ("fair", "fair-api-api"):
+        status = await client.ready(name)
+        assert [one["ready"] for one in status["components"]] == [1, 1]
+        assert await client.get(DEPLOYMENT, f"{name}-imaging")
 
 
 async def test_metrics_tell_of_the_stack(client: Client, operator: OperatorProcess) -> None:

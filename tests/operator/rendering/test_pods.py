@@ -88,3 +88,36 @@ def test_grace_period_exceeds_the_drain() -> None:
     """`/process` waits 30 s; the pod stays until it has answered."""
     pod = template_of("api")["spec"]
     assert pod["terminationGracePeriodSeconds"] > 30 + pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+
+
+def container(component: str, **changes: Any) -> dict[str, Any]:
+    for manifest in render(make_blueprint(make_stack(**changes))):
+        spec = manifest.get("spec", {})
+        template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
+        if template and template["metadata"]["labels"]["app.kubernetes.io/component"] == component:
+            found: dict[str, Any] = template["spec"]["containers"][0]
+            return found
+    raise AssertionError(component)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "memory"),
+    [
+        ({}, ("192Mi", "512Mi")),
+        ({"requests": {"memory": "1Gi"}}, ("1Gi", "1Gi")),
+        ({"requests": {"memory": "256Mi"}}, ("256Mi", "512Mi")),
+        ({"limits": {"memory": "128Mi"}}, ("128Mi", "128Mi")),
+        ({"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}, ("2Gi", "1Gi")),
+    ],
+)
+def test_defaults_give_way_to_what_is_chosen(chosen: dict[str, Any], memory: tuple[str, str]) -> None:
+    """Who sets a request of 1 GiB is not told about a limit of 512 MiB that nobody set; a contradiction stays one."""
+    resources = container("api", api={"resources": chosen})["resources"]
+    assert (resources["requests"]["memory"], resources["limits"]["memory"]) == memory
+
+
+def test_sweep_does_not_reserve_what_the_workers_need() -> None:
+    """It deletes; they decode photos. Where they run and what else they are told holds for both."""
+    changes = {"resources": {"requests": {"cpu": "4"}}, "pod": {"nodeSelector": {"disk": "fast"}}}
+    assert container("imaging", imaging=changes)["resources"]["requests"]["cpu"] == "4"
+    assert container("sweep", imaging=changes)["resources"]["requests"]["cpu"] == "50m"
