@@ -53,7 +53,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
         client.create_bucket(Bucket=BUCKET)
     for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
         client.delete_object(Bucket=BUCKET, Key=item["Key"])
-    return S3Storage(client, "http://127.0.0.1:8080")
+    return S3Storage(lambda: client, "http://127.0.0.1:8080")
 
 
 class TestContract:
@@ -191,7 +191,7 @@ class TestS3:
     async def test_server_down_and_bucket_missing(self, s3_server: S3Server) -> None:
         """Both are unavailable, with a sentence that says which."""
         down = S3Storage(
-            make_client(
+            lambda: make_client(
                 endpoint_url="http://127.0.0.1:1",
                 region="x",
                 path_style=True,
@@ -210,7 +210,7 @@ class TestS3:
             secret_access_key=s3_server.secret_access_key,
         )
         with pytest.raises(StorageUnavailable, match="does not exist"):
-            await S3Storage(client, "http://127.0.0.1:8080").check("no-such-bucket")
+            await S3Storage(lambda: client, "http://127.0.0.1:8080").check("no-such-bucket")
 
 
 class TestSettings:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import CapturingLogger
 
 from loppestars_imaging.settings import ImagingSettings
 from loppestars_imaging.work.worker import Worker
@@ -63,3 +64,23 @@ def test_told_to_stop_while_it_starts(tmp_path: Path, number: signal.Signals) ->
     said, _ = process.communicate(timeout=30)  # the pipe ends when the last engine has ended
     assert process.returncode == (-number if number == signal.SIGKILL else 0)
     assert "Traceback" not in said
+
+
+async def test_storage_that_cannot_be_used_is_said_at_start(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by the first photo, minutes later; the worker waits for photos meanwhile."""
+    said = CapturingLogger()
+    monkeypatch.setattr("loppestars_imaging.work.worker.log", said)
+    (tmp_path / "storage").write_text("a file where the folder should be")
+    settings = ImagingSettings(database_url=SecretStr(database_url), storage_dir=str(tmp_path / "storage"))
+    worker = Worker(settings)
+    running = asyncio.create_task(worker.run())
+    while sum(call.method_name == "warning" for call in said.calls) < 2:  # noqa: ASYNC110 - what was said is a state
+        await asyncio.sleep(0.01)
+    assert worker.readiness().ready
+    worker.stop()
+    await running
+    warned = [call for call in said.calls if call.method_name == "warning"]
+    assert {call.kwargs["bucket"] for call in warned} == {settings.originals_bucket, settings.processed_bucket}
+    assert all(call.args == ("storage cannot be used",) for call in warned)

@@ -1,5 +1,6 @@
 """Choose the implementation by the settings."""
 
+import functools
 from pathlib import Path
 
 from loppestars_core.settings import StorageSettings
@@ -15,7 +16,8 @@ def open_storage(settings: StorageSettings) -> Storage:
         secret = settings.signing_secret.get_secret_value().encode()
         return FileStorage(Path(settings.storage_dir), base_url, secret)
     key, secret_key = settings.s3_access_key_id, settings.s3_secret_access_key
-    client = make_client(
+    client = functools.partial(
+        make_client,
         endpoint_url=str(settings.s3_endpoint_url).rstrip("/") if settings.s3_endpoint_url else None,
         region=settings.s3_region,
         path_style=settings.s3_path_style,

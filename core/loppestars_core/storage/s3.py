@@ -4,6 +4,7 @@ Requests are signed with version 4, also presigned links: servers other than AWS
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,15 +33,24 @@ class S3Storage:
     """Objects on an S3 server.
 
     Args:
-        client: a boto3 S3 client (see `make_client`).
+        client: makes a boto3 S3 client (see `make_client`), which takes half a second: when it is needed, on a thread.
         base_url: the API's address; public objects are served below it, so their links outlive a change of storage.
         public_base_url: where clients read the processed bucket directly instead (a CDN), when there is such a place.
     """
 
-    def __init__(self, client: "S3Client", base_url: str, public_base_url: str | None = None) -> None:
-        self._client = client
+    def __init__(self, client: Callable[[], "S3Client"], base_url: str, public_base_url: str | None = None) -> None:
+        self._make_client = client
+        self._making = threading.Lock()
+        self._made: S3Client | None = None
         self._base_url = base_url
         self._public_base_url = public_base_url
+
+    @property
+    def _client(self) -> "S3Client":
+        with self._making:
+            if self._made is None:
+                self._made = self._make_client()
+            return self._made
 
     async def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
         check_key(key)
@@ -151,10 +161,14 @@ def make_client(  # noqa: PLR0913 - one argument a setting
 
 async def _in_thread(action: Callable[[], Result]) -> Result:
     """Run a blocking call off the event loop, and say what its error means for the caller."""
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError  # noqa: PLC0415
+    return await asyncio.to_thread(_explained, action)
+
+
+def _explained(action: Callable[[], Result]) -> Result:
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError  # noqa: PLC0415 - as boto3 above
 
     try:
-        return await asyncio.to_thread(action)
+        return action()
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code in _MISSING:

@@ -26,6 +26,7 @@ _SINGLE_THREADED = {
     "OPENBLAS_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "1",
     "PYTHONUNBUFFERED": "1",
+    "OPENCV_LOG_LEVEL": "OFF",  # what is wrong with a photo is said by its answer, not between the lines of a log
 }
 # An ordinary photo finds the memory of the last one still there, which saves a tenth of its time; what larger ones took
 # goes back at once (mallopt(3); in bytes).

@@ -31,7 +31,7 @@ from loppestars_core.queue import (
     read_queue_state,
     recover_stalled_jobs,
 )
-from loppestars_core.storage import open_storage
+from loppestars_core.storage import Storage, StorageError, open_storage
 from loppestars_imaging.engine.handle import EnginePool
 from loppestars_imaging.errors import ImagingError
 from loppestars_imaging.metrics import PHOTOS, QUEUE_JOBS, QUEUE_OLDEST, QUEUE_WORKERS, RECOVERED, STORED_BYTES
@@ -122,11 +122,12 @@ class Worker:
         try:
             # A server that does not answer is waited for half a minute.
             if await self._unless_stopped(app.connector.open_async()):
-                await self._take_photos(app, database)
+                await self._take_photos(app, database, work.storage)
         finally:
             await app.close_async()  # also what was opened only halfway: it would try to connect for ever
 
-    async def _take_photos(self, app: procrastinate.App, database: AsyncEngine) -> None:
+    async def _take_photos(self, app: procrastinate.App, database: AsyncEngine, storage: Storage) -> None:
+        looking = asyncio.create_task(self._look_at(storage))
         loops = [
             asyncio.create_task(self._every(RECOVERY_INTERVAL.total_seconds(), lambda: _recover(app))),
             asyncio.create_task(self._every(RECOVERY_INTERVAL.total_seconds(), lambda: _measure(database))),
@@ -153,10 +154,18 @@ class Worker:
             # Not cancelled: a cancellation while it registers itself can get lost, and it would work on for ever.
             worker.stop()  # type: ignore[no-untyped-call]
             await asyncio.wait({runner}, timeout=self._settings.drain_seconds + _UNREGISTER_SECONDS)
-            await _end({runner, stopped, *loops})
+            await _end({runner, stopped, looking, *loops})
         for task in (runner, *loops):
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
+
+    async def _look_at(self, storage: Storage) -> None:
+        """Say early what the first photo would find, for which the client of S3 is then there: it is slow to load."""
+        for bucket in (self._settings.originals_bucket, self._settings.processed_bucket):
+            try:
+                await storage.check(bucket)
+            except StorageError as error:
+                log.warning("storage cannot be used", bucket=bucket, reason=str(error))
 
     async def _every(self, seconds: float, action: Callable[[], Awaitable[None]]) -> None:
         while True:
