@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self
@@ -77,6 +77,8 @@ class Kube:
         connector = aiohttp.TCPConnector(limit=0, ssl=_tls(configuration), keepalive_timeout=60)
         self._session = aiohttp.ClientSession(connector=connector)
         self._slots = asyncio.Semaphore(IN_FLIGHT)
+        # Asked before each write; the elector's word in the operator.
+        self.may_write: Callable[[], bool] = lambda: True
 
     @classmethod
     async def connect(cls, kubeconfig: str | None = None) -> Self:
@@ -195,6 +197,8 @@ class Kube:
         accept: str | None = None,
         timeout: float = CALL_TIMEOUT,  # noqa: ASYNC109  handed on to aiohttp
     ) -> tuple[int, Json]:
+        if method != "GET" and not self.may_write():
+            raise KubeError(503, "NotLeading", "this process may have lost the lead, so it writes nothing")
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         headers = {"Content-Type": content_type, **({"Accept": accept} if accept else {})}
         limit = aiohttp.ClientTimeout(total=timeout)

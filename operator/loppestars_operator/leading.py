@@ -66,13 +66,19 @@ class Elector:
         """
         while True:
             await asyncio.sleep(RETRY_SECONDS)
+            if (left := self._renewed_at + RENEW_DEADLINE - time.monotonic()) <= 0:
+                raise LeaseLost("the process was held up for longer than the Lease allows")
             try:
-                async with asyncio.timeout(max(0.1, self._renewed_at + RENEW_DEADLINE - time.monotonic())):
+                async with asyncio.timeout(left):
                     if not await self._try():
                         raise LeaseLost("another process holds the lease")
             except (KubeError, TimeoutError) as error:
                 if time.monotonic() - self._renewed_at >= RENEW_DEADLINE:
                     raise LeaseLost(f"not renewed for {RENEW_DEADLINE:.0f} s: {error}") from error
+
+    def is_held(self) -> bool:
+        """Whether the Lease cannot have run out yet: nothing may be written after that, not even on the way out."""
+        return time.monotonic() - self._renewed_at < LEASE_SECONDS
 
     async def release(self) -> None:
         """Let a standby take over at once; failing to is no error, the Lease runs out by itself."""

@@ -89,6 +89,7 @@ async def _lead(kube: Kube, settings: OperatorSettings, elector: Elector, pulse:
         pulse.state = Readiness(ready=True, reason="standby")
         await elector.acquire()
         group.create_task(elector.hold(), name="lease")
+        kube.may_write = elector.is_held
         pulse.controller = Controller(kube, settings, elector.identity, stop.set)
         pulse.state = Readiness(ready=True, reason="leading")
         await pulse.controller.run()

@@ -36,6 +36,7 @@ log: Any = structlog.get_logger(__name__)
 
 NOT_FOUND: Final = 404
 TAKE_UP_SECONDS: Final = 5.0
+HICCUP_SECONDS: Final = 3.0
 
 
 class Reconciler:
@@ -60,6 +61,7 @@ class Reconciler:
         self._clock = clock
         self._applier = Applier(kube, store)
         self._unobserved: dict[StackKey, float] = {}
+        self._troubled: dict[StackKey, float] = {}
         self._crawling = Crawling(kube, self._applier, resources, clock)
 
     async def reconcile(self, key: StackKey) -> float | None:
@@ -105,6 +107,8 @@ class Reconciler:
         )
         if self._is_taken_up(key, view):
             return TAKE_UP_SECONDS
+        if self._is_hiccup(stack, view):
+            raise Unfinished(view.problems)
         await self._report(stack, summarise(stack, plan, view, self._now()))
         if view.problems:
             raise Unfinished(view.problems)
@@ -124,6 +128,7 @@ class Reconciler:
     def _forget(self, key: StackKey) -> None:
         """Drop what is remembered of a stack that is gone; a pass under way at its end may have set it again."""
         self._unobserved.pop(key, None)
+        self._troubled.pop(key, None)
         metrics.forget_stack(key.namespace, key.name)
 
     async def _carry_out(self, stack: Stack, plan: Plan, job: MigrationJob, facts: Facts, sight: Sight) -> Changes:
@@ -163,6 +168,15 @@ class Reconciler:
             self._unobserved.pop(key, None)
             return False
         return time.monotonic() - self._unobserved.setdefault(key, time.monotonic()) < TAKE_UP_SECONDS
+
+    def _is_hiccup(self, stack: Stack, view: View) -> bool:
+        """Whether a Ready stack meets with trouble that may be over with the next try: not worth two statuses."""
+        ready = stack.status.condition("Ready")
+        is_ready = ready and ready.status == "True" and ready.observed_generation == stack.generation
+        if not view.problems or not is_ready or not all(one.transient for one in view.problems):
+            self._troubled.pop(stack.key, None)
+            return False
+        return time.monotonic() - self._troubled.setdefault(stack.key, time.monotonic()) < HICCUP_SECONDS
 
     async def _still_there(self, stack: Stack) -> bool:
         """Whether this incarnation of the stack exists: a missed deletion must not bring its objects back."""

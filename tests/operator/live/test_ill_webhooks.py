@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from loppestars_operator.kinds import LEASE, STACK
-from tests.factories.cluster_client import Client, condition
+from loppestars_operator.kinds import LEASE, STACK, kind_named
+from tests.factories.cluster_client import Client, condition, eventually
 from tests.factories.operator_process import NAMESPACE, OperatorProcess
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ async def webhook(client: Client, *, hangs: bool) -> AsyncIterator[None]:
     """One that is asked about ServiceAccounts and NetworkPolicies of the namespace."""
     server = await asyncio.get_running_loop().create_server(lambda: Ill(hangs=hangs), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    rule = {"apiVersions": ["*"], "operations": ["*"], "scope": "Namespaced"}
+    rule = {"apiVersions": ["*"], "operations": ["CREATE", "UPDATE"], "scope": "Namespaced"}
     hook = {
         "name": "ill.tests.loppestars.dev",
         "clientConfig": {"url": f"https://127.0.0.1:{port}/"},
@@ -118,3 +118,26 @@ async def test_webhook_that_breaks_off_is_not_asked_without_end(
         # Mended, it goes on by itself.
         await lone_client.ready()
         assert await lone_client.get(STACK, "fair")
+
+
+async def test_hiccup_does_not_unready_a_stack(lone_client: Client, with_addons: ControlPlane, tmp_path: Path) -> None:
+    """One refused write that succeeds a moment later; trouble that lasts is told."""
+    policies = kind_named("NetworkPolicy")
+    with OperatorProcess(with_addons, tmp_path / "log") as operator:
+        operator.wait_for_line("reconciling")
+        await lone_client.apply_stack()
+        before = condition(await lone_client.ready(), "Ready")
+        async with webhook(lone_client, hangs=False):
+            await lone_client.kube.delete(policies.path(lone_client.namespace, "fair-api"))
+            operator.wait_for_line("pass unfinished")
+
+        async def back() -> bool:
+            return await lone_client.get(policies, "fair-api") is not None
+
+        await eventually(back)
+        await asyncio.sleep(1)
+        assert condition(await lone_client.ready(), "Ready") == before
+        async with webhook(lone_client, hangs=False):
+            await lone_client.kube.delete(policies.path(lone_client.namespace, "fair-api"))
+            await lone_client.stack_when(lambda status: condition(status, "Ready")["reason"] == "ApiError")
+        await lone_client.ready()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from loppestars_operator.access import rules
-from loppestars_operator.kinds import LEASE, kind_named
+from loppestars_operator.kinds import LEASE, STACK, kind_named
 from loppestars_operator.kube import KubeError
-from loppestars_operator.leading import Elector
+from loppestars_operator.leading import Elector, LeaseLost
 from tests.factories.cluster_client import Client, condition, eventually
 from tests.factories.kubelet import Outcome, healthy
 from tests.factories.operator_process import OperatorProcess, grant
@@ -73,6 +75,34 @@ async def test_standby_finishes_an_install_whose_leader_was_killed(
     ]
 
 
+async def test_leader_that_was_frozen_writes_nothing(
+    client: Client, plane: ControlPlane, kubelet: FakeKubelet, tmp_path: Path
+) -> None:
+    """As on a machine that was suspended: when it goes on, another leads, and what it had in hand is not its own."""
+    user = f"pair-{client.namespace}"
+    await grant(client, user, rules())
+    own = {"user": user, "LEASE_NAMESPACE": client.namespace, "WATCH_NAMESPACES": client.namespace}
+    with OperatorProcess(plane, tmp_path / "frozen.log", **own) as frozen:
+        frozen.wait_for_line("reconciling")
+        with OperatorProcess(plane, tmp_path / "standby.log", **own) as standby:
+            await client.apply_stack()
+            await client.ready()
+            os.kill(frozen.pid, signal.SIGSTOP)
+            standby.wait_for_line("reconciling", timeout=TAKES_OVER_WITHIN)
+            await client.delete(kind_named("Service"), "fair-api")
+            await client.apply_stack(api={"replicas": 3})
+            before = len(frozen.lines())
+            os.kill(frozen.pid, signal.SIGCONT)
+            deadline = time.monotonic() + 10
+            while frozen.running:
+                assert time.monotonic() < deadline, frozen.text()
+                await asyncio.sleep(0.1)
+            told = [line["event"] for line in frozen.lines()[before:]]
+            assert "ending" in told
+            assert not {"created", "configured", "deleted", "status"} & {*told}, told
+            assert standby.running
+
+
 class TestElector:
     async def test_one_holder_at_a_time(self, client: Client) -> None:
         """The second gets it when the first releases it, at once."""
@@ -107,6 +137,21 @@ class TestElector:
         lease = await client.get(LEASE, "lead")
         assert lease
         assert not lease["spec"].get("holderIdentity")
+
+    async def test_nothing_is_written_once_it_may_have_run_out(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also in the moments before the process has noticed; reading is free."""
+        elector = Elector(client.kube, client.namespace, "lead", "one")
+        await elector.acquire()
+        assert elector.is_held()
+        monkeypatch.setattr(client.kube, "may_write", elector.is_held)
+        monkeypatch.setattr(elector, "_renewed_at", time.monotonic() - 10)
+        with pytest.raises(KubeError, match="may have lost the lead"):
+            await client.apply_stack()
+        assert await client.list(STACK) == []
+        with pytest.raises(LeaseLost, match="held up for longer"):
+            await elector.hold()
 
     async def test_lost_lease_is_noticed(self, client: Client) -> None:
         """Somebody else's name in it ends the holder."""
