@@ -71,23 +71,27 @@ class Watcher:
         return sorted({kind for kind, _ in self._unsynced})
 
     async def _keep(self, kind: OwnedKind, namespace: str | None) -> None:
-        failures, began = 0, time.monotonic()
+        failures = 0
         while True:
+            held = 0.0
             try:
                 version = await self._list(kind, namespace)
                 began = time.monotonic()
-                await self._follow(kind, namespace, version)
+                try:
+                    await self._follow(kind, namespace, version)
+                finally:
+                    held = time.monotonic() - began
             except KubeError as error:
                 if error.status == NOT_FOUND and kind.addon:
                     return  # its CRD is gone; discovery starts the watch again
-                if error.status != GONE:
-                    # A list that works and a watch that does not, again and again, would cost a list each time.
-                    failures = 0 if time.monotonic() - began > STEADY_SECONDS else failures
-                    pause = BACKOFF[min(failures, len(BACKOFF) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311  jitter
-                    failures += 1
-                    metrics.WATCH_FAILURES.labels(kind.kind).inc()
-                    log.warning("watch failed", kind=kind.kind, error=error.message, retry_in=round(pause, 1))
-                    await asyncio.sleep(pause)
+                # A list that works and a watch that does not, again and again, would cost a list each time.
+                failures = 1 if held > STEADY_SECONDS else failures + 1
+                if error.status == GONE and failures == 1:
+                    continue  # an old version is listed anew at once, unless that does not help
+                pause = BACKOFF[min(failures, len(BACKOFF)) - 1] * random.uniform(0.8, 1.2)  # noqa: S311  jitter
+                metrics.WATCH_FAILURES.labels(kind.kind).inc()
+                log.warning("watch failed", kind=kind.kind, error=error.message, retry_in=round(pause, 1))
+                await asyncio.sleep(pause)
 
     async def _list(self, kind: OwnedKind, namespace: str | None) -> str:
         listed: list[Observed] = []

@@ -1,11 +1,13 @@
-"""Watches that break: through a proxy that ends each stream at once, lists and watches must not follow without end."""
+"""Watches that break, as through an ill proxy: lists and watches must not follow each other without end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections import Counter
 
+import pytest
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
@@ -17,24 +19,31 @@ from loppestars_operator.watching import Watcher
 SERVICE = kind_named("Service")
 
 
-async def ends_at_once(request: web.Request) -> web.StreamResponse:
-    """A list that is empty, and a watch that is over as soon as it began."""
-    asked: Counter[str] = request.app[ASKED]
-    if "watch" in request.query:
-        asked["watch"] += 1
+ASKED = web.AppKey("asked", Counter[str])
+MODE = web.AppKey("mode", str)
+
+
+async def ill(request: web.Request) -> web.StreamResponse:
+    """A list that is empty, and a watch that is over as soon as it began; or no list at all."""
+    asked, mode = request.app[ASKED], request.app[MODE]
+    asked["watch" if "watch" in request.query else "list"] += 1
+    if mode == "watches end" and "watch" in request.query:
         return web.Response(text="")
-    asked["list"] += 1
+    if mode == "lists fail":
+        return web.json_response({"message": "down"}, status=500)
+    if mode == "versions expire" and "watch" in request.query:
+        gone = {"type": "ERROR", "object": {"code": 410, "reason": "Expired", "message": "too old resource version"}}
+        return web.json_response(gone, dumps=lambda body: json.dumps(body) + "\n")
     return web.json_response({"metadata": {"resourceVersion": "7"}, "items": []})
 
 
-ASKED = web.AppKey("asked", Counter[str])
-
-
-async def test_watch_that_ends_at_once_is_backed_off() -> None:
+@pytest.mark.parametrize("mode", ["watches end", "lists fail", "versions expire"])
+async def test_what_does_not_help_is_backed_off(mode: str) -> None:
     """Half a second, one, two …: not some thousand calls in two seconds."""
     app = web.Application()
     asked = app[ASKED] = Counter()
-    app.router.add_get("/{path:.*}", ends_at_once)
+    app[MODE] = mode
+    app.router.add_get("/{path:.*}", ill)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -50,4 +59,4 @@ async def test_watch_that_ends_at_once_is_backed_off() -> None:
             await task
     await runner.cleanup()
     assert 2 <= asked["list"] <= 4
-    assert asked["watch"] == asked["list"]
+    assert asked["watch"] == (0 if mode == "lists fail" else asked["list"])
