@@ -8,6 +8,10 @@ from pathlib import Path
 from loppestars_local.ports import LOOPBACK
 from loppestars_local.processes import Command
 
+# Whoever pressed Ctrl-C waits: enough for photos that are being worked on, not for a request that never ends. After it
+# the API still ends its crawls; `machine` ends the API if all that takes too long.
+_DRAIN_SECONDS = "8"
+
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -90,6 +94,7 @@ class Platform:
             HOST=LOOPBACK,
             PORT=str(self.addresses.api),
             METRICS_PORT=str(self.addresses.api_metrics),
+            DRAIN_SECONDS=self._shared.get("DRAIN_SECONDS") or _DRAIN_SECONDS,
             JWT_SECRET=self._jwt_secret,
             CRAWL_LAUNCHER="local",
             CRAWL_COMMAND=program("loppestars-crawler"),

@@ -1,5 +1,6 @@
 """What the person at the terminal sees."""
 
+import contextlib
 import sys
 
 from loppestars_local.components import Addresses
@@ -8,8 +9,10 @@ from loppestars_local.ports import LOOPBACK
 
 
 def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """Print a line; a terminal that has been closed is no reason to leave anything running."""
+    with contextlib.suppress(OSError):
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 def explain_platform(addresses: Addresses, folder: DataFolder, token: str, token_days: int) -> None:

@@ -55,6 +55,8 @@ class DataFolder:
                 f"Loppestars runs already on {self.path}{self._holder()}. "
                 "Stop it first, or choose another folder and port: make run DATA_DIR=… PORT=…"
             ) from None
+        # What a killed run announced is no more; scripts wait for what this one announces.
+        self.run_file.unlink(missing_ok=True)
         self._lock.truncate(0)
         self._lock.write(str(os.getpid()))
         self._lock.flush()

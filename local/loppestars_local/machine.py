@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Callable
 
 import jwt
 from pydantic import SecretStr
@@ -27,7 +28,8 @@ _READY_SECONDS = 60
 # this long, it goes on in the background.
 _START_BUDGET_SECONDS = 11
 _SWEEP_EVERY_SECONDS = 300
-_STOP_SECONDS = 15
+# The API drains, and then gives its crawls 10 s to end and as many to be ended.
+_STOP_SECONDS = 30
 _POLL_SECONDS = 0.1
 # Crawls end first, then the API answers who still waits for imaging; the database outlives them all.
 _STOP_ORDER = ("crawl", "sweep", "migrate", "api", "imaging", "sample-site")
@@ -42,17 +44,23 @@ class ComponentDied(RuntimeError):
 
 
 class Machine:
-    """The running platform: the database first, then everything else; stopped in the opposite order."""
+    """The running platform: the database first, then everything else; stopped in the opposite order.
 
-    def __init__(self, settings: RunSettings, folder: DataFolder) -> None:
+    `pause` waits for so many seconds, and raises when somebody asked to stop: nowhere else is the run interrupted, so
+    whatever has been started is known to `stop`.
+    """
+
+    def __init__(self, settings: RunSettings, folder: DataFolder, pause: Callable[[float], None]) -> None:
         self._settings = settings
         self._folder = folder
+        self._pause = pause
         self._database: EmbeddedPostgres | None = None
         self._children: list[Child] = []
         self._started_at = time.monotonic()
         self._next_sweep = self._started_at + _SWEEP_EVERY_SECONDS
 
     def start(self) -> None:
+        self._pause(0)
         platform = Platform(
             inherited=os.environ,
             addresses=self._choose_ports(),
@@ -86,13 +94,13 @@ class Machine:
         explain_platform(platform.addresses, self._folder, token, TOKEN_DAYS)
 
     def watch(self) -> None:
-        """Return never: raise `ComponentDied` or `Interrupted`."""
+        """Return never: raise `ComponentDied`, or what `pause` raises."""
         while True:
             self._check()
             if time.monotonic() >= self._next_sweep:
                 self._next_sweep = time.monotonic() + _SWEEP_EVERY_SECONDS
                 self._start(self._platform.sweep())
-            time.sleep(_POLL_SECONDS)
+            self._pause(_POLL_SECONDS)
 
     def stop(self) -> None:
         """Crawls first, the database last, so that everything can still write what it has to."""
@@ -106,7 +114,7 @@ class Machine:
             say("Using the PostgreSQL of DATABASE_URL.")
             return self._settings.database_url.get_secret_value()
         say("Starting PostgreSQL …")
-        self._database = EmbeddedPostgres(self._folder.path / "postgres")
+        self._database = EmbeddedPostgres(self._folder.path / "postgres", pause=self._pause)
         self._database.start()
         self._database.ensure_database("loppestars")
         return self._database.url("loppestars")
@@ -122,7 +130,7 @@ class Machine:
         child = self._start(command)
         while child.exit_code is None:
             self._check()
-            time.sleep(_POLL_SECONDS)
+            self._pause(_POLL_SECONDS)
         if child.exit_code:
             raise ComponentDied(command.name, child.exit_code, child.log_tail())
 
@@ -147,13 +155,13 @@ class Machine:
             self._check()
             if answers(url):
                 return
-            time.sleep(_POLL_SECONDS)
+            self._pause(_POLL_SECONDS)
         raise ComponentDied(what, ExitCode.FAILED, f"it did not become ready within {_READY_SECONDS} s ({url})")
 
     def _wait_for_crawl(self, crawl: Child) -> None:
         while crawl.exit_code is None and time.monotonic() < self._started_at + _START_BUDGET_SECONDS:
             self._check()
-            time.sleep(_POLL_SECONDS)
+            self._pause(_POLL_SECONDS)
 
     def _choose_ports(self) -> Addresses:
         free = free_ports(4)

@@ -14,6 +14,7 @@ import stat
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -41,10 +42,15 @@ class EmbeddedPostgres:
     Args:
         directory: holds the cluster; survives restarts.
         settings: server parameters beyond the defaults, e.g. `{"fsync": "off"}` for tests.
+        pause: waits for so many seconds; may raise to give up a start, which leaves nothing half done: `stop` ends
+            what has been started.
     """
 
-    def __init__(self, directory: Path, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, settings: dict[str, str] | None = None, *, pause: Callable[[float], None] = time.sleep
+    ) -> None:
         self.directory = directory.resolve()
+        self._pause = pause
         self._settings = {"max_connections": "100", "shared_buffers": "64MB", **(settings or {})}
         self._binaries = find_binaries()
         self._user = _UNPRIVILEGED if os.geteuid() == _ROOT else None
@@ -59,6 +65,7 @@ class EmbeddedPostgres:
     def start(self, timeout: float = 30) -> None:
         """Start the server and wait until it answers; raise `PostgresDidNotStart` after `timeout` seconds."""
         self.initialise()
+        self._pause(0)
         self._sockets = self._socket_directory()
         arguments = [f"--{name.replace('_', '-')}={value}" for name, value in self._settings.items()]
         self._wait_for_predecessor(timeout)
@@ -76,40 +83,46 @@ class EmbeddedPostgres:
 
     def initialise(self) -> None:
         """Make the cluster when the directory holds none."""
+        self.directory.parent.mkdir(parents=True, exist_ok=True)
         if self._user is not None:
             make_passable(self.directory.parent)
             make_passable(self._binaries)
         if (self.directory / "PG_VERSION").exists():
             return
-        self.directory.mkdir(parents=True, exist_ok=True)
-        for leftover in self.directory.glob(".initdb-*"):
-            shutil.rmtree(leftover)
-        if self._user is not None:
-            shutil.chown(self.directory, self._user)
-        # A cluster made half way by a killed run would never start: it appears under its name only when whole.
-        with tempfile.TemporaryDirectory(dir=self.directory, prefix=".initdb-") as name:
+        prefix = f".{self.directory.name}-initdb-"
+        # What killed runs left, here and, by earlier releases, within.
+        for leftover in (*self.directory.parent.glob(f"{prefix}*"), *self.directory.glob(".initdb-*")):
+            shutil.rmtree(leftover, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=self.directory.parent, prefix=prefix) as name:
             scratch = Path(name)
             if self._user is not None:
                 shutil.chown(scratch, self._user)
-            made = subprocess.run(  # noqa: S603 - our own binary and arguments
-                [
-                    self._binaries / "initdb",
-                    *("--auth=trust", "--encoding=utf8", "--locale=C.UTF-8", "--username", SUPERUSER),
-                    *("--pgdata", scratch / "cluster"),
-                ],
-                capture_output=True,
-                text=True,
-                check=False,
-                **self._as_user(),
-            )
-            if made.returncode:
-                raise PostgresDidNotStart(f"initdb failed: {made.stderr.strip()}")
-            version = scratch / "cluster" / "PG_VERSION"
-            for item in (scratch / "cluster").iterdir():
-                if item != version:
-                    item.rename(self.directory / item.name)
-            version.rename(self.directory / "PG_VERSION")
-        self.directory.chmod(0o700)
+            self._run_initdb(scratch / "cluster")
+            # A cluster made half way would never start: it appears under its name in one step.
+            try:
+                (scratch / "cluster").rename(self.directory)
+            except OSError as error:
+                raise PostgresDidNotStart(
+                    f"{self.directory} is not empty and holds no database ({error.strerror}). Move it away."
+                ) from None
+
+    def _run_initdb(self, cluster: Path) -> None:
+        made = subprocess.run(  # noqa: S603 - our own binary and arguments
+            [
+                self._binaries / "initdb",
+                *("--auth=trust", "--encoding=utf8", "--locale=C.UTF-8", "--username", SUPERUSER),
+                *("--pgdata", cluster),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            # It takes a second, and then there is a whole cluster: Ctrl-C waits for it, kill -9 of the run ends it.
+            start_new_session=True,
+            preexec_fn=end_with_parent(signal.SIGKILL),
+            **self._as_user(),
+        )
+        if made.returncode:
+            raise PostgresDidNotStart(f"initdb failed: {made.stderr.strip()}")
 
     def ensure_database(self, name: str) -> None:
         """Create the database unless it exists."""
@@ -143,7 +156,7 @@ class EmbeddedPostgres:
             try:
                 psycopg.connect(self.url(), connect_timeout=2).close()
             except psycopg.OperationalError:
-                time.sleep(_POLL_SECONDS)
+                self._pause(_POLL_SECONDS)
             else:
                 return
         tail = self.log_tail()
@@ -154,7 +167,7 @@ class EmbeddedPostgres:
         """A server whose run was killed is shutting down: wait until it has left the data."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and self._predecessor_runs():
-            time.sleep(_POLL_SECONDS)
+            self._pause(_POLL_SECONDS)
 
     def _predecessor_runs(self) -> bool:
         try:

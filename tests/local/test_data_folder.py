@@ -28,6 +28,14 @@ class TestAcquire:
         again.acquire()
         again.release()
 
+    def test_what_a_killed_run_announced_is_gone_at_once(self, tmp_path: Path) -> None:
+        """Scripts wait for `run.json`: an old one would send them to processes that are no more."""
+        (tmp_path / "run.json").write_text('{"url": "http://127.0.0.1:1"}')
+        folder = DataFolder(tmp_path)
+        folder.acquire()
+        assert not folder.run_file.exists()
+        folder.release()
+
     @pytest.mark.parametrize("text", ["", "{", "[]", "null", "1", '"url"', "{}", "\x00"])
     def test_a_damaged_run_json_changes_nothing_about_it(self, tmp_path: Path, text: str) -> None:
         """Whatever stands in it, the second run gets its sentence."""

@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,13 +44,38 @@ class TestEmbeddedPostgres:
             again.stop()
         assert not (directory / "postmaster.pid").exists()
 
-    def test_initdb_that_was_killed_half_way(self, directory: Path) -> None:
-        """What an interrupted first start left is no cluster and does not disturb the next start."""
-        (directory / ".initdb-dead" / "cluster").mkdir(parents=True)
-        (directory / ".initdb-dead" / "cluster" / "PG_VERSION").write_text("18\n")
+    @pytest.mark.parametrize("where", [".data-initdb-dead", "data/.initdb-dead"])
+    def test_initdb_that_was_killed_half_way(self, directory: Path, where: str) -> None:
+        """What an interrupted first start left is no cluster, does not disturb the next start, and is removed."""
+        leftover = directory.parent / where / "cluster"
+        leftover.mkdir(parents=True)
+        (leftover / "PG_VERSION").write_text("18\n")
         server = EmbeddedPostgres(directory)
         server.start()
         server.stop()
+        assert not leftover.parent.exists()
+
+    def test_a_cluster_appears_whole_or_not_at_all(self, directory: Path) -> None:
+        """At no moment of the first start is there a part of it under its name; kill -9 may come at any."""
+        code = (
+            "import sys, pathlib; from loppestars_local.postgres import EmbeddedPostgres; "
+            "EmbeddedPostgres(pathlib.Path(sys.argv[1])).initialise()"
+        )
+        with subprocess.Popen([sys.executable, "-c", code, directory]) as process:
+            while process.poll() is None:
+                there = {item.name for item in directory.iterdir()} if directory.exists() else set()
+                assert not there or {"PG_VERSION", "base", "global", "pg_wal", "postgresql.conf"} <= there
+                time.sleep(0.001)
+        assert process.returncode == 0
+
+    def test_what_is_no_cluster_is_left_alone(self, directory: Path) -> None:
+        """One sentence with the folder's name, and nothing of it is touched."""
+        directory.mkdir()
+        (directory / "base").mkdir()
+        (directory / "base" / "diary.txt").write_text("mine")
+        with pytest.raises(PostgresDidNotStart, match=r"data is not empty and holds no database.*[Mm]ove it away"):
+            EmbeddedPostgres(directory).start()
+        assert (directory / "base" / "diary.txt").read_text() == "mine"
 
     def test_says_why_it_did_not_start(self, directory: Path) -> None:
         """The message holds the server's own words."""

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,11 +25,11 @@ pytestmark = pytest.mark.timeout(180)
 COPENHAGEN = "latitude=55.6761&longitude=12.5683"
 
 
-def start(folder: Path, port: int) -> subprocess.Popen[str]:
+def start(folder: Path, port: int, **settings: str) -> subprocess.Popen[str]:
     kept = {key: value for key, value in os.environ.items() if key in {"PATH", "HOME", "LANG", "TMPDIR"}}
     return subprocess.Popen(
         [program("loppestars-local"), "run"],
-        env={**kept, "PORT": str(port), "DATA_DIR": str(folder)},
+        env={**kept, "PORT": str(port), "DATA_DIR": str(folder), **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -207,3 +208,126 @@ class TestComponentDies:
             third.send_signal(signal.SIGTERM)
             third.communicate(timeout=60)
             assert third.returncode == 143
+
+
+# As the command, but Ctrl-C comes at the worst moment: when a process has been made and nobody knows it yet.
+_CTRL_C_WHILE_STARTING = """
+import os, signal, subprocess, sys
+from loppestars_local.main import main
+
+class Popen(subprocess.Popen):
+    def __init__(self, arguments, **more):
+        super().__init__(arguments, **more)
+        if sys.argv[1] in str(arguments[0]):
+            os.kill(os.getpid(), signal.SIGINT)
+
+subprocess.Popen = Popen
+main(["run"])
+"""
+# And when the command reads its own modules.
+_CTRL_C_WHILE_LOADING = """
+import os, signal, sys
+from loppestars_local.main import main
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "psycopg":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+main(["run"])
+"""
+
+
+def free_listener() -> socket.socket:
+    """Accepts connections and never says a word."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    return listener
+
+
+def run_code(code: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    kept = {key: value for key, value in os.environ.items() if key in {"PATH", "HOME", "LANG", "TMPDIR"}}
+    environment = {**kept, "PORT": str(free_ports(1)[0]), "DATA_DIR": str(folder)}
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of the processes that work on a data folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except OSError:  # gone, or somebody else's
+            continue
+        if os.fsencode(folder) in words:
+            found.append((process / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+class TestCtrlCInTheMiddle:
+    def test_a_triggered_crawl_ends_although_a_request_does_not(self) -> None:
+        """A client that sends its photo for ever does not make a crawl outlive the run."""
+        with tempfile.TemporaryDirectory(prefix="loppestars-run-") as name, free_listener() as silent:
+            folder = Path(name) / "data"
+            site = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            process = start(
+                folder, free_ports(1)[0], SOURCES="live", MARKEDSKALENDEREN_URL=site, LOPPEMARKEDER_URL=site
+            )
+            read_until_ready(process)
+            info = json.loads((folder / "run.json").read_text())
+            admin = {"Authorization": f"Bearer {info['admin_token']}"}
+            with httpx.Client(base_url=info["url"], headers=admin, timeout=60) as client:
+                first = client.get("/scraper/runs").json()[0]["id"]
+                client.post(f"/scraper/runs/{first}/cancel")
+                while client.get(f"/scraper/runs/{first}").json()["state"] == "running":
+                    time.sleep(0.1)
+                second = client.post("/scraper/trigger").json()["runId"]
+                while client.get(f"/scraper/runs/{second}").json()["state"] != "running":
+                    time.sleep(0.1)
+            address = ("127.0.0.1", int(info["url"].rpartition(":")[2]))
+            with socket.create_connection(address) as endless:
+                endless.sendall(
+                    b"POST /process-face HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+                    b"Content-Length: 100000\r\n\r\n--x\r\n"
+                )
+                process.send_signal(signal.SIGINT)
+                printed, _ = process.communicate(timeout=90)
+                assert processes_of(folder) == []
+            assert process.returncode == 0, printed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+class TestCtrlCAtFirst:
+    @pytest.mark.parametrize(
+        "program",
+        [
+            "/initdb",
+            "/postgres",
+            pytest.param("/loppestars-migrate", marks=pytest.mark.faults),
+            pytest.param("/loppestars-api", marks=pytest.mark.faults),
+            pytest.param("/loppestars-imaging", marks=pytest.mark.faults),
+        ],
+    )
+    def test_what_has_just_been_started_is_stopped(self, program: str) -> None:
+        """No process is left when the command ends, no half-made state, and it ends without a traceback."""
+        with tempfile.TemporaryDirectory(prefix="loppestars-run-") as name:
+            folder = Path(name) / "data"
+            ended = run_code(_CTRL_C_WHILE_STARTING, folder, program)
+            assert processes_of(folder) == []
+            assert (ended.returncode, ended.stderr) == (0, "")
+            assert "Stopping" in ended.stdout
+            assert {path.name for path in folder.iterdir()} <= {"lock", "logs", "storage", "keys", "postgres"}
+            cluster = folder / "postgres"
+            assert (cluster / "PG_VERSION").exists()
+            assert not (cluster / "postmaster.pid").exists()
+
+    def test_nothing_has_been_started(self, tmp_path: Path) -> None:
+        """The modules take a second to be read: Ctrl-C ends that, too, without a word and without a folder."""
+        ended = run_code(_CTRL_C_WHILE_LOADING, tmp_path / "data")
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+        assert not (tmp_path / "data").exists()
