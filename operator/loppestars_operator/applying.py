@@ -1,8 +1,9 @@
 """Server-side apply in order, and pruning. Knows no kinds beyond their order; what has not drifted is not sent."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ log: Any = structlog.get_logger(__name__)
 NOT_FOUND: Final = 404
 UNPROCESSABLE: Final = (400, 422)
 FORBIDDEN: Final = 403
+SLOW_SECONDS: Final = 3.0
 CONFLICT: Final = "FieldManagerConflict"
 # Server-side apply says with a 500 that a field does not exist or is of another type.
 UNTYPED: Final = "failed to create typed patch object"
@@ -49,6 +51,11 @@ class Changes:
     problems: tuple[Problem, ...] = ()
 
     @property
+    def slow(self) -> bool:
+        """Whether a call failed only after seconds: the next ones would take as long."""
+        return any(one.slow for one in self.problems)
+
+    @property
     def written(self) -> int:
         """How many objects were written."""
         return sum(one is not Outcome.UNCHANGED for one in self.outcomes.values())
@@ -65,17 +72,29 @@ class Applier:
         self._store = store
 
     async def apply(
-        self, manifests: Iterable[Manifest], observed: Mapping[ObjectKey, Observed], facts: Facts
+        self,
+        manifests: Iterable[Manifest],
+        observed: Mapping[ObjectKey, Observed],
+        facts: Facts,
+        *,
+        careful: bool = False,
     ) -> Changes:
-        """Apply wave after wave; a wave with problems does not hold back the next, whose objects may be healthy."""
+        """Apply wave after wave; a wave with problems does not hold back the next, whose objects may be healthy.
+
+        Unless its calls hang: then the rest is left for later. `careful` makes one call at a time, for stacks whose
+        calls have hung before: the places for calls are all stacks' together.
+        """
         waves: dict[int, list[Manifest]] = {}
         for manifest in manifests:
             waves.setdefault(kind_of(manifest).wave, []).append(manifest)
         changes = Changes({})
         for _, wave in sorted(waves.items()):
-            results = await asyncio.gather(*(self._apply_one(one, observed.get(key_of(one)), facts) for one in wave))
-            for result in results:
-                changes += result
+            for part in [[one] for one in wave] if careful else [wave]:
+                calls = (self._apply_one(one, observed.get(key_of(one)), facts) for one in part)
+                for result in await asyncio.gather(*calls):
+                    changes += result
+                if changes.slow:
+                    return changes
         return changes
 
     async def prune(
@@ -161,7 +180,7 @@ class Applier:
     async def _write(self, manifest: Manifest, *, new: bool = False) -> Changes:
         """Apply an object. A `new` one is applied without force at first: somebody else's may have its name."""
         key, kind = key_of(manifest), kind_of(manifest)
-        path = kind.path(key.namespace, key.name)
+        path, began = kind.path(key.namespace, key.name), time.perf_counter()
         try:
             try:
                 live, created = await self._kube.apply(path, manifest, force=not new)
@@ -174,7 +193,8 @@ class Applier:
                 live, created = await self._kube.apply(path, manifest)
         except KubeError as error:
             metrics.WRITES.labels(key.kind, "failed").inc()
-            return Changes({}, (explain(error, key, _component(manifest)),))
+            problem = explain(error, key, _component(manifest))
+            return Changes({}, (replace(problem, slow=time.perf_counter() - began > SLOW_SECONDS),))
         self._store.put(live)
         outcome = Outcome.CREATED if created else Outcome.CONFIGURED
         metrics.WRITES.labels(key.kind, outcome.value).inc()

@@ -18,7 +18,7 @@ from loppestars_operator.kinds import CRAWL, STACK
 from loppestars_operator.kube import Kube, KubeError
 from loppestars_operator.naming import GROUP, RECONCILE_ANNOTATION, RETRY_ANNOTATION, VERSION, StackKey, digest
 from loppestars_operator.packing import Body
-from loppestars_operator.queueing import LONGEST_RETRY, SOON, WorkQueue
+from loppestars_operator.queueing import LONGEST_RETRY, SLOW_RETRY, SOON, WorkQueue
 from loppestars_operator.reconciling import Reconciler, Unfinished
 from loppestars_operator.resources import Resources
 from loppestars_operator.secret_metadata import SecretReader
@@ -97,9 +97,9 @@ class Controller:
                 look_again = await self._reconciler.reconcile(key)
         except Unfinished as error:
             result = "unfinished"
-            # What takes long, as calls that hang, is not tried soon again: it takes the place of others.
-            soon = error.transient and time.perf_counter() - began < SOON
-            seconds = self._queue.retry(key, SOON if soon else LONGEST_RETRY)
+            # What hangs is not tried soon again: it takes the place of others.
+            longest = SOON if error.transient and not error.slow else LONGEST_RETRY
+            seconds = self._queue.retry(key, longest, least=SLOW_RETRY if error.slow else 0)
             log.info("pass unfinished", stack=str(key), reason=str(error), retry_in=round(seconds, 1))
         except (KubeError, TimeoutError) as error:
             result = "failed"

@@ -65,7 +65,7 @@ class Unreachable(KubeError):
     """The API server did not answer in time, or not at all."""
 
     def __init__(self, cause: BaseException) -> None:
-        super().__init__(503, "Unreachable", f"the API server does not answer: {cause or type(cause).__name__}")
+        super().__init__(503, "Unreachable", f"the API server does not answer: {str(cause) or type(cause).__name__}")
 
 
 class Kube:

@@ -5,9 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why an object could not be made as rendered; `transient` mends itself without a person."""
+    """Why an object could not be made as rendered.
+
+    `transient` mends itself without a person; `slow` says that it took seconds to learn of it, as with a webhook that
+    hangs.
+    """
 
     reason: str
     message: str
     transient: bool
     component: str | None = None
+    slow: bool = False

@@ -13,6 +13,8 @@ FIRST_RETRY: Final = 0.5
 LONGEST_RETRY: Final = 60.0
 # What mends itself, as an API server that restarts, is tried again this soon at the latest.
 SOON: Final = 5.0
+# What hangs is tried again this soon at the earliest.
+SLOW_RETRY: Final = 20.0
 
 
 class WorkQueue:
@@ -46,10 +48,10 @@ class WorkQueue:
                 timer.cancel()
             self._timers[key] = loop.call_later(seconds, self.add, key)
 
-    def retry(self, key: StackKey, longest: float = LONGEST_RETRY) -> float:
+    def retry(self, key: StackKey, longest: float = LONGEST_RETRY, *, least: float = 0) -> float:
         """Ask for a pass after a back-off that doubles with each failure in a row; return the seconds."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        seconds = min(FIRST_RETRY * 2.0 ** min(failures - 1, 16), longest)
+        seconds = max(least, min(FIRST_RETRY * 2.0 ** min(failures - 1, 16), longest))
         seconds *= random.uniform(0.75, 1.0)  # noqa: S311  jitter
         self.add_later(key, seconds)
         return seconds

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -62,6 +63,7 @@ class Reconciler:
         self._applier = Applier(kube, store)
         self._unobserved: dict[StackKey, float] = {}
         self._troubled: dict[StackKey, float] = {}
+        self._slow: set[StackKey] = set()
         self._crawling = Crawling(kube, self._applier, resources, clock)
 
     async def reconcile(self, key: StackKey) -> float | None:
@@ -97,6 +99,7 @@ class Reconciler:
                 stack, summarise(stack, plan, View(sight.workloads(), crawls=crawls), self._now())
             )
         changes = await self._carry_out(stack, plan, job, facts, sight)
+        (self._slow.add if changes.slow else self._slow.discard)(key)
         look_again, trouble = await self._carry_out_crawls(stack, plan, facts, crawls)
         lasting = [explain(trouble, ObjectKey(CRAWL_KIND, *astuple(key)), CRAWLER)] if trouble else []
         view = View(
@@ -129,6 +132,7 @@ class Reconciler:
         """Drop what is remembered of a stack that is gone; a pass under way at its end may have set it again."""
         self._unobserved.pop(key, None)
         self._troubled.pop(key, None)
+        self._slow.discard(key)
         metrics.forget_stack(key.namespace, key.name)
 
     async def _carry_out(self, stack: Stack, plan: Plan, job: MigrationJob, facts: Facts, sight: Sight) -> Changes:
@@ -139,16 +143,20 @@ class Reconciler:
         allowed = [one for one in manifests if plan.images or kind_of(one).wave < Wave.MIGRATION]
         if any(key_of(one) not in sight.objects for one in allowed) and not await self._still_there(stack):
             return Changes({})
-        stages = _by_stage(allowed)
-        changes = await self._applier.apply(stages.before, sight.objects, facts)
-        if plan.create_migration:
+        stages, careful = _by_stage(allowed), any(one.namespace == stack.key.namespace for one in self._slow)
+        apply = partial(self._applier.apply, observed=sight.objects, facts=facts, careful=careful)
+        changes = await apply(stages.before)
+        if plan.create_migration and not changes.slow:
             changes += await self._applier.create_once(job.manifest, sight.objects)
+        if changes.slow:
+            return changes
         async with asyncio.TaskGroup() as group:
-            beside = group.create_task(self._applier.apply(stages.beside, sight.objects, facts))
-            changes += await self._applier.apply(stages.serving, sight.objects, facts)
-            # Before the rest: KEDA refuses a Deployment that an autoscaler of ours still holds.
-            changes += await self._applier.prune(manifests, sight.objects, stack.uid)
-            changes += await self._applier.apply(stages.rest, sight.objects, facts)
+            beside = group.create_task(apply(stages.beside))
+            changes += await apply(stages.serving)
+            if not changes.slow:
+                # Before the rest: KEDA refuses a Deployment that an autoscaler of ours still holds.
+                changes += await self._applier.prune(manifests, sight.objects, stack.uid)
+                changes += await apply(stages.rest)
         await self._clear_migrations(stack, plan, job, sight)
         return changes + beside.result()
 
@@ -244,6 +252,7 @@ class Unfinished(Exception):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__(problems[0].message)
         self.transient = any(one.transient for one in problems)
+        self.slow = any(one.slow for one in problems)
 
 
 _SOMETHING_VALID: Final[Manifest] = {

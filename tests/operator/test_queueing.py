@@ -75,6 +75,13 @@ async def test_back_off_doubles_to_a_ceiling_and_starts_anew() -> None:
     assert queue.retry(ONE) <= 0.5
 
 
+async def test_least_time_of_what_hangs() -> None:
+    """From the first failure on, for that stack only."""
+    queue = WorkQueue()
+    assert 15 <= queue.retry(ONE, least=20) <= 20
+    assert queue.retry(TWO) <= 0.5
+
+
 async def test_event_ends_the_waiting() -> None:
     """A change is looked at now, whatever the back-off."""
     queue, passes = WorkQueue(), []

@@ -13,7 +13,7 @@ import pytest
 
 from loppestars_operator.kinds import LEASE, STACK, kind_named
 from tests.factories.cluster_client import Client, condition, eventually
-from tests.factories.operator_process import NAMESPACE, OperatorProcess
+from tests.factories.operator_process import NAMESPACE, OperatorProcess, kubectl
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -99,6 +99,30 @@ async def test_webhook_that_hangs_does_not_cost_the_lead(
                 ages.append(lease["spec"]["renewTime"])
             assert operator.ready() == "leading\n", operator.text()
             assert len(set(ages)) > 5
+
+
+async def test_stacks_behind_a_webhook_that_hangs_do_not_delay_the_others(
+    lone_client: Client, with_addons: ControlPlane, tmp_path: Path
+) -> None:
+    """They have shown that their calls take their time: they are given one place at a time, and seldom."""
+    other = Client(lone_client.kube, f"{lone_client.namespace}-well")
+    assert kubectl(with_addons, "create", "namespace", other.namespace).returncode == 0
+    with OperatorProcess(with_addons, tmp_path / "log") as operator:
+        operator.wait_for_line("reconciling")
+        async with webhook(lone_client, hangs=True):
+            for number in range(4):
+                await lone_client.apply_stack(f"slow-{number}")
+            for number in range(4):
+                await lone_client.stack_when(
+                    lambda status: condition(status, "Ready")["reason"] == "ApiError", f"slow-{number}", within=90
+                )
+            took = []
+            for number in range(3):
+                began = time.monotonic()
+                await other.apply_stack(f"well-{number}")
+                await other.ready(f"well-{number}", within=60)
+                took.append(time.monotonic() - began)
+            assert max(took) < 10, took
 
 
 async def test_webhook_that_breaks_off_is_not_asked_without_end(
