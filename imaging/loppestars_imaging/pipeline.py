@@ -101,7 +101,7 @@ class Anonymiser:
     def _edit_pixels(self, data: bytes, header: Header, options: Options, target: Format) -> Anonymised:
         picture = registry.decode(data, header)
         if target is Format.JPEG:
-            picture = picture.opaque()
+            picture = picture.flat()
         side = self.search.needed_side(*picture.size, options.least_side)
         found = [self._decide(view, picture.size, options) for view in picture.reduced_bgr(side)]
         treatments = [treatment for _, areas in found for treatment in areas]

@@ -122,6 +122,16 @@ class TestEngine:
         assert engine._process is None
         assert (await engine.anonymise(jpeg(), TASK)).width == 320
 
+    @pytest.mark.parametrize("mode", ["RGBA", "LA"])
+    async def test_transparency_costs_no_memory_to_speak_of(
+        self, make_engine: Callable[..., Engine], mode: str
+    ) -> None:
+        """A photo with alpha becomes a JPEG within some bytes a pixel, so that a usual engine holds 50 megapixels."""
+        engine = make_engine(engine_memory_mib=384)
+        large = io.BytesIO()
+        Image.new(mode, (4000, 3000)).save(large, "PNG", compress_level=1)
+        assert (await engine.anonymise(large.getvalue(), TASK)).content_type == "image/jpeg"
+
     async def test_killed_in_the_middle(self, make_engine: Callable[..., Engine]) -> None:
         """Kill -9 of the engine is an error of this photo only; the next photo gets a new engine."""
         engine = make_engine()

@@ -5,6 +5,7 @@ import io
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pillow_heif
 import pytest
@@ -270,6 +271,30 @@ class TestColourProfiles:
 
 
 class TestTransparency:
+    @pytest.mark.parametrize("mode", ["LA", "RGBA"])
+    def test_a_jpeg_shows_it_over_white(self, anonymiser: Anonymiser, mode: str) -> None:
+        """As a page would, and to within the rounding of a JPEG; also where a photo has more rows than a strip."""
+        image = gradient(1200, 1000).convert(mode)
+        image.putalpha(gradient(1200, 1000).convert("L").transpose(Image.Transpose.ROTATE_180))
+        shown = Image.new("RGBA", image.size, "white")
+        shown.alpha_composite(image.convert("RGBA"))
+        done = anonymiser.anonymise(saved(image, "PNG"), jpeg_only=True)
+        with Image.open(io.BytesIO(done.data)) as result:
+            difference = np.asarray(result.convert("RGB")).astype(int) - np.asarray(shown.convert("RGB"))
+        assert np.abs(difference).mean() < 2
+
+    @pytest.mark.parametrize("channels", [3, 4])
+    def test_sixteen_bits_of_every_colour(self, anonymiser: Anonymiser, channels: int) -> None:
+        """Deep colours, with alpha or not, come back as they were, in their order; as JPEG their upper eight bits."""
+        deep = np.random.default_rng(2).integers(0, 65536, (1100, 1000, channels), dtype=np.uint16)
+        deep[:, :, 0] //= 4
+        data = cv2.imencode(".png", deep)[1].tobytes()
+        done = anonymiser.anonymise(data, jpeg_only=False)
+        assert np.array_equal(cv2.imdecode(np.frombuffer(done.data, np.uint8), cv2.IMREAD_UNCHANGED), deep)
+        with Image.open(io.BytesIO(anonymiser.anonymise(data, jpeg_only=True).data)) as result:
+            red, green, blue = (np.asarray(band).mean() for band in result.split())
+        assert blue < min(red, green) - 20
+
     @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
     @pytest.mark.parametrize("alpha", [0, 3, 128, 255])
     def test_a_face_that_hardly_shows_is_a_face(

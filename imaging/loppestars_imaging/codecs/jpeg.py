@@ -51,7 +51,7 @@ def decode(data: bytes, header: Header) -> Picture:
 
 def encode(picture: Picture) -> bytes:
     """Write at the original's tables and subsampling where there were any, else at high quality."""
-    picture = picture.opaque()
+    picture = picture.flat()
     options: dict[str, object] = {"quality": _DEFAULT_QUALITY}
     tables = picture.jpeg_tables
     if tables and all(1 <= value <= _BASELINE_MAX for values in tables.values() for value in values):

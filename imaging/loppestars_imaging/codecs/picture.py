@@ -9,6 +9,8 @@ from PIL import Image
 from loppestars_imaging.faces import Bgr, Pixels
 from loppestars_imaging.orientation import Turn
 
+_STRIP_PIXELS = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -49,29 +51,50 @@ class Picture:
         if scale < 1:
             target = max(1, round(width * scale)), max(1, round(height * scale))
             small = cv2.resize(small, target, interpolation=cv2.INTER_AREA).reshape(target[1], target[0], -1)
-        if small.dtype == np.uint16:
-            small = (small >> 8).astype(np.uint8)
+        small = _eight_bits(small)
         if not self.has_alpha or self.pixels[:, :, -1].min() == np.iinfo(self.pixels.dtype).max:
             return [to_bgr(small, cmyk=self.cmyk)]
         return [to_bgr(small), to_bgr(small, page=0), to_bgr(small[:, :, :-1])]
 
     def image(self) -> Image.Image:
         """Return it as a Pillow image of 8 bits per channel."""
-        pixels = self.pixels if self.pixels.dtype == np.uint8 else (self.pixels >> 8).astype(np.uint8)
+        pixels = _eight_bits(self.pixels)
         mode = "CMYK" if self.cmyk else {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
         flat = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
         size = (flat.shape[1], flat.shape[0])
         return Image.frombuffer(mode, size, np.ascontiguousarray(flat), "raw", mode, 0, 1)
 
-    def opaque(self) -> "Picture":
-        """Return it without alpha, over white, as formats without transparency show it."""
-        if not self.has_alpha:
+    def flat(self) -> "Picture":
+        """Return it as a JPEG holds it: 8 bits a channel, and what is transparent over white."""
+        if not self.has_alpha and self.pixels.dtype == np.uint8:
             return self
-        top = np.iinfo(self.pixels.dtype).max
-        alpha = self.pixels[:, :, -1:].astype(np.uint32)
-        color = self.pixels[:, :, :-1].astype(np.uint32)
-        blended = (color * alpha + top * (top - alpha) + top // 2) // top
-        return replace(self, pixels=blended.astype(self.pixels.dtype))
+        rows, columns, channels = self.pixels.shape
+        flat = np.empty((rows, columns, channels - self.has_alpha), np.uint8)
+        # By strips: the products of a large photo would take several times its memory.
+        step = max(1, _STRIP_PIXELS // columns)
+        for top in range(0, rows, step):
+            strip = _eight_bits(self.pixels[top : top + step])
+            if self.has_alpha:
+                alpha = strip[:, :, -1:].astype(np.uint16)
+                strip = ((strip[:, :, :-1] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+            flat[top : top + step] = strip
+        return replace(self, pixels=flat)
+
+
+def swap_colours(pixels: Pixels) -> None:
+    """Swap red and blue in place, alpha stays, and gray; by strips, because OpenCV copies what it changes in place."""
+    rows, columns, channels = pixels.shape
+    if channels < 3:  # noqa: PLR2004 - gray, with alpha or not
+        return
+    order = cv2.COLOR_BGR2RGB if channels == 3 else cv2.COLOR_BGRA2RGBA  # noqa: PLR2004
+    step = max(1, _STRIP_PIXELS // columns)
+    for top in range(0, rows, step):
+        strip = pixels[top : top + step]
+        cv2.cvtColor(strip, order, dst=strip)
+
+
+def _eight_bits(pixels: Pixels) -> Pixels:
+    return pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
 
 
 def to_bgr(pixels: Pixels, *, cmyk: bool = False, page: int = 255) -> Bgr:

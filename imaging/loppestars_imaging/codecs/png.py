@@ -8,7 +8,7 @@ import numpy as np
 from PIL import PngImagePlugin
 
 from loppestars_imaging.codecs import pillow
-from loppestars_imaging.codecs.picture import Picture
+from loppestars_imaging.codecs.picture import Picture, swap_colours
 from loppestars_imaging.errors import UnreadablePhoto, UnsupportedFormat
 from loppestars_imaging.faces import Pixels
 from loppestars_imaging.header import MAX_SIDE, Format, Header
@@ -54,8 +54,8 @@ def encode(picture: Picture) -> bytes:
     if picture.pixels.dtype == np.uint8:
         return pillow.encode(picture, "PNG", compress_level=4)
     pixels = picture.pixels
-    swapped = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[pixels.shape[2]]
-    done, buffer = cv2.imencode(".png", pixels if swapped is None else cv2.cvtColor(pixels, swapped))
+    swap_colours(pixels)  # in place: the picture is not needed any more, and a copy would take as much memory again
+    done, buffer = cv2.imencode(".png", pixels)
     if not done:
         raise MemoryError("OpenCV could not write the PNG, for which it has no other reason")
     return _with_icc(buffer.tobytes(), picture.icc)
@@ -91,8 +91,9 @@ def _deep(data: bytes) -> Pixels:
         raise UnreadablePhoto("it is truncated or damaged")
     if decoded.ndim == 2:  # noqa: PLR2004 - gray
         return decoded[:, :, None]
-    order = cv2.COLOR_BGR2RGB if decoded.shape[2] == 3 else cv2.COLOR_BGRA2RGBA  # noqa: PLR2004
-    return np.asarray(cv2.cvtColor(decoded, order))
+    pixels: Pixels = np.asarray(decoded)
+    swap_colours(pixels)
+    return pixels
 
 
 def _with_icc(png: bytes, icc: bytes | None) -> bytes:

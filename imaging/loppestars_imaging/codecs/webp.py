@@ -12,7 +12,7 @@ from PIL import Image
 
 from loppestars_imaging.codecs import pillow
 from loppestars_imaging.codecs.colour_profile import sane_profile
-from loppestars_imaging.codecs.picture import Picture
+from loppestars_imaging.codecs.picture import Picture, swap_colours
 from loppestars_imaging.errors import UnreadablePhoto, UnsupportedFormat
 from loppestars_imaging.header import Format, Header
 from loppestars_imaging.orientation import Turn
@@ -48,8 +48,7 @@ def decode(data: bytes, header: Header) -> Picture:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         if pixels is None or pixels.shape[1::-1] != (header.width, header.height):
             raise UnreadablePhoto("it is truncated or damaged")
-        color = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}[pixels.shape[2]]
-        cv2.cvtColor(pixels, color, dst=pixels)
+        swap_colours(pixels)
     profile = sane_profile(chunks.get(b"ICCP", b""))
     return Picture(np.asarray(pixels, np.uint8), profile, lossless=b"VP8L" in chunks).turned(_turn(chunks))
 

@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
+import cv2
+
 from loppestars_imaging.detectors.yunet import YuNet
 from loppestars_imaging.engine.confinement import bind_to_parent, bound_memory
 from loppestars_imaging.engine.messages import NO_DETECTOR, Answer, Task, pack, read_task, rounded
@@ -25,6 +27,7 @@ from loppestars_imaging.options import Options, Orientations, Shape, Style
 from loppestars_imaging.pipeline import Anonymised, Anonymiser
 
 _IDLE_SECONDS = 1.0
+_NO_MEMORY = -4  # cv::Error::StsNoMem
 _PIPE_BYTES = 1024 * 1024
 
 
@@ -87,7 +90,9 @@ class Server:
             result = self.anonymise(task, data)
         except ImagingError as error:
             return Answer(error.code, str(error), rss=resident_bytes(), worn_out=abandoned_calls() > 0), b""
-        except MemoryError:
+        except (MemoryError, cv2.error) as error:
+            if isinstance(error, cv2.error) and error.code != _NO_MEMORY:
+                raise
             # Bounded on purpose (ENGINE_MEMORY_MIB); another attempt would end the same way.
             sentence = "The photo needs more memory than one photo may take."
             return Answer(NotProcessed.code, sentence, rss=resident_bytes(), worn_out=True), b""
