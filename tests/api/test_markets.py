@@ -242,7 +242,8 @@ class TestSearch:
         assert await names(client, "search", query=query) == found
 
     async def test_best_first_and_upcoming_before_past(self, client: httpx.AsyncClient, add: Add) -> None:
-        """The name itself before names that hold it, before other columns; what is over comes last."""
+        """The name itself before names that hold it, before other columns; the past last, its latest first."""
+        await add("Torvet", start_date=day(-400), end_date=day(-400))
         await add("Torvet", start_date=day(-9), end_date=day(-9))
         await add("Loppemarked ved Torvet", start_date=day(2), end_date=day(2))
         await add("Torvet", start_date=day(5), end_date=day(5))
@@ -253,6 +254,7 @@ class TestSearch:
             ("Loppemarked ved Torvet", day(2).isoformat()),
             ("Marked", day(1).isoformat()),
             ("Torvet", day(-9).isoformat()),
+            ("Torvet", day(-400).isoformat()),
         ]
         assert await names(client, "search", query="torvet", limit=2, offset=2) == ["Marked", "Torvet"]
 

@@ -127,9 +127,19 @@ class TestClaim:
         photo = await new_photo(session)
         claim = await claim_photo(session, photo.id)
         assert claim is not None
+        await release_photo(session, claim, FailureCode.STORAGE_UNAVAILABLE)
+        assert not await release_photo(session, claim, FailureCode.STORAGE_UNAVAILABLE), "it is not ours any more"
+        claim = await claim_photo(session, photo.id)
+        assert claim is not None
         await complete_photo(session, claim, RESULT, faces=3, content_hash="a")
-        events = await session.execute(select(DomainEvent.event).order_by(DomainEvent.id))
-        assert list(events.scalars()) == ["photo.requested", "photo.processing", "photo.completed"]
+        events = await session.execute(select(DomainEvent.event, DomainEvent.payload).order_by(DomainEvent.id))
+        assert [tuple(event) for event in events] == [
+            ("photo.requested", {}),
+            ("photo.processing", {"attempt": 1}),
+            ("photo.pending", {"error_code": "storage_unavailable"}),
+            ("photo.processing", {"attempt": 1}),
+            ("photo.completed", {"faces": 3}),
+        ]
 
 
 class TestWaiting:

@@ -64,7 +64,7 @@ class MarketQuery(BaseModel):
 
     A market matches `from_day`/`until_day` when it runs on any day between them, both included. With a position,
     distances are computed; with a radius too, markets beyond it or without coordinates are left out and the nearest
-    come first. With a text, the best match comes first and ended markets come last.
+    come first. With a text, the best match comes first and ended markets come last, the latest of them first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -251,8 +251,11 @@ def _distance(shape: _Shape) -> Label[Any]:
 
 def _order(shape: _Shape, distance: Label[Any]) -> list[Any]:
     if shape.text:
-        is_over = Market.end_date < bindparam("today", type_=Date)
-        return [is_over, _rank(), Market.start_date, Market.name, Market.id]
+        today = bindparam("today", type_=Date)
+        is_over = Market.end_date < today
+        # What begins next is wanted first; of what is over, what was last.
+        days_away = case((is_over, today - Market.end_date), else_=Market.start_date - today)
+        return [is_over, _rank(), days_away, Market.name, Market.id]
     if shape.positioned:
         return [distance.asc().nulls_last(), Market.start_date, Market.id]
     return [Market.start_date, Market.name, Market.id]

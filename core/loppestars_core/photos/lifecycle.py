@@ -111,21 +111,23 @@ async def claim_photo(session: AsyncSession, photo_id: uuid.UUID) -> Claim | Non
         await _finish(session, photo_id, _failed(FailureCode.WORKER_DIED, f"{photo.attempts} attempts"))
         return None
     token = uuid.uuid4()
+    # Before the update, which changes the loaded photo as well.
+    attempt = photo.attempts + 1
     await session.execute(
         update(Photo)
         .where(Photo.id == photo_id)
         .values(
             state=PhotoState.PROCESSING,
-            attempts=Photo.attempts + 1,
+            attempts=attempt,
             claim_token=token,
             started_at=func.now(),
         )
     )
-    await record_event(session, "photo", photo_id, "photo.processing", {"attempt": photo.attempts + 1})
+    await record_event(session, "photo", photo_id, "photo.processing", {"attempt": attempt})
     return Claim(
         photo_id=photo_id,
         token=token,
-        attempt=photo.attempts + 1,
+        attempt=attempt,
         original_key=photo.original_key,
         subject=PhotoSubject(photo.subject),
         options=PhotoOptions.model_validate(photo.options),
@@ -184,6 +186,7 @@ async def release_photo(session: AsyncSession, claim: Claim, code: FailureCode) 
     )
     if changed.scalar_one_or_none() is None:
         return False
+    await record_event(session, "photo", claim.photo_id, "photo.pending", {"error_code": code})
     await _notify(session, claim.photo_id)
     return True
 
