@@ -43,6 +43,7 @@ class TestUsage:
             (["loop", "-o", "out"], "does not exist"),
             (["holds/photos", "-o", "holds"], "its other photos could be overwritten"),
             (["a.jpg", "-o", "out", "--report", "a.jpg"], "would be overwritten"),
+            (["a.jpg", "-o", "out", "--report", "out/preview.jpg", "--preview"], "where --preview draws"),
             (["a.jpg", "-o", "empty", "--report", "holds"], "--report takes a file"),
             (["a.jpg", "-o", "empty", "--report", "a.jpg/report.json"], "Nothing can be written to 'a.jpg'"),
             (["a.jpg", "-o", "a.jpg/out"], "Nothing can be written to 'a.jpg/out'"),

@@ -28,18 +28,10 @@ _BASE_MIB, _MIB_PER_MEGAPIXEL = 256, 40
 
 def run(options: argparse.Namespace) -> int:
     """Return 0 when all photos are done, 1 when some failed, 2 for wrong usage, 130 after Ctrl-C."""
-    extras = {path for path in (_preview(options), options.report) if path is not None}
-    for wrong in wrong_inputs(options.inputs, options.output):
-        return _refused(wrong)
-    selection = collect(options.inputs, options.output, extras)
-    if not selection.work and not selection.unreadable:
-        _say("There are no photos in what was given.")
+    selection, wrong = _selected(options)
+    if wrong:
+        _say(f"loppestars-imaging blur: {wrong}")
         return ExitCode.USAGE
-    original = overwritten(selection, extras)
-    if original is not None:
-        return _refused(f"'{original}' would be overwritten; give another folder to -o, or another file to --report.")
-    for wrong in wrong_places(options.output, options.report):
-        return _refused(wrong)
     configure_logging("blur", "ERROR")
     done: dict[Path, Outcome] = {}
     try:
@@ -61,9 +53,18 @@ def _say(text: str) -> None:
     tell(sys.stderr, text)
 
 
-def _refused(wrong: str) -> int:
-    _say(f"loppestars-imaging blur: {wrong}")
-    return ExitCode.USAGE
+def _selected(options: argparse.Namespace) -> tuple[Selection, str]:
+    """Return what is to be done, and what is wrong with the command line, if anything."""
+    extras = {path for path in (_preview(options), options.report) if path is not None}
+    for wrong in wrong_inputs(options.inputs, options.output):
+        return Selection(), wrong
+    selection = collect(options.inputs, options.output, extras)
+    if not selection.work and not selection.unreadable:
+        return selection, "There are no photos in what was given."
+    original = overwritten(selection, extras)
+    if original is not None:
+        return selection, f"'{original}' would be overwritten; give another folder to -o, or another file to --report."
+    return selection, next(wrong_places(options.output, options.report, _preview(options)), "")
 
 
 def _work(work: list[Work], options: argparse.Namespace, done: dict[Path, Outcome]) -> int:

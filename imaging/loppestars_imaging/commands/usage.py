@@ -27,8 +27,10 @@ def wrong_inputs(inputs: list[Path], output: Path) -> Iterator[str]:
             yield f"'{output}' holds '{given}', and its other photos could be overwritten; give another folder to -o."
 
 
-def wrong_places(output: Path, report: Path | None) -> Iterator[str]:
+def wrong_places(output: Path, report: Path | None, preview: Path | None) -> Iterator[str]:
     """Make the folders that are written to, and yield which cannot be: before the work, not after hours of it."""
+    if report is not None and preview is not None and report.resolve() == preview.resolve():
+        yield f"'{report}' is where --preview draws; give another file to --report."
     if report is not None and report.is_dir():
         yield f"'{report}' is a folder; --report takes a file."
     for folder in [output] if report is None else [output, report.parent]:
