@@ -8,7 +8,6 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.clock import now_utc
 from loppestars_core.crawls.lock import lock_is_held
 from loppestars_core.database.models import (
     COUNT_NAMES,
@@ -258,7 +257,7 @@ async def close_dead_runs(session: AsyncSession, *, we_hold_the_lock: bool = Fal
 async def _close_forgotten_runs(session: AsyncSession, *, but: uuid.UUID | None = None) -> None:
     """Fail runs that have been pending for too long, but the one whose process is here after all."""
     pending = select(CrawlRun.id).where(
-        CrawlRun.state == CrawlState.PENDING, CrawlRun.created_at < now_utc() - PENDING_EXPIRES
+        CrawlRun.state == CrawlState.PENDING, CrawlRun.created_at < func.now() - PENDING_EXPIRES
     )
     for run_id in (await session.execute(pending)).scalars().all():
         if run_id != but:
