@@ -64,7 +64,7 @@ class LimitSettings(ComponentSettings):
         30, ge=0, description="crawl commands of one admin in a minute; 0: no limit"
     )
     rate_limit_auth_failures_per_minute: int = Field(
-        60, ge=0, description="refused tokens from one address in a minute before it is told to wait; 0: no limit"
+        60, ge=0, description="refused tokens from one address in a minute, further ones are told to wait; 0: no limit"
     )
     max_json_bytes: int = Field(64 * 1024, ge=1024, description="largest JSON body")
     max_photo_bytes: int = Field(50 * MEBIBYTE, ge=1024, description="largest photo")

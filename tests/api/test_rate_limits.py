@@ -55,15 +55,6 @@ class TestExact:
         assert refused.value.headers is not None
         assert 58 <= int(refused.value.headers["Retry-After"]) <= 60
 
-    async def test_check_counts_nothing(self, engine: AsyncEngine) -> None:
-        """Looking whether a client is refused does not use up its rate."""
-        limiter, rate = ExactLimiter(engine), Rate("t", 1, 1)
-        for _ in range(3):
-            await limiter.check(rate, "k")
-        await limiter.take(rate, "k")
-        with pytest.raises(TooManyRequests):
-            await limiter.check(rate, "k")
-
     async def test_zero_is_no_limit(self, engine: AsyncEngine) -> None:
         """And costs no statement."""
         assert await allowed(ExactLimiter(engine), Rate("t", 0, 1), "k", 50) == 50

@@ -31,13 +31,13 @@ async def identify(
     header = request.headers.get("authorization")
     if header is None:
         return anonymous(address)
-    await services.limiter.check(services.rates.auth_failures, address)
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise NotAuthenticated("The Authorization header must be 'Bearer <token>'.")
     try:
         return await _signed_in(services, token.strip())
     except TokenRefused as refusal:
+        # Only those who are refused have to wait: many share an address, and one of them must not lock the others out.
         await services.limiter.take(services.rates.auth_failures, address)
         raise NotAuthenticated(str(refusal)) from None
     except KeysUnavailable:

@@ -29,9 +29,6 @@ SELECT EXISTS (SELECT FROM taken) AS allowed,
        coalesce((SELECT extract(epoch FROM known.arrival - moment.now) - :tolerance
                  FROM rate_limits AS known, moment WHERE known.key = :key), 0)::float AS wait
 """)
-_PEEK = text("""
-SELECT extract(epoch FROM arrival - clock_timestamp())::float - :tolerance FROM rate_limits WHERE key = :key
-""")
 _SWEEP = text("DELETE FROM rate_limits WHERE arrival < clock_timestamp() - interval '1 minute'")
 
 
@@ -49,15 +46,6 @@ class ExactLimiter:
             row = (await connection.execute(_TAKE, parameters)).one()
         if not row.allowed:
             refuse(rate, row.wait)
-
-    async def check(self, rate: Rate, key: str) -> None:
-        """Refuse a `key` that has used up its rate, without counting. Raises `TooManyRequests`."""
-        if rate.unlimited:
-            return
-        async with self._engine.connect() as connection:
-            wait = await connection.scalar(_PEEK, {"key": _row(rate, key), "tolerance": _tolerance(rate)})
-        if wait is not None and wait > 0:
-            refuse(rate, wait)
 
     async def sweep(self) -> None:
         """Forget clients whose bucket is empty again."""
