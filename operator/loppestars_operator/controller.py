@@ -34,6 +34,7 @@ PASS_TIMEOUT: Final = 60.0
 GATHER_SECONDS: Final = 0.03
 CRD_POLL_SECONDS: Final = 3.0
 NAMESPACE_POLL_SECONDS: Final = 15.0
+ADDON_PATIENCE: Final = 5.0
 NOT_FOUND: Final = 404
 FORBIDDEN: Final = 403
 
@@ -79,7 +80,9 @@ class Controller:
         async with asyncio.TaskGroup() as group:
             group.create_task(watcher.run(), name="watches")
             await watcher.wait_synced()
-            watcher.watch_kinds(self._discovery.available_kinds())
+            addons = self._discovery.available_kinds()
+            watcher.watch_kinds(addons)
+            await watcher.wait_listed(addons, ADDON_PATIENCE)
             group.create_task(self._follow_discovery(watcher), name="discovery")
             group.create_task(self._follow_namespaces(), name="namespaces")
             group.create_task(self._resync(), name="resync")

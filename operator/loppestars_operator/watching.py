@@ -5,6 +5,7 @@ each kind is retried by itself, replaced as a whole at each list, and an add-on'
 """
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -28,6 +29,7 @@ BACKOFF: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 # How long a watch holds before its failures are counted anew, and before its silent end is ordinary.
 STEADY_SECONDS: Final = 30.0
 SHORTEST_WATCH: Final = 1.0
+LOOK_SECONDS: Final = 0.02
 
 
 class Watcher:
@@ -45,6 +47,7 @@ class Watcher:
         }
         self._tasks: dict[tuple[str, str | None], asyncio.Task[None]] = {}
         self._synced = asyncio.Event()
+        self._listed: set[tuple[str, str | None]] = set()
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -64,6 +67,14 @@ class Watcher:
     async def wait_synced(self) -> None:
         """Return once every kind that always exists was listed: nothing is judged on half a picture."""
         await self._synced.wait()
+
+    async def wait_listed(self, kinds: Iterable[OwnedKind], seconds: float) -> None:
+        """Return once these kinds of add-ons were listed too, or after some seconds: their CRDs may be half there."""
+        wanted = {(kind.kind, namespace) for kind in kinds for namespace in self._namespaces}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not wanted <= self._listed:  # noqa: ASYNC110  once, at the start
+                    await asyncio.sleep(LOOK_SECONDS)
 
     @property
     def unsynced(self) -> list[str]:
@@ -132,6 +143,7 @@ class Watcher:
 
     def _seen(self, kind: OwnedKind, namespace: str | None) -> None:
         metrics.WATCH_SEEN.labels(kind.kind).set(time.time())
+        self._listed.add((kind.kind, namespace))
         self._unsynced.discard((kind.kind, namespace))
         if not self._unsynced:
             self._synced.set()

@@ -103,6 +103,29 @@ async def test_leader_that_was_frozen_writes_nothing(
             assert standby.running
 
 
+async def test_restart_writes_nothing_with_addons_either(
+    lone_client: Client, with_addons: ControlPlane, tmp_path: Path
+) -> None:
+    """Their kinds are listed before the first pass like all others."""
+    gateway = {"parentRefs": [{"name": "public", "sectionName": "https", "redirectSectionName": "http"}]}
+    with OperatorProcess(with_addons, tmp_path / "first.log") as first:
+        first.wait_for_line("reconciling")
+        for number in range(3):
+            await lone_client.apply_stack(
+                f"fair-{number}", gateway=gateway, imaging={"autoscaling": {"queueDepth": 5}}, api={"replicas": 1}
+            )
+        for number in range(3):
+            await lone_client.ready(f"fair-{number}")
+        await asyncio.sleep(1)
+    for number in range(3):
+        with OperatorProcess(with_addons, tmp_path / f"again-{number}.log") as again:
+            again.wait_for_line("reconciling")
+            await asyncio.sleep(2)
+            assert 'reconciles_total{result="succeeded"} 0' not in again.metrics()
+            counted = [line for line in again.metrics().splitlines() if line.startswith("loppestars_operator_writes_")]
+            assert counted == []
+
+
 class TestElector:
     async def test_one_holder_at_a_time(self, client: Client) -> None:
         """The second gets it when the first releases it, at once."""
