@@ -1,6 +1,7 @@
 """A worker ends when it is told to, also in the moment in which it becomes ready."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -64,6 +65,9 @@ def test_told_to_stop_while_it_starts(tmp_path: Path, number: signal.Signals) ->
     said, _ = process.communicate(timeout=30)  # the pipe ends when the last engine has ended
     assert process.returncode == (-number if number == signal.SIGKILL else 0)
     assert "Traceback" not in said
+    if number != signal.SIGKILL:
+        last = json.loads(said.splitlines()[-1])
+        assert (last["event"], last["photos"]) == ("stopped", 0)
 
 
 async def test_storage_that_cannot_be_used_is_said_at_start(

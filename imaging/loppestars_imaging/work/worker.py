@@ -221,4 +221,10 @@ async def work(settings: ImagingSettings, engines: EnginePool, stopping: asyncio
         return await worker.run()
     finally:
         server.stop()
-        log.info("stopped", photos=sum(sample.value for metric in PHOTOS.collect() for sample in metric.samples))
+        log.info("stopped", photos=_photos_so_far())
+
+
+def _photos_so_far() -> int:
+    """Return how many photos were taken up; a counter's samples also say when each was made."""
+    samples = (sample for metric in PHOTOS.collect() for sample in metric.samples)
+    return int(sum(sample.value for sample in samples if sample.name.endswith("_total")))
