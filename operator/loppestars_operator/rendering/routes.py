@@ -54,9 +54,12 @@ def _http_routes(blueprint: Blueprint) -> list[Manifest]:
     parents: list[ParentReference] = gateway_parents(blueprint.spec)
     if not parents:
         return []
-    forward = {
+    gateway = blueprint.spec.gateway
+    timeout = gateway.request_timeout if gateway else ""
+    forward: dict[str, Any] = {
         "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
         "backendRefs": [{"name": blueprint.named(API), "port": 80}],
+        **({"timeouts": {"request": timeout}} if timeout else {}),
     }
     redirect = {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}]}
     serving = [_parent(one, one.section_name) for one in parents]

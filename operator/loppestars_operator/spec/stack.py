@@ -286,6 +286,11 @@ class Gateway(Model):
     hostnames: Annotated[list[Host], Field(max_length=8)] | None = Field(
         None, description="Without it, the host of the ingress."
     )
+    request_timeout: Annotated[str, Field(max_length=8, pattern=r"^([1-9][0-9]{0,4}(ms|s|m))?$")] = Field(
+        "60s",
+        description="How long the Gateway waits for an answer: a photo may take 30 seconds, Envoy's own limit is 15. "
+        "Empty leaves it to the Gateway, as CRDs of the Gateway API before 1.2 need.",
+    )
 
 
 class Peers(Model):

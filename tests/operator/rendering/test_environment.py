@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loppestars_operator.rendering import environment, render
+from loppestars_operator.rendering import Facts, environment, render
 from loppestars_operator.spec.reserved import API_VARIABLES, CRAWLER_VARIABLES, IMAGING_VARIABLES
 from tests.factories.stacks import make_blueprint, make_stack
 
@@ -60,6 +60,22 @@ def test_search_of_orientations(component: str) -> None:
     """Only where the spec says it: pods of stacks that do not are left as they are."""
     assert "SEARCH_ORIENTATIONS" not in variables(component)
     assert variables(component, imaging={"searchOrientations": "always"})["SEARCH_ORIENTATIONS"] == "always"
+
+
+@pytest.mark.parametrize(
+    ("gateway", "timeouts"),
+    [
+        ({}, {"request": "60s"}),
+        ({"requestTimeout": "90s"}, {"request": "90s"}),
+        ({"requestTimeout": ""}, None),
+    ],
+)
+def test_gateway_waits_for_a_photo(gateway: dict[str, str], timeouts: dict[str, str] | None) -> None:
+    """Longer than the API does; Envoy's own 15 seconds would cut off half of what the API waits for."""
+    stack = make_stack(gateway={"parentRefs": [{"name": "public"}], **gateway})
+    groups = Facts(frozenset({"gateway.networking.k8s.io"}))
+    (route,) = [one for one in render(make_blueprint(stack, groups)) if one["kind"] == "HTTPRoute"]
+    assert route["spec"]["rules"][0].get("timeouts") == timeouts
 
 
 def test_public_url() -> None:
