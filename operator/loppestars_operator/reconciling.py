@@ -133,6 +133,7 @@ class Reconciler:
         self._unobserved.pop(key, None)
         self._troubled.pop(key, None)
         self._slow.discard(key)
+        self._secrets.forget(key)
         metrics.forget_stack(key.namespace, key.name)
 
     async def _carry_out(self, stack: Stack, plan: Plan, job: MigrationJob, facts: Facts, sight: Sight) -> Changes:

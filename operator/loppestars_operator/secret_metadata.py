@@ -38,6 +38,7 @@ class SecretReader:
         self._kube = kube
         self._enabled = enabled
         self._known: dict[tuple[StackKey, str], tuple[float, str | None]] = {}
+        self._last: dict[tuple[StackKey, str], str] = {}
 
     async def look(self, stack: Stack) -> Secrets:
         """Look at the Secrets that a stack's pods use."""
@@ -48,9 +49,16 @@ class SecretReader:
             version = await self._version(stack.key, name)
             if version is None:
                 problems.append(_missing(stack, name))
-            elif version:
-                versions[name] = version
+            # One that is made anew passes through a moment without it, which must not roll the pods as well.
+            if version := version or self._last.get((stack.key, name)):
+                versions[name] = self._last[stack.key, name] = version
         return Secrets(versions, tuple(problems), LOOK_SECONDS)
+
+    def forget(self, key: StackKey) -> None:
+        """Drop what is remembered of a stack that is gone."""
+        for name in [name for stack, name in self._known if stack == key]:
+            self._known.pop((key, name))
+            self._last.pop((key, name), None)
 
     async def _version(self, key: StackKey, name: str) -> str | None:
         """Return the version, None for a Secret that is not there, and nothing for one that may not be read."""
