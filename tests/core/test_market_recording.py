@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from loppestars_core.database.models import DomainEvent, Market, MarketRedirect, MarketSighting
 from loppestars_core.markets.correcting import correct_market, withdraw_correction
 from loppestars_core.markets.folding import fold
-from loppestars_core.markets.recording import Recorded, keep_listed, record_sighting
+from loppestars_core.markets.recording import Recorded, is_known, keep_listed, record_sighting
 from loppestars_core.markets.sameness import mean_the_same
 from loppestars_core.markets.sighting import SourceMarket, combine
 from loppestars_core.markets.vanishing import mark_vanished
@@ -214,6 +214,7 @@ async def test_what_is_listed_in_words_that_cannot_be_stored_does_not_vanish(ses
         started = await start_of_crawl(session)
         await keep_listed(session, "calendar", "Remisen|1")
         await keep_listed(session, "calendar", "unknown")
+        assert [await is_known(session, "calendar", one) for one in ("Remisen|1", "unknown")] == [True, False]
         await session.commit()
         assert await mark_vanished(session, "calendar", crawl_started=started, today=TODAY) == 0
     assert (await the_market(session)).state == "scheduled"

@@ -85,6 +85,11 @@ class MemoryStore:
         self.markets: list[SourceMarket] = []
         self.failed: list[Problem] = []
         self.still_listed: list[tuple[str, str]] = []
+        self.known: set[str] = set()
+
+    async def knows(self, _: str, external_id: str) -> bool:
+        """What earlier crawls found."""
+        return external_id in self.known
 
     async def keep_listed(self, source: str, external_id: str) -> None:
         """Note it."""
@@ -136,6 +141,18 @@ async def test_markets_of_one_name_on_one_day_in_two_towns_are_two() -> None:
         "Loppemarked|2026-12-05|2026-12-05|Aarhus",
     ]
     assert (run.counts["seen"], run.counts["new"], run.counts["skipped"]) == (4, 2, 2)
+
+
+@pytest.mark.parametrize("towns", [["Aarhus"], ["Aarhus", "Odense"], ["Odense", "Aarhus"]])
+async def test_a_town_keeps_its_id(towns: list[str]) -> None:
+    """Also when its market is listed first the next time, or the other town's no longer: ids do not change places."""
+    store = MemoryStore()
+    store.known = {f"Loppemarked|{DAY}|{DAY}", f"Loppemarked|{DAY}|{DAY}|Aarhus"}
+    run = source_run(store)
+    for town in towns:
+        await run.take(listed(municipality=town))
+    ids = {market.municipality: market.external_id for market in store.markets}
+    assert ids == {town: f"Loppemarked|{DAY}|{DAY}" + ("|Aarhus" if town == "Aarhus" else "") for town in towns}
 
 
 async def test_what_cannot_be_stored_is_counted_with_its_reason() -> None:

@@ -59,6 +59,11 @@ async def record_sighting(
     return Recorded.CHANGED
 
 
+async def is_known(session: AsyncSession, source: str, external_id: str) -> bool:
+    """Whether a source has listed an occurrence under this id."""
+    return await _current_sighting(session, source, external_id) is not None
+
+
 async def keep_listed(session: AsyncSession, source: str, external_id: str) -> None:
     """A source lists an occurrence, in words that cannot be stored: what it said before stays and is not missed."""
     current = await _current_sighting(session, source, external_id)

@@ -91,7 +91,7 @@ class SourceRun:
             self.stop()
 
     async def _take_market(self, market: ListedMarket, *, complete: bool) -> None:
-        market = self._with_own_id(market)
+        market = await self._with_own_id(market)
         if market.external_id in self._taken:
             await self._take_problem(Problem(Outcome.SKIPPED, "listed twice", snippet(market.name), market.url))
             return
@@ -117,12 +117,24 @@ class SourceRun:
             # The id itself cannot be stored, so no market has it.
             log.debug("an id that cannot be stored", source=self.name)
 
-    def _with_own_id(self, market: ListedMarket) -> ListedMarket:
-        """Two towns may have a market of one name on one day: the id of the later one says which it is."""
+    async def _with_own_id(self, market: ListedMarket) -> ListedMarket:
+        """Two towns may have a market of one name on one day: the id of the later one says which it is.
+
+        Once it has that id it keeps it, in whichever order they are listed, and when the other is gone.
+        """
         town = market.details.municipality
-        if self._first_of_id.setdefault(market.external_id, town) == town:
+        own_id = f"{market.external_id}|{town or ''}"
+        if not await self._knows(own_id) and self._first_of_id.setdefault(market.external_id, town) == town:
             return market
-        return replace(market, external_id=f"{market.external_id}|{town or ''}")
+        return replace(market, external_id=own_id)
+
+    async def _knows(self, external_id: str) -> bool:
+        try:
+            return await self._store.knows(self.name, external_id)
+        except (OperationalError, InterfaceError):
+            raise
+        except (DBAPIError, ValueError):
+            return False  # an id that cannot be stored
 
     async def _take_problem(self, problem: Problem) -> None:
         log.info(

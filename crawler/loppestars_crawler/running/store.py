@@ -14,7 +14,7 @@ from loppestars_core.clock import now_utc, today_in_denmark
 from loppestars_core.crawls import add_failed_item
 from loppestars_core.database.engine import sessions
 from loppestars_core.database.models import CrawledPage, CrawlRun, CrawlSource, CrawlState, Geocode
-from loppestars_core.markets.recording import Recorded, keep_listed, record_sighting
+from loppestars_core.markets.recording import Recorded, is_known, keep_listed, record_sighting
 from loppestars_core.markets.vanishing import mark_vanished
 from loppestars_crawler.addresses.points import Point
 from loppestars_crawler.fetching.stored_pages import StoredPage, pack, unpack
@@ -67,6 +67,11 @@ class CrawlStore:
             await session.rollback()
             raise
         return outcome
+
+    async def knows(self, source: str, external_id: str) -> bool:
+        """Whether an earlier crawl found an occurrence under this id."""
+        async with self.sessions() as session:
+            return await is_known(session, source, external_id)
 
     async def keep_listed(self, source: str, external_id: str) -> None:
         """What a source lists and cannot be stored does not count as missed."""
