@@ -1,6 +1,9 @@
 """Detectors, the search over scales, and where the weights come from."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +95,16 @@ class TestRuntimes:
         assert uses_openvino(frozenset({"avx512f", "amx_bf16"}), installed=True)
         assert not uses_openvino(frozenset({"avx512f", "avx512_bf16"}), installed=True)
         assert not uses_openvino(frozenset({"amx_bf16"}), installed=False)
+
+    def test_nobody_is_told(self) -> None:
+        """OpenVINO's telemetry is not loaded, also where no CI switches it off."""
+        code = (
+            "import sys; import loppestars_imaging.detectors.openvino_session; from openvino.tools.ovc import utils; "
+            "print(sys.modules['openvino_telemetry'], utils.tm.__name__)"
+        )
+        environment = {name: text for name, text in os.environ.items() if name not in {"CI", "GITHUB_ACTIONS"}}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.split() == ["None", "openvino.tools.ovc.telemetry_stub"]
 
     def test_both_see_the_same(self, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The same faces at the same places, to within what bfloat16 rounds, whatever the CPU computes it with."""

@@ -56,6 +56,14 @@ async def make_engine() -> AsyncIterator[Callable[..., Engine]]:
         await engine.stop()
 
 
+def runs(pid: int) -> bool:
+    """Whether a process does something: one that nobody has waited for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def pid_of(engine: Engine) -> int:
     assert engine._process is not None
     return engine._process.pid
@@ -63,10 +71,6 @@ def pid_of(engine: Engine) -> int:
 
 def environment_of(pid: int) -> bytes:
     return Path(f"/proc/{pid}/environ").read_bytes()
-
-
-def runs(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
 
 
 class TestEngine:
@@ -142,6 +146,24 @@ class TestEngine:
         with pytest.raises(EngineCrashed):
             await work
         assert (await engine.anonymise(jpeg(), TASK)).width == 320
+
+    async def test_ends_with_what_it_started(
+        self, make_engine: Callable[..., Engine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A process of a library's, which holds the engine's pipes open, neither stays nor is waited for."""
+        started = tmp_path / "started"
+        (tmp_path / "sitecustomize.py").write_text(
+            "import os, pathlib, time\n"
+            "if os.fork() == 0:\n"
+            f"    pathlib.Path({str(started)!r}).write_text(str(os.getpid()))\n"
+            "    time.sleep(600)\n"
+        )
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        engine = make_engine()
+        await engine.anonymise(jpeg(), TASK)
+        async with asyncio.timeout(5):
+            await engine.stop()
+        assert not runs(int(started.read_text()))
 
     async def test_too_slow(self, make_engine: Callable[..., Engine]) -> None:
         """A photo that takes too long is given up, its engine ended, and the next one works."""

@@ -4,13 +4,21 @@ OpenVINO compiles a network for each input size, which takes a tenth of a second
 the few sizes of `detectors/scales.py`, each compiled when first needed.
 """
 
-import numpy as np
-import openvino
-from openvino.preprocess import PrePostProcessor
+import sys
+from typing import Any
 
-from loppestars_imaging.detectors.session import Outputs, checked
-from loppestars_imaging.errors import DetectionFailed, DetectorUnavailable
-from loppestars_imaging.faces import Bgr
+# OpenVINO reports its import to Google Analytics, by a process forked from a thread, unless the package that does so is
+# missing. What decodes people's photos talks to nobody: to Python, it is missing.
+_modules: dict[str, Any] = sys.modules
+_modules["openvino_telemetry"] = None
+
+import numpy as np  # noqa: E402
+import openvino  # noqa: E402
+from openvino.preprocess import PrePostProcessor  # noqa: E402
+
+from loppestars_imaging.detectors.session import Outputs, checked  # noqa: E402
+from loppestars_imaging.errors import DetectionFailed, DetectorUnavailable  # noqa: E402
+from loppestars_imaging.faces import Bgr  # noqa: E402
 
 _CONFIGURATION = {
     "INFERENCE_NUM_THREADS": 1,  # photos are worked on side by side by processes, not threads

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -77,6 +79,7 @@ class Engine:
                 *("--orientations", settings.search_orientations),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,  # so that it ends with whatever it may have started
                 env={name: value for name, value in os.environ.items() if name in _INHERITED}
                 | _SINGLE_THREADED
                 | _ALLOCATION,
@@ -153,14 +156,22 @@ class Engine:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
                     await process.wait()
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        _let_go_of_pipes(process)
         code = await process.wait()
         ENGINES_ENDED.labels(reason).inc()
         if reason not in {"stopped", "recycled", "cancelled"}:
             log.warning("engine ended", reason=reason, exit_code=code)
         return code
+
+
+def _let_go_of_pipes(process: asyncio.subprocess.Process) -> None:
+    """Close our ends: asyncio sees the end of a process only after its pipes', which others may hold open."""
+    transport: Any = process._transport  # type: ignore[attr-defined]  # noqa: SLF001 - a process has no other way to it
+    for descriptor in (0, 1):
+        if (pipe := transport.get_pipe_transport(descriptor)) is not None and not pipe.is_closing():
+            pipe.abort() if isinstance(pipe, asyncio.WriteTransport) else pipe.close()
 
 
 class EnginePool:
