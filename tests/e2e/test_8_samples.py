@@ -116,6 +116,54 @@ def test_digests(namespace: Cluster, stack: Stack) -> None:
     assert not [one for one in namespace.list("horizontalpodautoscalers") if "api" in one["metadata"]["name"]]
 
 
+def test_production(namespace: Cluster, node: Node, stack: Stack) -> None:
+    """What a small machine lacks is put smaller, and the outside services are ours; the rest is as in the sample."""
+    document = here("02-production")
+    spec = document["spec"]
+    for component in ("api", "imaging"):
+        del spec[component]["replicas"]
+        spec[component]["autoscaling"]["minReplicas"] = 1
+    spec["api"]["resources"]["requests"]["cpu"] = "50m"
+    spec["storage"]["s3"] |= here("01-minimal")["spec"]["storage"]["s3"]
+    for bucket in ("originalsBucket", "processedBucket"):  # ours has the usual ones
+        del spec["storage"]["s3"][bucket]
+    spec["ingress"]["className"] = "traefik"
+    url = _decoded(namespace, "loppestars-database")["url"]
+    namespace.patch("secret", "loppestars-database", {"stringData": {"pooled-url": url}})
+    namespace.apply(document)
+    market = Stack(namespace, "market", stack.ingress)
+    market.wait_ready()
+    assert namespace.get(KIND, "market")["status"]["url"] == "https://api.loppestars.example.com"
+    insecure = ssl.create_default_context()
+    insecure.check_hostname, insecure.verify_mode = False, ssl.CERT_NONE  # cert-manager would make the certificate
+    answer = Ingress(node.https_url, "api.loppestars.example.com", insecure).get("/health")
+    assert answer.json()["status"] == "healthy"
+    account = namespace.get("serviceaccount", "market-api")
+    assert account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"].endswith("role/loppestars-api")
+    (monitor,) = namespace.list("podmonitors.monitoring.coreos.com")
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    assert {one["metadata"]["name"] for one in namespace.list("horizontalpodautoscalers")} == {
+        "market-api",
+        "market-imaging",
+    }
+
+
+def test_queue_depth(namespace: Cluster, stack: Stack) -> None:
+    """KEDA's objects instead of imaging's HPA; nobody here scales by them, and the stack serves all the same."""
+    document = here("07-queue-depth")
+    del document["spec"]["imaging"]["replicas"]
+    document["spec"]["ingress"] = {"enabled": False}
+    namespace.apply(document)
+    queue = Stack(namespace, "queue", stack.ingress)
+    queue.wait_ready()
+    (scaled,) = namespace.list("scaledobjects.keda.sh")
+    assert scaled["spec"]["scaleTargetRef"]["name"] == "queue-imaging"
+    assert len(namespace.list("triggerauthentications.keda.sh")) == 1
+    assert not namespace.list("horizontalpodautoscalers", "app.kubernetes.io/component=imaging")
+    assert namespace.get("cronjob", "queue-crawler")["spec"]["suspend"] is True
+    assert not namespace.list("networkpolicies")
+
+
 def test_paused_and_taken_up(namespace: Cluster, stack: Stack) -> None:
     """Left alone and said so; taken up, it gets Ready; paused again, what somebody deletes stays deleted."""
     namespace.apply(here("05-paused"))
