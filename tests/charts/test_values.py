@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from k8s.local import tools
 from k8s.local.errors import LocalClusterError
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.cluster
+LABEL_VALUE = re.compile(r"([a-zA-Z0-9]([-._a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)?")
 STACK = {"database": {"secretRef": {"name": "a"}}, "storage": {"s3": {}}, "auth": {"jwtSecretRef": {"name": "a"}}}
 
 
@@ -61,3 +65,23 @@ def test_the_stack_is_word_for_word(tmp_path: Path) -> None:
     chosen = template("loppestars-stack", {"spec": {**STACK, "version": "7.8.9"}}, tmp_path)
     assert "version: 7.8.9" in chosen.stdout
     assert "api:7.8.9" in chosen.stdout, "the test uses the image that serves"
+
+
+@pytest.mark.parametrize("chart", ["loppestars-operator", "loppestars-stack"])
+def test_versions_with_build_metadata_make_valid_labels(tmp_path: Path, chart: str) -> None:
+    """A version such as 0.1.0+5 is one of SemVer, and no label may hold a plus sign."""
+    folder = tmp_path / chart
+    shutil.copytree(REPOSITORY / "charts" / chart, folder)
+    about = yaml.safe_load((folder / "Chart.yaml").read_text())
+    about.pop("dependencies", None)
+    (folder / "Chart.yaml").write_text(yaml.safe_dump(about | {"version": "0.1.0+5"}))
+    done = template(str(folder), {"spec": STACK} if chart == "loppestars-stack" else {}, tmp_path)
+    assert done.returncode == 0, done.stderr
+    labels = {
+        (name, value)
+        for document in yaml.safe_load_all(done.stdout)
+        if document
+        for name, value in (document["metadata"].get("labels") or {}).items()
+    }
+    assert ("helm.sh/chart", f"{chart}-0.1.0_5") in labels
+    assert not [value for _, value in labels if not LABEL_VALUE.fullmatch(str(value))]

@@ -21,7 +21,7 @@ app.kubernetes.io/component: operator
 app.kubernetes.io/part-of: loppestars
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
 {{/* The rules for every watched namespace: those the operator's code asks for, and Secrets where they are wanted. */}}
