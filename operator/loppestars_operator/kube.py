@@ -116,7 +116,8 @@ class Kube:
         params = {"limit": PAGE}
         while True:
             page = await self._call("GET", path, params=params, accept=_METADATA_LIST)
-            names |= {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in page["items"]}
+            # An empty list of metadata has null for its items.
+            names |= {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in page.get("items") or ()}
             if not (following := page["metadata"].get("continue")):
                 return names, page["metadata"]["resourceVersion"]
             params["continue"] = following

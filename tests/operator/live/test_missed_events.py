@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,9 +16,12 @@ from loppestars_operator.resources import Resources
 from loppestars_operator.secret_metadata import SecretReader
 from loppestars_operator.store import Store
 from loppestars_operator.writing import write_status
-from tests.factories.operator_process import operator_in_this_process
+from tests.factories.operator_process import OperatorProcess, operator_in_this_process
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from k8s.local.control_plane import ControlPlane
     from loppestars_operator.kinds import Manifest
     from tests.factories.cluster_client import Client
 
@@ -109,3 +113,22 @@ async def test_lists_find_what_was_missed(lone_client: Client) -> None:
     names, version = await lone_client.kube.list_names(STACK.path(lone_client.namespace))
     assert resources.keep_stacks(lone_client.namespace, {StackKey(*one) for one in names}, version) == set()
     assert resources.keep_stacks(lone_client.namespace, set(), version) == {key}
+
+
+async def test_resync_of_a_process(lone_client: Client, with_addons: ControlPlane, tmp_path: Path) -> None:
+    """With stacks and without Crawls, with Crawls and without stacks, with neither: it goes on."""
+    names, version = await lone_client.kube.list_names(CRAWL.path(lone_client.namespace))
+    assert (names, int(version) > 0) == (set(), True)
+    with OperatorProcess(
+        with_addons, tmp_path / "log", RESYNC_SECONDS="10", WATCH_NAMESPACES=lone_client.namespace
+    ) as operator:
+        operator.wait_for_line("reconciling")
+        await asyncio.sleep(11)
+        await lone_client.apply_stack()
+        await lone_client.ready()
+        await asyncio.sleep(10)
+        await lone_client.delete(STACK, "fair")
+        await make_crawl(lone_client, "waits")
+        await asyncio.sleep(10)
+        assert operator.running, operator.text()
+        assert not {"resync without lists", "deletion was missed"} & {line["event"] for line in operator.lines()}
