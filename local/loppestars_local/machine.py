@@ -18,7 +18,7 @@ from loppestars_local.console import explain_platform, say
 from loppestars_local.data_folder import DataFolder, RunningPlatform
 from loppestars_local.ports import LOOPBACK, answers, free_ports
 from loppestars_local.postgres import EmbeddedPostgres
-from loppestars_local.processes import Child, Command
+from loppestars_local.processes import Child, Command, adopt_orphans, end_orphans
 from loppestars_local.settings import RunSettings
 
 ADMIN = "local-admin"
@@ -30,6 +30,7 @@ _START_BUDGET_SECONDS = 11
 _SWEEP_EVERY_SECONDS = 300
 # The API drains, and then gives its crawls 10 s to end and as many to be ended.
 _STOP_SECONDS = 30
+_ORPHAN_STOP_SECONDS = 10
 _POLL_SECONDS = 0.1
 # Crawls end first, then the API answers who still waits for imaging; the database outlives them all.
 _STOP_ORDER = ("crawl", "sweep", "migrate", "api", "imaging", "sample-site")
@@ -61,6 +62,7 @@ class Machine:
 
     def start(self) -> None:
         self._pause(0)
+        adopt_orphans()
         platform = Platform(
             inherited=os.environ,
             addresses=self._choose_ports(),
@@ -106,6 +108,9 @@ class Machine:
         """Crawls first, the database last, so that everything can still write what it has to."""
         for child in sorted(self._children, key=lambda child: _STOP_ORDER.index(child.command.name)):
             child.stop(_STOP_SECONDS)
+        # A crawl that the API has started outlives an API that is killed.
+        database = self._database.process if self._database is not None else None
+        end_orphans({database.pid} if database is not None else set(), _ORPHAN_STOP_SECONDS)
         if self._database is not None:
             self._database.stop()
 

@@ -1,16 +1,20 @@
 """Child processes: their output in a log file, their end noticed, none left behind."""
 
+import contextlib
 import ctypes
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
+_SET_CHILD_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,41 @@ def end_with_parent(number: int = signal.SIGTERM) -> Callable[[], None] | None:
             os._exit(1)
 
     return ask
+
+
+def adopt_orphans() -> None:
+    """Become the parent of processes whose own parent, one of our children, is killed; Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1)
+
+
+def end_orphans(known: set[int], timeout: float) -> None:
+    """End our children but the `known` ones: ask, wait, and end them after `timeout` seconds."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        left = _children() - known
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + timeout
+        while (left := {pid for pid in left if not _has_ended(pid)}) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+
+
+def _children() -> set[int]:
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):  # gone meanwhile
+            # The name in parentheses may hold anything; the state and the parent follow it.
+            if int(status.read_text(errors="replace").rpartition(")")[2].split()[1]) == os.getpid():
+                found.add(int(status.parent.name))
+    return found
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
 
 
 def tail(path: Path, lines: int) -> str:

@@ -239,12 +239,30 @@ main(["run"])
 """
 
 
-def free_listener() -> socket.socket:
+@pytest.fixture
+def silent_site() -> Iterator[str]:
     """Accepts connections and never says a word."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()
-    return listener
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def start_with_a_triggered_crawl(folder: Path, site: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+    """The run, and its `run.json`, when a crawl that the API has started waits for `site`."""
+    process = start(folder, free_ports(1)[0], SOURCES="live", MARKEDSKALENDEREN_URL=site, LOPPEMARKEDER_URL=site)
+    read_until_ready(process)
+    info = json.loads((folder / "run.json").read_text())
+    admin = {"Authorization": f"Bearer {info['admin_token']}"}
+    with httpx.Client(base_url=info["url"], headers=admin, timeout=60) as client:
+        first = client.get("/scraper/runs").json()[0]["id"]
+        client.post(f"/scraper/runs/{first}/cancel")
+        while client.get(f"/scraper/runs/{first}").json()["state"] == "running":
+            time.sleep(0.1)
+        second = client.post("/scraper/trigger").json()["runId"]
+        while client.get(f"/scraper/runs/{second}").json()["state"] != "running":
+            time.sleep(0.1)
+    return process, info
 
 
 def run_code(code: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -270,25 +288,11 @@ def processes_of(folder: Path) -> list[str]:
 @pytest.mark.faults
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 class TestCtrlCInTheMiddle:
-    def test_a_triggered_crawl_ends_although_a_request_does_not(self) -> None:
+    def test_a_triggered_crawl_ends_although_a_request_does_not(self, silent_site: str) -> None:
         """A client that sends its photo for ever does not make a crawl outlive the run."""
-        with tempfile.TemporaryDirectory(prefix="loppestars-run-") as name, free_listener() as silent:
+        with tempfile.TemporaryDirectory(prefix="loppestars-run-") as name:
             folder = Path(name) / "data"
-            site = f"http://127.0.0.1:{silent.getsockname()[1]}"
-            process = start(
-                folder, free_ports(1)[0], SOURCES="live", MARKEDSKALENDEREN_URL=site, LOPPEMARKEDER_URL=site
-            )
-            read_until_ready(process)
-            info = json.loads((folder / "run.json").read_text())
-            admin = {"Authorization": f"Bearer {info['admin_token']}"}
-            with httpx.Client(base_url=info["url"], headers=admin, timeout=60) as client:
-                first = client.get("/scraper/runs").json()[0]["id"]
-                client.post(f"/scraper/runs/{first}/cancel")
-                while client.get(f"/scraper/runs/{first}").json()["state"] == "running":
-                    time.sleep(0.1)
-                second = client.post("/scraper/trigger").json()["runId"]
-                while client.get(f"/scraper/runs/{second}").json()["state"] != "running":
-                    time.sleep(0.1)
+            process, info = start_with_a_triggered_crawl(folder, silent_site)
             address = ("127.0.0.1", int(info["url"].rpartition(":")[2]))
             with socket.create_connection(address) as endless:
                 endless.sendall(
@@ -299,6 +303,16 @@ class TestCtrlCInTheMiddle:
                 printed, _ = process.communicate(timeout=90)
                 assert processes_of(folder) == []
             assert process.returncode == 0, printed
+
+    def test_a_triggered_crawl_ends_although_its_api_was_killed(self, silent_site: str) -> None:
+        """Nobody is left who would tell it to stop but the run itself."""
+        with tempfile.TemporaryDirectory(prefix="loppestars-run-") as name:
+            folder = Path(name) / "data"
+            process, info = start_with_a_triggered_crawl(folder, silent_site)
+            os.kill(info["pids"]["api"], signal.SIGKILL)
+            printed, _ = process.communicate(timeout=90)
+            assert processes_of(folder) == []
+            assert process.returncode == 137, printed
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
