@@ -209,7 +209,7 @@ class Applier:
         found = await self._kube.get(
             kind_named(key.kind).path(key.namespace), {"fieldSelector": f"metadata.name={key.name}"}
         )
-        return any(owned_fields(one) is not None for one in found["items"])
+        return any(owned_fields(one) is not None for one in found.get("items") or ())
 
     async def _cede_replicas(self, manifest: Manifest, live: Manifest) -> Problem | None:
         """Hand `replicas` over at its live value: dropping an owned one would fall to 1, even beside an autoscaler."""
