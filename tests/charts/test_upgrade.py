@@ -55,14 +55,17 @@ def previous_chart(folder: Path) -> Path:
         path.write_text(yaml.safe_dump(about))
     file = crds / "templates" / "loppestarsstacks.loppestars.dev.yaml"
     crd = yaml.safe_load(file.read_text())
-    del _policy(crd)[NEW_FIELD]
+    policy = _policy(crd)
+    del policy["properties"][NEW_FIELD]
+    rules = policy.get("x-kubernetes-validations", [])
+    policy["x-kubernetes-validations"] = [rule for rule in rules if NEW_FIELD not in rule["rule"]]
     file.write_text(yaml.safe_dump(crd))
     return chart
 
 
 def _policy(crd: dict[str, Any]) -> dict[str, Any]:
     schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    found: dict[str, Any] = schema["properties"]["networkPolicy"]["properties"]
+    found: dict[str, Any] = schema["properties"]["networkPolicy"]
     return found
 
 
@@ -95,7 +98,7 @@ def test_upgrade_and_uninstall(plane: ControlPlane, tmp_path: Path) -> None:
 
     helm(plane, "upgrade", "loppestars-operator", str(CHARTS / "loppestars-operator"))
 
-    assert NEW_FIELD in _policy(get(plane, "crd", "loppestarsstacks.loppestars.dev"))
+    assert NEW_FIELD in _policy(get(plane, "crd", "loppestarsstacks.loppestars.dev"))["properties"]
     after = get(plane, "lstack", "fair")
     assert (after["metadata"]["uid"], after["spec"]) == (before["metadata"]["uid"], before["spec"])
     again = get(plane, "--namespace", SYSTEM, "serviceaccount", "loppestars-operator")

@@ -13,30 +13,44 @@ import pytest
 
 from loppestars_operator.access import rules
 from loppestars_operator.kinds import LEASE, STACK, kind_named
-from loppestars_operator.kube import KubeError
+from loppestars_operator.kube import Kube, KubeError
 from loppestars_operator.leading import Elector, LeaseLost
 from tests.factories.cluster_client import Client, condition, eventually
-from tests.factories.kubelet import Outcome, healthy
-from tests.factories.operator_process import OperatorProcess, grant
+from tests.factories.control_plane import running_control_plane
+from tests.factories.kubelet import FakeKubelet, Outcome, healthy
+from tests.factories.operator_process import OperatorProcess, grant, install_chart, kubectl
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from k8s.local.control_plane import ControlPlane
     from loppestars_operator.kinds import Manifest
-    from tests.factories.kubelet import FakeKubelet
 
 pytestmark = pytest.mark.cluster
 TAKES_OVER_WITHIN = 20.0
 
 
-async def test_standby_finishes_an_install_whose_leader_was_killed(
-    client: Client, plane: ControlPlane, kubelet: FakeKubelet, tmp_path: Path
-) -> None:
+@pytest.fixture
+def empty_plane() -> Iterator[ControlPlane]:
+    """A control plane in which no other operator is at work: it would finish what a leader leaves."""
+    with running_control_plane(controllers=True, admission_plugins="") as plane:
+        install_chart(plane)
+        yield plane
+
+
+async def test_standby_finishes_an_install_whose_leader_was_killed(empty_plane: ControlPlane, tmp_path: Path) -> None:
     """Kill -9 between the migration and the Deployments; then a gentle end, and a restart that writes nothing."""
+    assert kubectl(empty_plane, "create", "namespace", "shop").returncode == 0
+    async with await Kube.connect(str(empty_plane.kubeconfig)) as kube:
+        with FakeKubelet(empty_plane.kubeconfig) as kubelet:
+            await check_takeover(Client(kube, "shop"), empty_plane, kubelet, tmp_path)
+
+
+async def check_takeover(client: Client, plane: ControlPlane, kubelet: FakeKubelet, tmp_path: Path) -> None:
+    """The body of the test above."""
     user = f"pair-{client.namespace}"
     await grant(client, user, rules())
-    # A Lease of their own: the replica of the other tests holds the usual one.
     own = {"user": user, "LEASE_NAMESPACE": client.namespace, "WATCH_NAMESPACES": client.namespace}
     held: dict[str, Outcome] = {}
 
