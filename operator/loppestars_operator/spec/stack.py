@@ -151,7 +151,11 @@ class Api(Service):
     """The HTTP API."""
 
     autoscaling: Autoscaling | None = Field(None, description="Range of pods; the default is 2 to 10 at 70 % CPU.")
-    trusted_proxies: Cidrs | None = Field(None, description="Whose X-Forwarded-For counts for rate limits.")
+    trusted_proxies: Cidrs | None = Field(
+        None,
+        description="Whose X-Forwarded-For counts for rate limits: the addresses of the ingress controller's pods. "
+        "Without it everybody behind an ingress counts as one address.",
+    )
 
     model_config = ConfigDict(
         json_schema_extra=rules(

@@ -101,6 +101,7 @@ async def test_leader_that_was_frozen_writes_nothing(
         with OperatorProcess(plane, tmp_path / "standby.log", **own) as standby:
             await client.apply_stack()
             await client.ready()
+            await asyncio.sleep(1)  # until the leader has read the answer to its last write
             os.kill(frozen.pid, signal.SIGSTOP)
             standby.wait_for_line("reconciling", timeout=TAKES_OVER_WITHIN)
             await client.delete(kind_named("Service"), "fair-api")
