@@ -96,6 +96,13 @@ class TestRuntimes:
         assert not uses_openvino(frozenset({"avx512f", "avx512_bf16"}), installed=True)
         assert not uses_openvino(frozenset({"amx_bf16"}), installed=False)
 
+    def test_engines_share_no_core(self) -> None:
+        """No thread of the runtime is bound to a core: those of all engines on a machine would be bound to the same."""
+        session = OpenVinoSession(free_size(YUNET_S.read(), ("cls_8",)))
+        session.run(np.zeros((64, 64, 3), np.uint8))
+        allowed = {tuple(os.sched_getaffinity(int(task.name))) for task in Path("/proc/self/task").iterdir()}
+        assert allowed == {tuple(os.sched_getaffinity(os.getpid()))}
+
     def test_nobody_is_told(self) -> None:
         """OpenVINO's telemetry is not loaded, also where no CI switches it off."""
         code = (

@@ -23,6 +23,8 @@ from loppestars_imaging.faces import Bgr  # noqa: E402
 _CONFIGURATION = {
     "INFERENCE_NUM_THREADS": 1,  # photos are worked on side by side by processes, not threads
     "NUM_STREAMS": 1,
+    # Pinned, the threads of all engines on a machine would share one core.
+    "ENABLE_CPU_PINNING": False,
     "INFERENCE_PRECISION_HINT": "bf16",
 }
 
