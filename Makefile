@@ -78,20 +78,20 @@ lock: ## Resolve and hash-lock the dependencies into requirements/
 	  esac; done; for tool in uv:uv build:hatchling; do echo $${tool#*:} | eval "$$compile - -o requirements/$${tool%%:*}.txt"; done
 
 cluster-tools: ## Build etcd, Kubernetes, an S3 server … from Go modules, once (JOBS=1 limits the compilers)
-	@$(PYTHON) -m k8s.local build $(if $(JOBS),--jobs $(JOBS))
+	@$(PYTHON) -m tools.cluster build $(if $(JOBS),--jobs $(JOBS))
 
 cluster: ## Bring up a real Kubernetes: kind where Docker runs, else a node of its own (Linux, root)
-	@$(PYTHON) -m k8s.local up
+	@$(PYTHON) -m tools.cluster up
 
 cluster-down: ## End that cluster and everything it started
-	@$(PYTHON) -m k8s.local down
+	@$(PYTHON) -m tools.cluster down
 
 images: ## Build the images and put them into the cluster (NAMES="api imaging" for some, REGISTRY=… elsewhere)
-	@$(PYTHON) -m k8s.local images $(NAMES) $(if $(REGISTRY),--registry $(REGISTRY))
+	@$(PYTHON) -m tools.cluster images $(NAMES) $(if $(REGISTRY),--registry $(REGISTRY))
 
 release: ## Push images and charts of this version as OCI artefacts (REGISTRY=ghcr.io/you)
 	@test -n "$(REGISTRY)" || { echo "Name the registry: make release REGISTRY=ghcr.io/you"; exit 2; }
-	@$(PYTHON) -m k8s.release --registry $(REGISTRY)
+	@$(PYTHON) -m tools.release --registry $(REGISTRY)
 
 e2e: $(READY) ## Use the product on a real node as its users do (Linux, root; TESTS=… for some)
 	@$(BIN)/pytest $(or $(TESTS),tests/e2e) -m e2e --force-enable-socket --timeout 900 $(PYTEST_ARGS)

@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from k8s.local.control_plane import ControlPlane
 from loppestars_operator.kinds import STACK, Manifest, key_of, kind_named, kind_of
 from loppestars_operator.kube import Kube, KubeError
 from loppestars_operator.rendering import render, render_migration, stamped
 from tests.factories.cluster_client import AuditLog, Client, condition
 from tests.factories.operator_process import ACCOUNT, GROUPS, OperatorProcess, install_chart
 from tests.factories.stacks import make_blueprint, make_stack, sample
+from tools.cluster.control_plane import ControlPlane
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from k8s.local import addons, tools
-from k8s.local.errors import LocalClusterError
-from k8s.local.paths import REPOSITORY
 from tests.factories.kubernetes_schemas import LOCATION, VERSIONS, write_schemas
 from tests.factories.required import leave_out
+from tools.cluster import addons, tools
+from tools.cluster.errors import LocalClusterError
+from tools.cluster.paths import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from k8s import release
-from k8s.local import images, tools
-from k8s.local.errors import MissingBinaries
-from k8s.local.processes import Child, wait_until
 from loppestars_local.ports import answers, free_ports
 from tests.factories.required import leave_out
+from tools import release
+from tools.cluster import images, tools
+from tools.cluster.errors import MissingBinaries
+from tools.cluster.processes import Child, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

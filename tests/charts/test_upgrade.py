@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from k8s.local import tools
-from k8s.local.errors import MissingBinaries
-from k8s.local.paths import REPOSITORY
 from tests.factories.control_plane import running_control_plane
 from tests.factories.operator_process import kubectl
 from tests.factories.required import leave_out
 from tests.factories.stacks import sample
+from tools.cluster import tools
+from tools.cluster.errors import MissingBinaries
+from tools.cluster.paths import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from k8s.local.control_plane import ControlPlane
+    from tools.cluster.control_plane import ControlPlane
 
 pytestmark = pytest.mark.cluster
 CHARTS = REPOSITORY / "charts"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from k8s.local import tools
-from k8s.local.errors import LocalClusterError
-from k8s.local.paths import REPOSITORY
 from tests.factories.required import leave_out
+from tools.cluster import tools
+from tools.cluster.errors import LocalClusterError
+from tools.cluster.paths import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path

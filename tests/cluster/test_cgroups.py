@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from k8s.local import cgroups
+from tools.cluster import cgroups
 
 if TYPE_CHECKING:
     from pathlib import Path

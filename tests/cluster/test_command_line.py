@@ -1,4 +1,4 @@
-"""`python -m k8s.local`: what people type, and what they are told."""
+"""`python -m tools.cluster`: what people type, and what they are told."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from k8s.local import addons, debian, images, kind, node
-from k8s.local.__main__ import main
-from k8s.local.errors import UnsupportedMachine
-from k8s.local.processes import ProcessIdentity
+from tools.cluster import addons, debian, images, kind, node
+from tools.cluster.__main__ import main
+from tools.cluster.errors import UnsupportedMachine
+from tools.cluster.processes import ProcessIdentity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ class TestUsage:
         with pytest.raises(SystemExit) as ended:
             main([*command, "--help"])
         assert ended.value.code == 0
-        assert "usage: python -m k8s.local" in capsys.readouterr().out
+        assert "usage: python -m tools.cluster" in capsys.readouterr().out
 
     @pytest.mark.parametrize("command", ["build", "images"])
     def test_unknown_names_are_named(self, command: str, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from k8s.local import tools
-from k8s.local.errors import CommandFailed
 from tests.factories.control_plane import running_control_plane
+from tools.cluster import tools
+from tools.cluster.errors import CommandFailed
 
 if TYPE_CHECKING:
     from pathlib import Path

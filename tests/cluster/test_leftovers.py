@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from k8s.local.leftovers import remove_log_links, remove_pod_networks
+from tools.cluster.leftovers import remove_log_links, remove_pod_networks
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from k8s.local.errors import CommandFailed, NotReady
-from k8s.local.processes import Child, Daemon, ProcessIdentity, run, wait_until
+from tools.cluster.errors import CommandFailed, NotReady
+from tools.cluster.processes import Child, Daemon, ProcessIdentity, run, wait_until
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -86,7 +86,7 @@ class TestChild:
     def test_ends_with_a_killed_parent(self, tmp_path: Path) -> None:
         """Killing the parent with -9 leaves nothing behind."""
         script = (
-            "import sys, time; from pathlib import Path; from k8s.local.processes import Child;"
+            "import sys, time; from pathlib import Path; from tools.cluster.processes import Child;"
             f"child = Child('sleeper', {SLEEP!r}, Path({str(tmp_path / 'log')!r}));"
             "print(child.pid, flush=True); time.sleep(60)"
         )

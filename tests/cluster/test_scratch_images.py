@@ -7,7 +7,7 @@ import json
 import tarfile
 from typing import TYPE_CHECKING
 
-from k8s.local.scratch_images import write_image
+from tools.cluster.scratch_images import write_image
 
 if TYPE_CHECKING:
     from pathlib import Path

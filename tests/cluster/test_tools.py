@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from k8s.local import tools
-from k8s.local.errors import LocalClusterError, MissingBinaries
-from k8s.local.paths import MODULES
+from tools.cluster import tools
+from tools.cluster.errors import LocalClusterError, MissingBinaries
+from tools.cluster.paths import MODULES
 
 if TYPE_CHECKING:
     from pathlib import Path

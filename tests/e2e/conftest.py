@@ -8,14 +8,14 @@ import time
 
 import pytest
 
-from k8s.local import images as image_builds
-from k8s.local.node import Node
-from k8s.local.paths import REPOSITORY
 from tests.e2e.support.audit import AuditLog
 from tests.e2e.support.client import Ingress
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.figures import FIGURES
 from tests.e2e.support.stack import KIND, Stack, sample
+from tools.cluster import images as image_builds
+from tools.cluster.node import Node
+from tools.cluster.paths import REPOSITORY
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

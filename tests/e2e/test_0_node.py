@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from k8s.local import cgroups, network
-from k8s.local.errors import CommandFailed
-from k8s.local.leftovers import CONTAINER_LOGS, PLUGIN_RESULTS, POD_NAMESPACES
-from k8s.local.processes import Daemon
 from tests.e2e.support.client import Ingress
+from tools.cluster import cgroups, network
+from tools.cluster.errors import CommandFailed
+from tools.cluster.leftovers import CONTAINER_LOGS, PLUGIN_RESULTS, POD_NAMESPACES
+from tools.cluster.processes import Daemon
 
 if TYPE_CHECKING:
-    from k8s.local.node import Node
     from tests.e2e.support.cluster import Cluster
+    from tools.cluster.node import Node
 
 pytestmark = pytest.mark.e2e
 
@@ -67,7 +67,7 @@ def test_goes_away_without_a_trace(node: Node) -> None:
 
 def test_comes_up_from_a_start_that_was_killed(node: Node) -> None:
     """A kill -9 in the middle of `up` leaves nothing that the next `up` trips over."""
-    starting = subprocess.Popen([sys.executable, "-m", "k8s.local", "up", "--kind=node"], stderr=subprocess.DEVNULL)
+    starting = subprocess.Popen([sys.executable, "-m", "tools.cluster", "up", "--kind=node"], stderr=subprocess.DEVNULL)
     apiserver = Daemon("kube-apiserver", node.directory)
     deadline = time.monotonic() + 60
     while apiserver.identity() is None and time.monotonic() < deadline:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from k8s.local import images as image_builds
-from k8s.local.images import COMPONENTS, REGISTRY, Image
-from k8s.local.paths import REPOSITORY
 from tests.e2e.support.client import SteadyLoad
 from tests.e2e.support.figures import measured
+from tools.cluster import images as image_builds
+from tools.cluster.images import COMPONENTS, REGISTRY, Image
+from tools.cluster.paths import REPOSITORY
 
 if TYPE_CHECKING:
-    from k8s.local.node import Node
     from tests.e2e.support.stack import Stack
+    from tools.cluster.node import Node
 
 pytestmark = pytest.mark.e2e
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from k8s.local.errors import CommandFailed
 from tests.e2e.support.figures import measured
 from tests.e2e.support.stack import KIND, Stack, sample
+from tools.cluster.errors import CommandFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from k8s.local import debian, network
-from k8s.local.paths import REPOSITORY
-from k8s.local.processes import Daemon, wait_until
 from tests.e2e.support.stack import SAMPLE_SITES
+from tools.cluster import debian, network
+from tools.cluster.paths import REPOSITORY
+from tools.cluster.processes import Daemon, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from k8s.local.errors import CommandFailed
-from k8s.local.paths import REPOSITORY
 from tests.e2e.support.cluster import restarts_of
 from tests.e2e.support.figures import measured
 from tests.e2e.support.photos import PhotoBucket, face_photos
+from tools.cluster.errors import CommandFailed
+from tools.cluster.paths import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from k8s.local.images import REGISTRY
-from k8s.local.paths import REPOSITORY
 from tests.e2e.support.client import Ingress
 from tests.e2e.support.stack import KIND, Stack, sample
+from tools.cluster.images import REGISTRY
+from tools.cluster.paths import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from k8s.local.node import Node
     from tests.e2e.support.cluster import Cluster, Object
+    from tools.cluster.node import Node
 
 pytestmark = pytest.mark.e2e
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from k8s.local.errors import CommandFailed
-from k8s.local.paths import REPOSITORY
 from tests.e2e.support.client import Ingress
 from tests.e2e.support.stack import KIND, Stack, sample
+from tools.cluster.errors import CommandFailed
+from tools.cluster.paths import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k8s.local.node import Node
     from tests.e2e.support.cluster import Cluster
+    from tools.cluster.node import Node
 
 pytestmark = pytest.mark.e2e
 

@@ -8,8 +8,8 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from k8s.local import images, tools
-from k8s.local.paths import REPOSITORY
+from tools.cluster import images, tools
+from tools.cluster.paths import REPOSITORY
 
 pytestmark = pytest.mark.e2e
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from k8s.local.control_plane import ControlPlane
-from k8s.local.errors import MissingBinaries
 from tests.factories.required import leave_out
+from tools.cluster.control_plane import ControlPlane
+from tools.cluster.errors import MissingBinaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from k8s.local import tools
+from tools.cluster import tools
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

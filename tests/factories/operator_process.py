@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
-from k8s.local import tools
 from loppestars_operator.controller import Controller
 from loppestars_operator.settings import OperatorSettings
+from tools.cluster import tools
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from k8s.local.control_plane import ControlPlane
     from loppestars_operator.kube import Kube
     from tests.factories.cluster_client import Client
+    from tools.cluster.control_plane import ControlPlane
 
 CHARTS = Path(__file__).parents[2] / "charts"
 NAMESPACE = "loppestars-system"

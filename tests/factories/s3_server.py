@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from k8s.local import tools
-from k8s.local.errors import MissingBinaries
-from k8s.local.processes import Child, wait_until
 from tests.factories.required import leave_out
+from tools.cluster import tools
+from tools.cluster.errors import MissingBinaries
+from tools.cluster.processes import Child, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from tests.factories.control_plane import running_control_plane
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k8s.local.control_plane import ControlPlane
+    from tools.cluster.control_plane import ControlPlane
 
 
 @pytest.fixture(scope="session")

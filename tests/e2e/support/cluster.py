@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from k8s.local import tools
-from k8s.local.processes import run, wait_until
+from tools.cluster import tools
+from tools.cluster.processes import run, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,8 +10,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from k8s.local import network
-from k8s.local.paths import REPOSITORY
+from tools.cluster import network
+from tools.cluster.paths import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path

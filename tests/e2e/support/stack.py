@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 
-from k8s.local.paths import REPOSITORY
 from tests.e2e.support.cluster import Cluster, Object, condition_of
+from tools.cluster.paths import REPOSITORY
 
 if TYPE_CHECKING:
     from tests.e2e.support.client import Answer, Ingress

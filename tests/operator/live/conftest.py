@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from k8s.local import tools
-from k8s.local.addons import crd_files
-from k8s.local.errors import LocalClusterError, MissingBinaries
 from loppestars_operator.kube import Kube
 from tests.factories.cluster_client import AuditLog, Client
 from tests.factories.control_plane import running_control_plane
 from tests.factories.kubelet import FakeKubelet
 from tests.factories.operator_process import OperatorProcess, install_chart, kubectl
 from tests.factories.required import leave_out
+from tools.cluster import tools
+from tools.cluster.addons import crd_files
+from tools.cluster.errors import LocalClusterError, MissingBinaries
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from k8s.local.control_plane import ControlPlane
+    from tools.cluster.control_plane import ControlPlane
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from tests.factories.kubelet import Ended, FakeKubelet, Outcome, Running, Waitin
 from tests.factories.operator_process import ACCOUNT, OperatorProcess, kubectl
 
 if TYPE_CHECKING:
-    from k8s.local.control_plane import ControlPlane
     from loppestars_operator.kinds import Manifest
+    from tools.cluster.control_plane import ControlPlane
 
 pytestmark = pytest.mark.cluster
 JOB = kind_named("Job")

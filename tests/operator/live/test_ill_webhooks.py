@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from k8s.local.control_plane import ControlPlane
+    from tools.cluster.control_plane import ControlPlane
 
 pytestmark = pytest.mark.cluster
 WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"

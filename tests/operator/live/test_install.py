@@ -13,8 +13,8 @@ from tests.factories.cluster_client import Client, condition, eventually
 from tests.factories.operator_process import ACCOUNT, OperatorProcess, kubectl
 
 if TYPE_CHECKING:
-    from k8s.local.control_plane import ControlPlane
     from tests.factories.cluster_client import AuditLog
+    from tools.cluster.control_plane import ControlPlane
 
 pytestmark = pytest.mark.cluster
 DEPLOYMENT = kind_named("Deployment")

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from k8s.local.control_plane import ControlPlane
     from loppestars_operator.kinds import Manifest
+    from tools.cluster.control_plane import ControlPlane
 
 pytestmark = pytest.mark.cluster
 TAKES_OVER_WITHIN = 20.0

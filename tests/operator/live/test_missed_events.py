@@ -21,9 +21,9 @@ from tests.factories.operator_process import OperatorProcess, operator_in_this_p
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from k8s.local.control_plane import ControlPlane
     from loppestars_operator.kinds import Manifest
     from tests.factories.cluster_client import Client
+    from tools.cluster.control_plane import ControlPlane
 
 pytestmark = pytest.mark.cluster
 ELSE = "0b9e3f1c-1a2b-4c3d-8e4f-5a6b7c8d9e0f"

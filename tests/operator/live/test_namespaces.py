@@ -16,8 +16,8 @@ from tests.factories.operator_process import OperatorProcess, grant, kubectl
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from k8s.local.control_plane import ControlPlane
     from tests.factories.kubelet import FakeKubelet
+    from tools.cluster.control_plane import ControlPlane
 
 pytestmark = pytest.mark.cluster
 

@@ -26,7 +26,7 @@ from tests.factories.operator_process import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from k8s.local.control_plane import ControlPlane
+    from tools.cluster.control_plane import ControlPlane
 
 LEASES = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
 LEASE_RULES = [LEASES | {"verbs": ["create"]}, LEASES | {"verbs": ["get", "update"]}]

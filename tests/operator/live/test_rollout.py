@@ -13,8 +13,8 @@ from tests.factories.kubelet import Ended, FakeKubelet, Outcome, Waiting, health
 from tests.factories.operator_process import ACCOUNT, OperatorProcess, kubectl
 
 if TYPE_CHECKING:
-    from k8s.local.control_plane import ControlPlane
     from loppestars_operator.kinds import Manifest
+    from tools.cluster.control_plane import ControlPlane
 
 pytestmark = pytest.mark.cluster
 DEPLOYMENT, JOB, POD = kind_named("Deployment"), kind_named("Job"), kind_named("Pod")

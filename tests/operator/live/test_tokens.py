@@ -19,7 +19,7 @@ from tests.factories.operator_process import NAMESPACE
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from k8s.local.control_plane import ControlPlane
+    from tools.cluster.control_plane import ControlPlane
 
 pytestmark = pytest.mark.cluster
 ACCOUNT = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/loppestars-operator/token"

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from k8s.local.errors import CommandFailed
-from k8s.local.processes import run
+from tools.cluster.errors import CommandFailed
+from tools.cluster.processes import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

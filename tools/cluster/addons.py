@@ -6,10 +6,10 @@ import json
 import string
 from typing import TYPE_CHECKING
 
-from k8s.local import network, tools
-from k8s.local.containers import image_of
-from k8s.local.paths import MANIFESTS
-from k8s.local.processes import run
+from tools.cluster import network, tools
+from tools.cluster.containers import image_of
+from tools.cluster.paths import MANIFESTS
+from tools.cluster.processes import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

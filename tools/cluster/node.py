@@ -14,13 +14,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from k8s.local import addons, cgroups, debian, leftovers, network, tools
-from k8s.local.certificates import CertificateAuthority
-from k8s.local.containers import NETWORK_NAME, PUBLIC_REGISTRY, REGISTRY_PORT, Containerd
-from k8s.local.control_plane import ADMIN, apiserver_options, audit_options, controller_options, etcd_options
-from k8s.local.errors import CommandFailed, UnsupportedMachine
-from k8s.local.paths import cache_directory, node_directory
-from k8s.local.processes import Daemon, run, wait_until
+from tools.cluster import addons, cgroups, debian, leftovers, network, tools
+from tools.cluster.certificates import CertificateAuthority
+from tools.cluster.containers import NETWORK_NAME, PUBLIC_REGISTRY, REGISTRY_PORT, Containerd
+from tools.cluster.control_plane import ADMIN, apiserver_options, audit_options, controller_options, etcd_options
+from tools.cluster.errors import CommandFailed, UnsupportedMachine
+from tools.cluster.paths import cache_directory, node_directory
+from tools.cluster.processes import Daemon, run, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

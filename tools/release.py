@@ -13,11 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from k8s.local import images, tools
-from k8s.local.errors import CommandFailed, LocalClusterError
-from k8s.local.paths import REPOSITORY
-from k8s.local.processes import run
-from k8s.local.terminal import say
+from tools.cluster import images, tools
+from tools.cluster.errors import CommandFailed, LocalClusterError
+from tools.cluster.paths import REPOSITORY
+from tools.cluster.processes import run
+from tools.cluster.terminal import say
 
 CHARTS = ("loppestars-crds", "loppestars-operator", "loppestars-stack")
 
@@ -25,7 +25,7 @@ CHARTS = ("loppestars-crds", "loppestars-operator", "loppestars-stack")
 def main(arguments: list[str] | None = None) -> int:
     """Exit 0 released, 1 not (said on stderr, with what to do), 2 wrong usage."""
     parser = argparse.ArgumentParser(
-        prog="python -m k8s.release", description="Push the images and charts of a version."
+        prog="python -m tools.release", description="Push the images and charts of a version."
     )
     parser.add_argument("--registry", required=True, help="prefix of everything pushed, e.g. ghcr.io/loppestars")
     parser.add_argument("--charts-only", action="store_true", help="push no images")

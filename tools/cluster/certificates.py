@@ -7,7 +7,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from k8s.local.processes import run
+from tools.cluster.processes import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

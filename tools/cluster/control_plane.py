@@ -18,10 +18,10 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from k8s.local import tools
-from k8s.local.certificates import CertificateAuthority
-from k8s.local.errors import LocalClusterError
-from k8s.local.processes import Child, wait_until
+from tools.cluster import tools
+from tools.cluster.certificates import CertificateAuthority
+from tools.cluster.errors import LocalClusterError
+from tools.cluster.processes import Child, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from k8s.local.errors import CommandFailed, LocalClusterError, MissingBinaries
-from k8s.local.paths import MODULES, binaries_directory, cache_directory
+from tools.cluster.errors import CommandFailed, LocalClusterError, MissingBinaries
+from tools.cluster.paths import MODULES, binaries_directory, cache_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

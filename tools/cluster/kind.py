@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from k8s.local import addons, tools
-from k8s.local.containers import program_archive
-from k8s.local.paths import cache_directory
-from k8s.local.processes import run
+from tools.cluster import addons, tools
+from tools.cluster.containers import program_archive
+from tools.cluster.paths import cache_directory
+from tools.cluster.processes import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from k8s.local import debian, tools
-from k8s.local.errors import CommandFailed, UnsupportedMachine
-from k8s.local.kind import KindCluster, docker_runs
-from k8s.local.node import Node
-from k8s.local.paths import REPOSITORY, cache_directory
-from k8s.local.processes import run
+from tools.cluster import debian, tools
+from tools.cluster.errors import CommandFailed, UnsupportedMachine
+from tools.cluster.kind import KindCluster, docker_runs
+from tools.cluster.node import Node
+from tools.cluster.paths import REPOSITORY, cache_directory
+from tools.cluster.processes import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

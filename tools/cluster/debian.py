@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from k8s.local.errors import UnsupportedMachine
-from k8s.local.processes import run
+from tools.cluster.errors import UnsupportedMachine
+from tools.cluster.processes import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from k8s.local.errors import CommandFailed, NotReady
+from tools.cluster.errors import CommandFailed, NotReady
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

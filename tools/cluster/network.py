@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from k8s.local.processes import ProcessIdentity, run
+from tools.cluster.processes import ProcessIdentity, run
 
 NAMESPACE = "loppestars-node"
 CABLE = "loppestars0"

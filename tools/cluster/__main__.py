@@ -1,4 +1,4 @@
-"""Command line: `python -m k8s.local COMMAND`."""
+"""Command line: `python -m tools.cluster COMMAND`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import sys
 import threading
 from pathlib import Path
 
-from k8s.local import images, tools
-from k8s.local.control_plane import ControlPlane
-from k8s.local.errors import LocalClusterError
-from k8s.local.kind import KindCluster, docker_runs
-from k8s.local.node import Node
-from k8s.local.terminal import say
+from tools.cluster import images, tools
+from tools.cluster.control_plane import ControlPlane
+from tools.cluster.errors import LocalClusterError
+from tools.cluster.kind import KindCluster, docker_runs
+from tools.cluster.node import Node
+from tools.cluster.terminal import say
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m k8s.local", description="A real Kubernetes on this machine.")
+    parser = argparse.ArgumentParser(prog="python -m tools.cluster", description="A real Kubernetes on this machine.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     build = commands.add_parser("build", help="build the programs of a node (once; they are kept by version)")

@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from k8s.local import network, tools
-from k8s.local.errors import CommandFailed
-from k8s.local.processes import Daemon, run, wait_until
-from k8s.local.scratch_images import write_image
+from tools.cluster import network, tools
+from tools.cluster.errors import CommandFailed
+from tools.cluster.processes import Daemon, run, wait_until
+from tools.cluster.scratch_images import write_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable

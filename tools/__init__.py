@@ -1,0 +1,1 @@
+"""What developers run besides the product: a cluster of their own, releases."""
