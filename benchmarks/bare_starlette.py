@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from loppestars_core.clock import today_in_denmark
+from loppestars_core.kit.clock import today_in_denmark
 from loppestars_core.markets.query import RESPONSE_COLUMNS, MarketQuery, Position, select_markets
 
 KEYS = (*RESPONSE_COLUMNS, "distance")

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.database.migrate import migrate, migration_engine
-from loppestars_core.settings import DatabaseSettings
+from loppestars_core.kit.settings import DatabaseSettings
 from loppestars_local.postgres import EmbeddedPostgres
 
 # Where a failure would hold up everybody, the examples are the same each time; developers get new ones.

@@ -11,10 +11,10 @@ import uvicorn
 
 from loppestars_api.app import create_app
 from loppestars_api.settings import ApiSettings
-from loppestars_core.exit_codes import ExitCode
-from loppestars_core.logging import configure_logging
-from loppestars_core.metrics import start_metrics_server
-from loppestars_core.settings import describe, load_settings
+from loppestars_core.contract.exit_codes import ExitCode
+from loppestars_core.kit.logging import configure_logging
+from loppestars_core.kit.metrics import start_metrics_server
+from loppestars_core.kit.settings import describe, load_settings
 
 log = structlog.get_logger(__name__)
 

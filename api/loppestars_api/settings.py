@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AnyHttpUrl, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from loppestars_core.settings import ComponentSettings, DatabaseSettings, Port, StorageSettings
+from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings, Port, StorageSettings
 
 # RFC 7518, section 3.2: a key of at least the hash's size.
 MIN_SECRET_BYTES = 32

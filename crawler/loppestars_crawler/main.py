@@ -6,8 +6,8 @@ import uuid
 from datetime import date
 
 from loppestars_core.database.models import CrawlTrigger
-from loppestars_core.logging import configure_logging
-from loppestars_core.settings import describe, load_settings
+from loppestars_core.kit.logging import configure_logging
+from loppestars_core.kit.settings import describe, load_settings
 from loppestars_crawler.sample_site.server import serve
 from loppestars_crawler.settings import CrawlerSettings
 

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
-from loppestars_core.settings import ComponentSettings, DatabaseSettings
+from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings
 from loppestars_crawler.pages import loppemarkeder_nu, markedskalenderen_dk
 from loppestars_crawler.sites import Site
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import structlog
 
-from loppestars_core.exit_codes import ExitCode
-from loppestars_core.logging import configure_logging, redact_text
-from loppestars_core.settings import describe, load_settings
+from loppestars_core.contract.exit_codes import ExitCode
+from loppestars_core.kit.logging import configure_logging, redact_text
+from loppestars_core.kit.settings import describe, load_settings
 from loppestars_imaging.commands.arguments import add_blur, whole
 from loppestars_imaging.commands.streams import open_missing_streams
 from loppestars_imaging.settings import ImagingSettings

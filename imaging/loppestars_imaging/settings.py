@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from loppestars_core.settings import ComponentSettings, DatabaseSettings, StorageSettings
+from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings, StorageSettings
 from loppestars_imaging.engine.settings import EngineSettings
 
 _DURATION = re.compile(r"^(\d+)(ms|s|m|h|d)$")

@@ -4,7 +4,7 @@
   process, as long after they were stored;
 - objects of single requests, `TEMPORARY_RETENTION` after they were stored, and their rows;
 - processed objects that no photo refers to (their worker was killed between writing and recording), after an hour;
-- rows of every table that have been kept as long as `loppestars_core.database.policies` says.
+- rows of every table that have been kept as long as `loppestars_core.privacy.policies` says.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ import structlog
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from loppestars_core.clock import now_utc
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.database.models import Photo, PhotoState, PhotoSubject, PhotoVariant
-from loppestars_core.database.retention import delete_expired
-from loppestars_core.photos.temporary import TEMPORARY_FOLDER
+from loppestars_core.kit.clock import now_utc
+from loppestars_core.photos.ephemeral import TEMPORARY_FOLDER
+from loppestars_core.privacy.retention import delete_expired
 from loppestars_core.storage import Storage, open_storage
 from loppestars_imaging.metrics import SWEPT
 from loppestars_imaging.settings import ImagingSettings

@@ -5,8 +5,8 @@ import sys
 
 from pydantic import ValidationError
 
-from loppestars_core.exit_codes import ExitCode
-from loppestars_core.settings import describe, explain
+from loppestars_core.contract.exit_codes import ExitCode
+from loppestars_core.kit.settings import describe, explain
 from loppestars_local.run import run
 from loppestars_local.settings import RunSettings
 

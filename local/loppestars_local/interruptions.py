@@ -4,7 +4,7 @@ import signal
 import time
 from types import FrameType
 
-from loppestars_core.exit_codes import ExitCode
+from loppestars_core.contract.exit_codes import ExitCode
 
 # Closing the terminal is asking to stop, unless somebody said that it is not (nohup).
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

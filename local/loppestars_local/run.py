@@ -1,6 +1,6 @@
 """`loppestars-local run`: take the folder and the port, run the platform, say how it ended."""
 
-from loppestars_core.exit_codes import ExitCode
+from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_local.console import say
 from loppestars_local.data_folder import DataFolder, FolderInUse, FolderUnusable
 from loppestars_local.interruptions import Interrupted, Interruptions

@@ -21,7 +21,7 @@ from loppestars_operator.spec import FINISHED, Crawl, CrawlCounts, CrawlStatus
 from loppestars_operator.spec.base import MOST_COUNTED
 from loppestars_operator.spec.crawl import CrawlState, Trigger
 
-# What the crawler's exit codes mean; anything else is Failed. See loppestars_core.exit_codes.
+# What the crawler's exit codes mean; anything else is Failed. See loppestars_core.contract.exit_codes.
 EXIT_STATES: Final[dict[int, CrawlState]] = {0: "Succeeded", 3: "Superseded", 130: "Cancelled", 143: "Cancelled"}
 # A Job may be seen to end before its pod's last words arrive on another watch.
 PATIENCE: Final = timedelta(seconds=8)

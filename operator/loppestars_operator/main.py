@@ -13,9 +13,9 @@ from typing import Any, Final
 import structlog
 from kubernetes.config import ConfigException
 
-from loppestars_core.logging import configure_logging
-from loppestars_core.metrics import Readiness, start_metrics_server
-from loppestars_core.settings import describe, load_settings
+from loppestars_core.kit.logging import configure_logging
+from loppestars_core.kit.metrics import Readiness, start_metrics_server
+from loppestars_core.kit.settings import describe, load_settings
 from loppestars_operator.controller import Controller
 from loppestars_operator.kube import Kube
 from loppestars_operator.leading import Elector, LeaseLost

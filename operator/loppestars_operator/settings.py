@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from loppestars_core.settings import ComponentSettings
+from loppestars_core.kit.settings import ComponentSettings
 
 Names = Annotated[tuple[str, ...], NoDecode]
 

@@ -9,7 +9,7 @@ from sqlalchemy import Select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from loppestars_core.clock import today_in_denmark
+from loppestars_core.kit.clock import today_in_denmark
 from loppestars_core.markets.query import MarketQuery, Position, select_markets
 from tests.factories.many_markets import add_many_markets
 

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from loppestars_core.clock import DENMARK, today_in_denmark
+from loppestars_core.kit.clock import DENMARK, today_in_denmark
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from loppestars_core.crawls import (
 )
 from loppestars_core.database.engine import sessions
 from loppestars_core.database.models import CrawlState, CrawlTrigger
-from loppestars_core.settings import DatabaseSettings
+from loppestars_core.kit.settings import DatabaseSettings
 
 AT_ONCE = 8
 STEPS = 15

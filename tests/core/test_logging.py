@@ -6,7 +6,7 @@ import logging
 import pytest
 import structlog
 
-from loppestars_core.logging import accept_request_id, configure_logging, current_request_id, redact_text
+from loppestars_core.kit.logging import accept_request_id, configure_logging, current_request_id, redact_text
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1MSJ9.c2lnbmF0dXJl"
 

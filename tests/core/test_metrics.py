@@ -5,7 +5,7 @@ import urllib.request
 
 import pytest
 
-from loppestars_core.metrics import Readiness, start_metrics_server
+from loppestars_core.kit.metrics import Readiness, start_metrics_server
 
 
 def get(port: int, path: str) -> tuple[int, str]:

@@ -7,8 +7,10 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from loppestars_core.accounts.users import ensure_user
 from loppestars_core.database.engine import sessions
 from loppestars_core.database.models import DomainEvent, Photo, PhotoSubject, Visibility
+from loppestars_core.kit.settings import DatabaseSettings
 from loppestars_core.photos import (
     MAX_ATTEMPTS,
     FailureCode,
@@ -23,9 +25,8 @@ from loppestars_core.photos import (
     release_photo,
     request_photo,
 )
-from loppestars_core.queue import queue_app, read_queue_state, recover_stalled_jobs
-from loppestars_core.settings import DatabaseSettings
-from loppestars_core.users import ensure_user
+from loppestars_core.queue.app import queue_app, recover_stalled_jobs
+from loppestars_core.queue.photo_jobs import PHOTO_QUEUE, read_queue_state
 
 RESULT = NewVariant("stall-photos-processed", "u1/x.jpg", "image/jpeg", 640, 480, 1234)
 
@@ -187,10 +188,10 @@ class TestRecovery:
             worker = await app.job_manager.register_worker()
             job = await app.job_manager.fetch_job(queues=None, worker_id=worker)
             assert job is not None
-            assert await recover_stalled_jobs(app) == []
+            assert await recover_stalled_jobs(app, PHOTO_QUEUE) == []
             await session.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
             await session.commit()
-            assert await recover_stalled_jobs(app) == [job.id]
+            assert await recover_stalled_jobs(app, PHOTO_QUEUE) == [job.id]
             again = await app.job_manager.fetch_job(queues=None, worker_id=worker)
             assert again is not None
             assert again.task_kwargs == job.task_kwargs

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from loppestars_core.clock import now_utc
-from loppestars_core.database import retention
 from loppestars_core.database.models import Base
-from loppestars_core.database.policies import POLICIES, Erasure
-from loppestars_core.database.retention import delete_expired
+from loppestars_core.kit.clock import now_utc
+from loppestars_core.privacy import retention
+from loppestars_core.privacy.policies import POLICIES, Erasure
+from loppestars_core.privacy.retention import delete_expired
 
 
 class TestPolicies:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from loppestars_core.settings import StorageSettings
+from loppestars_core.kit.settings import StorageSettings
 from loppestars_core.storage import (
     InvalidKey,
     ObjectNotFound,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.database.models import CrawlState
-from loppestars_core.exit_codes import ExitCode
-from loppestars_core.markets.recording import Recorded
+from loppestars_core.markets.ingest import Recorded
 from loppestars_core.markets.sighting import SourceMarket
 from loppestars_crawler.geocoding.locating import Locator
 from loppestars_crawler.items import ListedMarket, MarketDetails, Outcome, Problem

@@ -8,7 +8,7 @@ from sqlalchemy import func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.database.models import Market
-from loppestars_core.markets.folding import fold, search_terms
+from loppestars_core.markets.search_text import fold, search_terms
 
 
 def market_values(**overrides: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_core.database.engine import sessions
 from loppestars_core.database.models import PhotoSubject
+from loppestars_core.kit.settings import DatabaseSettings
 from loppestars_core.photos import (
     Claim,
     FailureCode,
@@ -25,9 +26,9 @@ from loppestars_core.photos import (
     fail_photo,
     release_photo,
 )
-from loppestars_core.photos.temporary import temporary_result_key
-from loppestars_core.queue import PHOTO_QUEUE, PROCESS_PHOTO, queue_app
-from loppestars_core.settings import DatabaseSettings
+from loppestars_core.photos.ephemeral import temporary_result_key
+from loppestars_core.queue.app import queue_app
+from loppestars_core.queue.photo_jobs import PHOTO_QUEUE, PROCESS_PHOTO
 from loppestars_core.storage import Storage
 
 ORIGINALS, PROCESSED = "stall-photos", "stall-photos-processed"

@@ -10,10 +10,10 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from loppestars_core.accounts.users import ensure_user
 from loppestars_core.database.models import PhotoSubject
 from loppestars_core.photos import NewVariant, PhotoOptions, PhotoRequest, claim_photo, complete_photo, request_photo
-from loppestars_core.photos.temporary import temporary_original_key
-from loppestars_core.users import ensure_user
+from loppestars_core.photos.ephemeral import temporary_original_key
 from loppestars_imaging.settings import ImagingSettings
 from loppestars_imaging.sweep import sweep
 

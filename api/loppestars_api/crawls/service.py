@@ -23,7 +23,7 @@ from loppestars_core.crawls import (
 from loppestars_core.crawls.runs import failed_items
 from loppestars_core.database.engine import sessions
 from loppestars_core.database.models import CrawlState, CrawlTrigger
-from loppestars_core.ledger import record_audit
+from loppestars_core.events.audit import record_audit
 
 log = structlog.get_logger(__name__)
 

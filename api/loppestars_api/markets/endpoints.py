@@ -22,7 +22,7 @@ from loppestars_api.markets.schemas import (
 )
 from loppestars_api.markets.serialising import market_bytes, markets_bytes
 from loppestars_api.services import Services, ServicesOf
-from loppestars_core.clock import today_in_denmark
+from loppestars_core.kit.clock import today_in_denmark
 from loppestars_core.markets.query import MarketQuery, Position
 
 DEFAULT_RADIUS_KM = 50.0

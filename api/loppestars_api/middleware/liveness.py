@@ -10,7 +10,7 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from loppestars_api.metrics import RequestMeter
-from loppestars_core.logging import accept_request_id
+from loppestars_core.kit.logging import accept_request_id
 
 PATH: Final = "/health"
 BODY: Final = {"status": "healthy", "service": "loppestars"}

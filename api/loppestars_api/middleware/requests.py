@@ -16,7 +16,7 @@ from structlog.contextvars import bind_contextvars, get_contextvars
 
 from loppestars_api.errors import fault_answer
 from loppestars_api.metrics import IN_FLIGHT, UNMATCHED, RequestMeter
-from loppestars_core.logging import accept_request_id, redact_text
+from loppestars_core.kit.logging import accept_request_id, redact_text
 
 log = structlog.get_logger(__name__)
 

@@ -20,7 +20,7 @@ from loppestars_api.photos.outcomes import Finished
 from loppestars_core.database.engine import sessions
 from loppestars_core.database.models import Photo, PhotoSubject
 from loppestars_core.photos import PhotoOptions, PhotoRequest, request_photo
-from loppestars_core.photos.temporary import temporary_original_key, temporary_result_key
+from loppestars_core.photos.ephemeral import temporary_original_key, temporary_result_key
 from loppestars_core.storage import ObjectStream, Storage, StorageError
 
 log = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ from loppestars_api.metrics import PHOTO_WAIT, PHOTOS_WAITING
 from loppestars_api.photos.outcomes import Finished, Outcome, PassingTrouble, outcome_of
 from loppestars_core.database.engine import sessions
 from loppestars_core.photos import PhotoWaiter, find_photo
-from loppestars_core.queue import has_worker
+from loppestars_core.queue.photo_jobs import has_worker
 
 RETRY_SECONDS: Final = 5
 # A notification can be lost with its connection. The waiter then wakes everybody; this is for what nobody thought of.

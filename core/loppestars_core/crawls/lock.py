@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.database.engine import connect_directly
-from loppestars_core.settings import DatabaseSettings
+from loppestars_core.kit.settings import DatabaseSettings
 
 # Any constant serves: it only has to differ from the other advisory locks of the product.
 CRAWL_LOCK = 0x10995_0002

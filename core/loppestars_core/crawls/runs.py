@@ -16,8 +16,8 @@ from loppestars_core.database.models import (
     CrawlState,
     CrawlTrigger,
 )
-from loppestars_core.ledger import record_event
-from loppestars_core.logging import current_request_id
+from loppestars_core.events.domain_events import record_event
+from loppestars_core.kit.logging import current_request_id
 
 # A pending run whose process has not taken the lock by then never will.
 PENDING_EXPIRES = timedelta(minutes=5)

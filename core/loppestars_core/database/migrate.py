@@ -21,11 +21,11 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 
+from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.database.engine import connection_arguments
 from loppestars_core.database.models import SchemaRelease
-from loppestars_core.exit_codes import ExitCode
-from loppestars_core.logging import configure_logging, redact_text
-from loppestars_core.settings import ComponentSettings, DatabaseSettings, describe, load_settings
+from loppestars_core.kit.logging import configure_logging, redact_text
+from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings, describe, load_settings
 
 log = structlog.get_logger(__name__)
 

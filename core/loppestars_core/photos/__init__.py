@@ -21,8 +21,8 @@ from loppestars_core.photos.lifecycle import (
     release_photo,
     request_photo,
 )
+from loppestars_core.photos.listener import PhotoWaiter
 from loppestars_core.photos.options import PhotoOptions
-from loppestars_core.photos.waiting import PhotoWaiter
 
 __all__ = [
     "FAILURES",

@@ -17,11 +17,11 @@ from loppestars_core.database.models import (
     VariantKind,
     Visibility,
 )
-from loppestars_core.ledger import record_event
-from loppestars_core.logging import current_request_id
+from loppestars_core.events.domain_events import record_event
+from loppestars_core.kit.logging import current_request_id
 from loppestars_core.photos.failures import FAILURES, FailureCode
 from loppestars_core.photos.options import PhotoOptions
-from loppestars_core.queue import enqueue_photo
+from loppestars_core.queue.photo_jobs import enqueue_photo
 
 MAX_ATTEMPTS = 3
 FINISHED_CHANNEL = "photo_finished"

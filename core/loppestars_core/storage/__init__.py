@@ -1,5 +1,6 @@
 """Where photos are kept, behind one interface with two implementations: a folder and an S3 server."""
 
+from loppestars_core.storage.factory import open_storage
 from loppestars_core.storage.interface import (
     InvalidKey,
     ObjectInfo,
@@ -10,7 +11,6 @@ from loppestars_core.storage.interface import (
     StorageError,
     StorageUnavailable,
 )
-from loppestars_core.storage.opening import open_storage
 
 __all__ = [
     "InvalidKey",

@@ -8,7 +8,7 @@ line, so nothing that a person could use is lost.
 import re
 from dataclasses import dataclass, field, replace
 
-from loppestars_core.markets.folding import fold
+from loppestars_core.markets.search_text import fold
 from loppestars_crawler.addresses.postal_codes import PostalCode, PostalCodes, danish_postal_codes
 from loppestars_crawler.text import clean
 

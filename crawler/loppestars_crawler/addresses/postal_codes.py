@@ -11,7 +11,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from loppestars_core.markets.folding import fold
+from loppestars_core.markets.search_text import fold
 from loppestars_crawler.addresses.points import Point, centre_of
 
 if TYPE_CHECKING:

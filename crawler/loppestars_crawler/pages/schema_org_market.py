@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from loppestars_core.clock import DENMARK
+from loppestars_core.kit.clock import DENMARK
 from loppestars_crawler.items import ListedMarket, MarketDetails, Outcome
 from loppestars_crawler.pages.hours import LONGEST_MARKET, last_day, opening_hours
 from loppestars_crawler.pages.json_ld import as_list, types_of

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.crawls import (
     CrawlLock,
     begin_run,
@@ -19,7 +20,6 @@ from loppestars_core.crawls import (
 )
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.database.models import COUNT_NAMES, CrawlState, CrawlTrigger
-from loppestars_core.exit_codes import ExitCode
 from loppestars_crawler.geocoding.locating import Locator
 from loppestars_crawler.running.report import Report
 from loppestars_crawler.running.sources import SourceCrawl

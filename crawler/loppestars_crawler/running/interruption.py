@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from loppestars_core.exit_codes import ExitCode
+from loppestars_core.contract.exit_codes import ExitCode
 
 log = structlog.get_logger()
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}

@@ -10,9 +10,9 @@ from psycopg import OperationalError as ConnectionFailed
 from sqlalchemy.exc import OperationalError
 from twisted.internet import asyncioreactor
 
-from loppestars_core.exit_codes import ExitCode
-from loppestars_core.logging import redact_text
-from loppestars_core.metrics import start_metrics_server
+from loppestars_core.contract.exit_codes import ExitCode
+from loppestars_core.kit.logging import redact_text
+from loppestars_core.kit.metrics import start_metrics_server
 from loppestars_crawler.running.crawl import Crawl, CrawlOrder, RunAlreadyFinishedError
 from loppestars_crawler.running.interruption import Interruption
 from loppestars_crawler.running.report import write_termination_message

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from psycopg import OperationalError as ConnectionFailed
 from sqlalchemy.exc import OperationalError
 
+from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.crawls import CrawlNotFound, find_run, finish_run
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.database.models import CrawlState
-from loppestars_core.exit_codes import ExitCode
 from loppestars_crawler.running.report import Report, write_termination_message
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import Any
 
 import structlog
 
+from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.database.models import COUNT_NAMES, CrawlState
-from loppestars_core.exit_codes import ExitCode
-from loppestars_core.logging import redact_text
+from loppestars_core.kit.logging import redact_text
 
 log = structlog.get_logger()
 LARGEST_MESSAGE = 4096

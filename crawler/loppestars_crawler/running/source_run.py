@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from loppestars_core.database.models import COUNT_NAMES
-from loppestars_core.markets.recording import Recorded
+from loppestars_core.markets.ingest import Recorded
 from loppestars_crawler.items import ListedMarket, Outcome, Problem
 from loppestars_crawler.metrics import ITEMS
 from loppestars_crawler.running.normalised import normalise

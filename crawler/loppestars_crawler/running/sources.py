@@ -10,8 +10,8 @@ from scrapy import signals
 from scrapy.crawler import AsyncCrawlerRunner, Crawler
 from sqlalchemy.exc import DBAPIError
 
+from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.database.models import CrawlState
-from loppestars_core.exit_codes import ExitCode
 from loppestars_crawler.metrics import ITEMS, LAST_SUCCESS
 from loppestars_crawler.running.scrapy_settings import scrapy_settings
 from loppestars_crawler.running.source_run import SourceRun, why_not_believed

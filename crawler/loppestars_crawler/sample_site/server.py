@@ -7,8 +7,8 @@ from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Protocol, Self
 
-from loppestars_core.clock import today_in_denmark
-from loppestars_core.exit_codes import ExitCode
+from loppestars_core.contract.exit_codes import ExitCode
+from loppestars_core.kit.clock import today_in_denmark
 from loppestars_crawler.sample_site import json_ld_pages
 from loppestars_crawler.sample_site.site import Answer, SampleSite
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import parse_qs, urlsplit
 
-from loppestars_core.clock import DENMARK, today_in_denmark
+from loppestars_core.kit.clock import DENMARK, today_in_denmark
 from loppestars_crawler.sample_site import calendar_pages, events, json_ld_pages
 from loppestars_crawler.sample_site.catalogue import SampleMarket, sample_markets
 

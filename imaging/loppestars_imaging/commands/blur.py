@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from loppestars_core.exit_codes import ExitCode
-from loppestars_core.logging import configure_logging
+from loppestars_core.contract.exit_codes import ExitCode
+from loppestars_core.kit.logging import configure_logging
 from loppestars_imaging.commands.batch import Outcome, explained, work_through, write_whole
 from loppestars_imaging.commands.interrupts import run_interruptible
 from loppestars_imaging.commands.preview import MOST_PAIRS, draw_apart

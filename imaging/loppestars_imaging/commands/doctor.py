@@ -13,8 +13,8 @@ import time
 import zlib
 from collections.abc import Callable
 
-from loppestars_core.exit_codes import ExitCode
-from loppestars_core.logging import configure_logging
+from loppestars_core.contract.exit_codes import ExitCode
+from loppestars_core.kit.logging import configure_logging
 from loppestars_imaging.commands.arguments import available_cores
 from loppestars_imaging.detectors.weights import YUNET_S
 from loppestars_imaging.engine.handle import Engine

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from loppestars_core.clock import now_utc
 from loppestars_core.database.engine import sessions
 from loppestars_core.database.models import PhotoSubject
+from loppestars_core.kit.clock import now_utc
 from loppestars_core.photos import (
     Claim,
     FailureCode,
@@ -22,7 +22,7 @@ from loppestars_core.photos import (
     fail_photo,
     release_photo,
 )
-from loppestars_core.photos.temporary import temporary_result_key
+from loppestars_core.photos.ephemeral import temporary_result_key
 from loppestars_core.storage import ObjectNotFound, ObjectTooLarge, Storage, StorageError
 from loppestars_imaging.engine.handle import EnginePool, Result
 from loppestars_imaging.engine.messages import Task

@@ -5,7 +5,7 @@ import gc
 import signal
 from collections.abc import Awaitable, Callable
 
-from loppestars_core.exit_codes import ExitCode
+from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_imaging.engine.handle import EnginePool
 from loppestars_imaging.settings import ImagingSettings
 

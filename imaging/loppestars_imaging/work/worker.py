@@ -17,20 +17,18 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.database.models import PhotoVariant
-from loppestars_core.exit_codes import ExitCode
-from loppestars_core.metrics import Readiness, start_metrics_server
-from loppestars_core.queue import (
+from loppestars_core.kit.metrics import Readiness, start_metrics_server
+from loppestars_core.queue.app import (
     HEARTBEAT_INTERVAL,
-    PHOTO_QUEUE,
-    PROCESS_PHOTO,
     RECOVERY_INTERVAL,
     STALLED_AFTER,
     queue_app,
-    read_queue_state,
     recover_stalled_jobs,
 )
+from loppestars_core.queue.photo_jobs import PHOTO_QUEUE, PROCESS_PHOTO, read_queue_state
 from loppestars_core.storage import Storage, StorageError, open_storage
 from loppestars_imaging.engine.handle import EnginePool
 from loppestars_imaging.errors import ImagingError
@@ -195,7 +193,7 @@ def _register(app: procrastinate.App, process: Callable[[uuid.UUID], Awaitable[N
 
 
 async def _recover(app: procrastinate.App) -> None:
-    recovered = await recover_stalled_jobs(app)
+    recovered = await recover_stalled_jobs(app, PHOTO_QUEUE)
     if recovered:
         RECOVERED.inc(len(recovered))
         log.warning("jobs of silent workers handed out again", jobs=recovered)

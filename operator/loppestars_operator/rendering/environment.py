@@ -1,4 +1,4 @@
-"""Environment variables of the components, from the spec: names as in `loppestars_core.settings` and its children."""
+"""Environment variables of the components, from the spec, named as the settings classes name them."""
 
 import json
 from typing import Any

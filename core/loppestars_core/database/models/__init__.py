@@ -1,6 +1,6 @@
 """All tables. Importing this package registers every one of them with `Base.metadata`."""
 
-from loppestars_core.database.models.base import Base
+from loppestars_core.database.base import Base
 from loppestars_core.database.models.crawls import (
     COUNT_NAMES,
     CrawlFailedItem,
@@ -28,8 +28,8 @@ from loppestars_core.database.models.photos import (
     VariantKind,
     Visibility,
 )
-from loppestars_core.database.models.schema import SchemaRelease
 from loppestars_core.database.models.users import Identity, Role, RoleGrant, User
+from loppestars_core.database.releases import SchemaRelease
 
 __all__ = [
     "COUNT_NAMES",

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstrain
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from loppestars_core.database.models.base import Base, CreatedAt, Sequence, UuidKey, one_of
+from loppestars_core.database.base import Base, CreatedAt, Sequence, UuidKey, one_of
 
 
 class CrawlTrigger(StrEnum):

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from loppestars_core.database.models.base import Base, CreatedAt, Document, Sequence
+from loppestars_core.database.base import Base, CreatedAt, Document, Sequence
 
 
 class AuditEntry(Base):

@@ -7,7 +7,7 @@ Keys hold addresses and user ids; rows are deleted when they no longer limit any
 from sqlalchemy import BigInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
-from loppestars_core.database.models.base import Base, Instant
+from loppestars_core.database.base import Base, Instant
 
 
 class RateLimit(Base):

@@ -13,7 +13,7 @@ from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, Numeric, Uniq
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from loppestars_core.database.models.base import Base, CreatedAt, Document, Instant, Sequence, UuidKey, one_of
+from loppestars_core.database.base import Base, CreatedAt, Document, Instant, Sequence, UuidKey, one_of
 
 
 class MarketState(StrEnum):

@@ -3,7 +3,7 @@
 from sqlalchemy import Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from loppestars_core.database.models.base import Base, CreatedAt
+from loppestars_core.database.base import Base, CreatedAt
 
 
 class CrawledPage(Base):

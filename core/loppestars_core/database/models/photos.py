@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from loppestars_core.database.models.base import Base, CreatedAt, Document, Sequence, UuidKey, one_of
+from loppestars_core.database.base import Base, CreatedAt, Document, Sequence, UuidKey, one_of
 
 
 class PhotoState(StrEnum):

@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from loppestars_core.database.models.base import Base, CreatedAt, Sequence, one_of
+from loppestars_core.database.base import Base, CreatedAt, Sequence, one_of
 
 
 class Role(StrEnum):

@@ -1,25 +1,11 @@
-"""User rows and roles."""
+"""The roles that users hold: granted and revoked with an audit entry."""
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.database.models import Identity, Role, RoleGrant, User
-from loppestars_core.ledger import record_audit
-
-
-async def ensure_user(session: AsyncSession, user_id: str, *, issuer: str | None = None) -> None:
-    """Make the user's row, and with `issuer` the identity, unless they exist.
-
-    The token-less form of `/process` knows an id only: such a user has no identity until they sign in.
-    """
-    await session.execute(insert(User).values(id=user_id).on_conflict_do_nothing())
-    if issuer is not None:
-        await session.execute(
-            insert(Identity)
-            .values(user_id=user_id, issuer=issuer, subject=user_id)
-            .on_conflict_do_nothing(index_elements=[Identity.issuer, Identity.subject])
-        )
+from loppestars_core.database.models import Role, RoleGrant
+from loppestars_core.events.audit import record_audit
 
 
 async def active_roles(session: AsyncSession, user_id: str) -> frozenset[Role]:

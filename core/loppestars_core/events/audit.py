@@ -1,27 +1,12 @@
-"""Write what happened, in the transaction of the change itself."""
+"""The audit log: privileged changes and changes of personal data."""
 
 from typing import Any
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.database.models import AuditEntry, DomainEvent
-from loppestars_core.logging import current_request_id
-
-
-async def record_event(
-    session: AsyncSession, subject_type: str, subject_id: object, event: str, payload: dict[str, Any] | None = None
-) -> None:
-    """A state change of a market, photo or run, for those who follow along (notifications, webhooks)."""
-    await session.execute(
-        insert(DomainEvent).values(
-            subject_type=subject_type,
-            subject_id=str(subject_id),
-            event=event,
-            payload=payload or {},
-            request_id=current_request_id(),
-        )
-    )
+from loppestars_core.database.models import AuditEntry
+from loppestars_core.kit.logging import current_request_id
 
 
 async def record_audit(  # noqa: PLR0913 - one argument a column

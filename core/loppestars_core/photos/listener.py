@@ -11,8 +11,8 @@ import psycopg
 import structlog
 
 from loppestars_core.database.engine import connect_directly
+from loppestars_core.kit.settings import DatabaseSettings
 from loppestars_core.photos.lifecycle import FINISHED_CHANNEL
-from loppestars_core.settings import DatabaseSettings
 
 log = structlog.get_logger(__name__)
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from loppestars_core.database.models.base import Base
-from loppestars_core.database.policies import POLICIES, TablePolicy
+from loppestars_core.database.base import Base
+from loppestars_core.privacy.policies import POLICIES, TablePolicy
 
 _BATCH = 5_000
 """Rows a transaction deletes: short enough that nobody waits for its locks."""

@@ -3,7 +3,7 @@
 import functools
 from pathlib import Path
 
-from loppestars_core.settings import StorageSettings
+from loppestars_core.kit.settings import StorageSettings
 from loppestars_core.storage.files import FileStorage
 from loppestars_core.storage.interface import Storage
 from loppestars_core.storage.s3 import S3Storage, make_client

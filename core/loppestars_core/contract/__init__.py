@@ -1,0 +1,1 @@
+"""What the programs and the operator agree on. It imports nothing, so that anything may import it."""

@@ -1,0 +1,1 @@
+"""The tools of every component: settings, logging, metrics and time. It knows nothing of the product."""

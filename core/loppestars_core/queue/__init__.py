@@ -1,0 +1,1 @@
+"""The job queue in PostgreSQL, and the kinds of jobs in it."""
