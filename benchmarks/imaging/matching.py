@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmarks.imaging.photos import Box, Sample
+from loppestars_imaging.cover.treatment import Treatment
 from loppestars_imaging.options import Shape
-from loppestars_imaging.treatment import Treatment
 
 SAME = 0.35
 """Intersection over union from which a found box is the labelled face."""

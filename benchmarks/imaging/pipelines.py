@@ -12,15 +12,15 @@ from pydantic import SecretStr
 
 from benchmarks.imaging.photos import ROOT, Box
 from loppestars_core.photos import PhotoOptions
-from loppestars_imaging.detectors.boxes import merge
-from loppestars_imaging.detectors.search import FaceSearch, resize
-from loppestars_imaging.detectors.yunet import YuNet
+from loppestars_imaging.cover.treatment import FLOOR, Treatment
+from loppestars_imaging.detect.boxes import merge
+from loppestars_imaging.detect.search import FaceSearch, resize
+from loppestars_imaging.detect.yunet import YuNet
 from loppestars_imaging.engine.child import Server
 from loppestars_imaging.faces import Face, faces_of
 from loppestars_imaging.options import Shape, Style
 from loppestars_imaging.pipeline import Anonymised, Anonymiser
 from loppestars_imaging.settings import ImagingSettings
-from loppestars_imaging.treatment import FLOOR, Treatment
 from loppestars_imaging.work.photo_job import task_of
 
 _DEFACE_SCALE = 1.3

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 
 from benchmarks.imaging.photos import Box
-from loppestars_imaging.detectors.base import Detector
-from loppestars_imaging.detectors.search import FaceSearch
+from loppestars_imaging.detect.base import Detector
+from loppestars_imaging.detect.search import FaceSearch
 
 OWN_SIDES = (160, 200, 256, 320, 400, 512, 640, 800, 1024, 1280, 1600, 2000)
 """Long sides at which our own detector looks: steps of a quarter."""

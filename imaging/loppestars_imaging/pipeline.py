@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from loppestars_imaging.anonymisers.pixels import cover
 from loppestars_imaging.codecs import registry
 from loppestars_imaging.codecs.picture import to_bgr
-from loppestars_imaging.detectors.base import Detector
-from loppestars_imaging.detectors.boxes import each_once
-from loppestars_imaging.detectors.scales import ScalePlan
-from loppestars_imaging.detectors.search import FaceSearch
+from loppestars_imaging.cover.pixels import cover
+from loppestars_imaging.cover.treatment import Treatment, plan
+from loppestars_imaging.detect.base import Detector
+from loppestars_imaging.detect.boxes import each_once
+from loppestars_imaging.detect.scales import ScalePlan
+from loppestars_imaging.detect.search import FaceSearch
 from loppestars_imaging.errors import UnreadablePhoto
 from loppestars_imaging.faces import Bgr, Face
 from loppestars_imaging.header import Format, Header, Limits
@@ -29,9 +30,8 @@ from loppestars_imaging.jpeg.photo import CoefficientPhoto
 from loppestars_imaging.jpeg.structs import DCTSIZE
 from loppestars_imaging.jpeg.structure import read_structure
 from loppestars_imaging.options import Options
-from loppestars_imaging.second_pass import strengthen
-from loppestars_imaging.sideways import right_way_up
-from loppestars_imaging.treatment import Treatment, plan
+from loppestars_imaging.orient.upright import right_way_up
+from loppestars_imaging.verify.second_pass import strengthen
 
 _NEARLY = 0.92
 """A reduced picture this close to the wanted size is enlarged rather than decoded at the next, slower size."""

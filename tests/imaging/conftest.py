@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loppestars_imaging.detectors.yunet import YuNet
+from loppestars_imaging.detect.yunet import YuNet
 from loppestars_imaging.pipeline import Anonymiser
 
 PHOTOS = Path(__file__).parents[2].parent / "shared" / "images"

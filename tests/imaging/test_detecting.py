@@ -13,23 +13,24 @@ import cv2
 import numpy as np
 import pytest
 
-from loppestars_imaging.detectors import yunet
-from loppestars_imaging.detectors.boxes import NO_BOXES, merge
-from loppestars_imaging.detectors.onnx_graph import free_size
-from loppestars_imaging.detectors.onnx_session import OnnxSession
-from loppestars_imaging.detectors.openvino_session import OpenVinoSession
-from loppestars_imaging.detectors.scales import ScalePlan, Shape, crowd_side, sides, tiles
-from loppestars_imaging.detectors.search import FaceSearch
-from loppestars_imaging.detectors.session import Session, uses_openvino
-from loppestars_imaging.detectors.weights import YUNET_S, Weights
-from loppestars_imaging.detectors.yunet import YuNet
+from loppestars_imaging.detect import yunet
+from loppestars_imaging.detect.boxes import NO_BOXES, merge
+from loppestars_imaging.detect.network import Session
+from loppestars_imaging.detect.onnx_graph import free_size
+from loppestars_imaging.detect.onnx_session import OnnxSession
+from loppestars_imaging.detect.openvino_session import OpenVinoSession
+from loppestars_imaging.detect.runtime import uses_openvino
+from loppestars_imaging.detect.scales import ScalePlan, Shape, crowd_side, sides, tiles
+from loppestars_imaging.detect.search import FaceSearch
+from loppestars_imaging.detect.weights import YUNET_S, Weights
+from loppestars_imaging.detect.yunet import YuNet
 from loppestars_imaging.errors import DetectionFailed, DetectorUnavailable, ImagingError
 from loppestars_imaging.faces import Bgr, Boxes, Face
 from loppestars_imaging.orientation import TURNS
 from loppestars_imaging.pipeline import Anonymiser
 
 if TYPE_CHECKING:
-    from loppestars_imaging.detectors.base import Detector
+    from loppestars_imaging.detect.base import Detector
 
 
 def boxes(*rows: tuple[float, ...]) -> Boxes:
@@ -106,7 +107,7 @@ class TestRuntimes:
     def test_nobody_is_told(self) -> None:
         """OpenVINO's telemetry is not loaded, also where no CI switches it off."""
         code = (
-            "import sys; import loppestars_imaging.detectors.openvino_session; from openvino.tools.ovc import utils; "
+            "import sys; import loppestars_imaging.detect.openvino_session; from openvino.tools.ovc import utils; "
             "print(sys.modules['openvino_telemetry'], utils.tm.__name__)"
         )
         environment = {name: text for name, text in os.environ.items() if name not in {"CI", "GITHUB_ACTIONS"}}

@@ -8,6 +8,7 @@ import piexif
 import pytest
 from PIL import Image, ImageOps
 
+from loppestars_imaging.cover.treatment import plan
 from loppestars_imaging.errors import UnreadablePhoto
 from loppestars_imaging.faces import Face
 from loppestars_imaging.jpeg import edit
@@ -16,7 +17,6 @@ from loppestars_imaging.jpeg.photo import CoefficientPhoto
 from loppestars_imaging.jpeg.structure import read_structure
 from loppestars_imaging.options import Options, Style
 from loppestars_imaging.pipeline import Anonymiser
-from loppestars_imaging.treatment import plan
 
 
 def pixels(data: bytes) -> np.ndarray:

@@ -13,8 +13,8 @@ from PIL import Image
 
 from benchmarks.imaging.exactness import compare
 from benchmarks.imaging.published import problems
-from loppestars_imaging.detectors.scales import ScalePlan
-from loppestars_imaging.detectors.yunet import YuNet
+from loppestars_imaging.detect.scales import ScalePlan
+from loppestars_imaging.detect.yunet import YuNet
 from loppestars_imaging.errors import PhotoRefused
 from loppestars_imaging.options import Options, Orientations
 from loppestars_imaging.pipeline import Anonymised, Anonymiser

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.imaging.centerface import CenterFace
 from benchmarks.imaging.matching import overlap
 from benchmarks.imaging.pipelines import box_of
-from loppestars_imaging.detectors.base import Detector
-from loppestars_imaging.detectors.centerface import CenterFace
-from loppestars_imaging.detectors.search import FaceSearch
-from loppestars_imaging.detectors.yunet import YuNet
+from loppestars_imaging.detect.base import Detector
+from loppestars_imaging.detect.search import FaceSearch
+from loppestars_imaging.detect.yunet import YuNet
 from loppestars_imaging.errors import DetectorUnavailable
 from loppestars_imaging.pipeline import Anonymiser
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from loppestars_imaging.detectors.boxes import NO_BOXES
-from loppestars_imaging.detectors.levels import Levels
+from loppestars_imaging.cover.treatment import Treatment, plan
+from loppestars_imaging.detect.boxes import NO_BOXES
+from loppestars_imaging.detect.levels import Levels
 from loppestars_imaging.faces import Bgr, Boxes, Face
 from loppestars_imaging.options import Options, Style
-from loppestars_imaging.second_pass import strengthen
-from loppestars_imaging.sheets import SIZES, Scene, areas_hit, crop_side, lay_out, near
-from loppestars_imaging.treatment import Treatment, plan
+from loppestars_imaging.verify.second_pass import strengthen
+from loppestars_imaging.verify.sheets import SIZES, Scene, areas_hit, crop_side, lay_out, near
 
 
 def areas(*places: tuple[float, float], side: float = 60) -> list[Treatment]:

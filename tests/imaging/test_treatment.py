@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from loppestars_imaging.anonymisers.pixels import cover
+from loppestars_imaging.cover.pixels import cover
+from loppestars_imaging.cover.treatment import FLOOR, Treatment, plan
 from loppestars_imaging.faces import Face
 from loppestars_imaging.options import Options, Shape, Style
-from loppestars_imaging.treatment import FLOOR, Treatment, plan
 
 FACE = Face(40, 30, 80, 100, 0.9)
 

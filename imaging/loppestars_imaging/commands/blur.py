@@ -16,7 +16,7 @@ from loppestars_imaging.commands.preview import MOST_PAIRS, draw_apart
 from loppestars_imaging.commands.selection import Selection, Work, collect, overwritten
 from loppestars_imaging.commands.streams import tell
 from loppestars_imaging.commands.usage import wrong_inputs, wrong_places
-from loppestars_imaging.detectors.weights import YUNET_S
+from loppestars_imaging.detect.weights import YUNET_S
 from loppestars_imaging.engine.messages import Task
 from loppestars_imaging.engine.settings import EngineSettings
 from loppestars_imaging.errors import DetectorUnavailable, ImagingError

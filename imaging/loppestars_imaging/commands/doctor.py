@@ -16,7 +16,7 @@ from collections.abc import Callable
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.kit.logging import configure_logging
 from loppestars_imaging.commands.arguments import available_cores
-from loppestars_imaging.detectors.weights import YUNET_S
+from loppestars_imaging.detect.weights import YUNET_S
 from loppestars_imaging.engine.handle import Engine
 from loppestars_imaging.engine.messages import Task
 from loppestars_imaging.engine.settings import EngineSettings
@@ -70,7 +70,7 @@ def _say(name: str, part: Callable[[], str]) -> None:
 
 
 def _cpu() -> str:
-    from loppestars_imaging.detectors.session import cpu_features  # noqa: PLC0415 - see above
+    from loppestars_imaging.detect.runtime import cpu_features  # noqa: PLC0415 - see above
 
     found = " ".join(name for name in _FEATURES if name in cpu_features())
     return f"{available_cores()} cores, {found or 'features unknown'}"
@@ -87,7 +87,7 @@ def _pillow() -> str:
 def _model() -> str:
     import numpy as np  # noqa: PLC0415
 
-    from loppestars_imaging.detectors.yunet import YuNet  # noqa: PLC0415
+    from loppestars_imaging.detect.yunet import YuNet  # noqa: PLC0415
 
     detector = YuNet()
     picture = np.zeros((480, 640, 3), np.uint8)
@@ -99,7 +99,7 @@ def _model() -> str:
 
 
 def _runtime() -> str:
-    from loppestars_imaging.detectors.yunet import YuNet  # noqa: PLC0415
+    from loppestars_imaging.detect.yunet import YuNet  # noqa: PLC0415
 
     runtime = YuNet().runtime
     return f"{runtime}, one thread a photo; {_why(runtime)}"
@@ -107,7 +107,7 @@ def _runtime() -> str:
 
 def _why(runtime: str) -> str:
     """Say why this runtime, and whether another one could be had."""
-    from loppestars_imaging.detectors.session import cpu_features, uses_openvino  # noqa: PLC0415
+    from loppestars_imaging.detect.runtime import cpu_features, uses_openvino  # noqa: PLC0415
 
     if not uses_openvino(cpu_features(), installed=True):
         return "the faster one, because this CPU has no amx_bf16"

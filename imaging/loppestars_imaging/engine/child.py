@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import cv2
 
-from loppestars_imaging.detectors.yunet import YuNet
+from loppestars_imaging.detect.yunet import YuNet
 from loppestars_imaging.engine.confinement import bind_to_parent, bound_memory
 from loppestars_imaging.engine.messages import NO_DETECTOR, Answer, Task, pack, read_task, rounded
 from loppestars_imaging.errors import ImagingError, NotProcessed

@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from loppestars_imaging.anonymisers.cells import Mask, Window, cell_means, touched
-from loppestars_imaging.anonymisers.pixels import spread
+from loppestars_imaging.cover.cells import Mask, Window, cell_means, touched
+from loppestars_imaging.cover.pixels import spread
+from loppestars_imaging.cover.treatment import Treatment
 from loppestars_imaging.jpeg.photo import CoefficientPhoto, Coefficients, Plane
 from loppestars_imaging.jpeg.structs import DCTSIZE
 from loppestars_imaging.jpeg.structure import JpegStructure
 from loppestars_imaging.options import Style
 from loppestars_imaging.orientation import UPRIGHT
-from loppestars_imaging.treatment import Treatment
 
 _BLOCK = np.dtype((np.void, DCTSIZE * DCTSIZE * 2))
 _TINY_BLOCKS = 2

@@ -6,9 +6,10 @@ their geometric mean, the box is centre offset and log size in units of the stri
 
 import numpy as np
 
-from loppestars_imaging.detectors.onnx_graph import free_size
-from loppestars_imaging.detectors.session import Outputs, open_session
-from loppestars_imaging.detectors.weights import YUNET_S
+from loppestars_imaging.detect.network import Outputs
+from loppestars_imaging.detect.onnx_graph import free_size
+from loppestars_imaging.detect.runtime import open_session
+from loppestars_imaging.detect.weights import YUNET_S
 from loppestars_imaging.faces import Bgr, Boxes
 
 _STRIDES = (8, 16, 32)

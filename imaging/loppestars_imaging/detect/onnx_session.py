@@ -3,7 +3,7 @@
 import numpy as np
 import onnxruntime
 
-from loppestars_imaging.detectors.session import Outputs, checked
+from loppestars_imaging.detect.network import Outputs, checked
 from loppestars_imaging.errors import DetectionFailed, DetectorUnavailable
 from loppestars_imaging.faces import Bgr
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from loppestars_imaging.anonymisers.pixels import cover
-from loppestars_imaging.detectors.levels import Levels
-from loppestars_imaging.detectors.scales import MEDIUM, SMALL, Shape
+from loppestars_imaging.cover.pixels import cover
+from loppestars_imaging.cover.treatment import Treatment
+from loppestars_imaging.detect.levels import Levels
+from loppestars_imaging.detect.scales import MEDIUM, SMALL, Shape
 from loppestars_imaging.faces import Bgr, Boxes
-from loppestars_imaging.treatment import Treatment
 
 SIZES = (13, 19, 28, 42)
 """Longer sides of the areas on the sheets, in pixels."""

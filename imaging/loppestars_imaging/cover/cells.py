@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from loppestars_imaging.cover.treatment import Treatment
 from loppestars_imaging.options import Shape
-from loppestars_imaging.treatment import Treatment
 
 Mask = npt.NDArray[np.bool_]
 

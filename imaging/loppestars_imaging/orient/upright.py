@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from loppestars_imaging.detectors.boxes import each_once
-from loppestars_imaging.detectors.levels import Levels
-from loppestars_imaging.detectors.search import FaceSearch
+from loppestars_imaging.cover.treatment import Treatment
+from loppestars_imaging.detect.boxes import each_once
+from loppestars_imaging.detect.levels import Levels
+from loppestars_imaging.detect.search import FaceSearch
 from loppestars_imaging.faces import Bgr, Face
 from loppestars_imaging.options import Options, Orientations
 from loppestars_imaging.orientation import TURNS, UPRIGHT, Turn
-from loppestars_imaging.treatment import Treatment
 
 _CLEAR = 0.92
 """A photo with a face of this score is the right way up: turned photos stay below it."""

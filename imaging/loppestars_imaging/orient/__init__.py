@@ -1,0 +1,1 @@
+"""Which way up a photo lies, and back again."""
