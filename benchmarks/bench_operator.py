@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from loppestars_operator.kinds import STACK, Manifest, key_of, kind_named, kind_of
-from loppestars_operator.kube import Kube, KubeError
+from loppestars_operator.kube.client import Kube, KubeError
 from loppestars_operator.rendering import render, render_migration, stamped
 from tests.factories.cluster_client import AuditLog, Client, condition
 from tests.factories.operator_process import ACCOUNT, GROUPS, OperatorProcess, install_chart

@@ -12,19 +12,19 @@ import structlog
 from kopf import OperatorSettings as KopfSettings
 
 from loppestars_operator import metrics
-from loppestars_operator.discovery import POLL_SECONDS, Discovery
-from loppestars_operator.events import Recorder
+from loppestars_operator.cache.custom import Resources
+from loppestars_operator.cache.owned import Store
+from loppestars_operator.cache.packing import Body
 from loppestars_operator.kinds import CRAWL, STACK
-from loppestars_operator.kube import Kube, KubeError
+from loppestars_operator.kube.client import Kube, KubeError
+from loppestars_operator.kube.discovery import POLL_SECONDS, Discovery
+from loppestars_operator.kube.events import Recorder
+from loppestars_operator.kube.watch import Watcher
 from loppestars_operator.naming import GROUP, RECONCILE_ANNOTATION, RETRY_ANNOTATION, VERSION, StackKey, digest
-from loppestars_operator.packing import Body
-from loppestars_operator.queueing import LONGEST_RETRY, SLOW_RETRY, SOON, WorkQueue
-from loppestars_operator.reconciling import Reconciler, Unfinished
-from loppestars_operator.resources import Resources
-from loppestars_operator.secret_metadata import SecretReader
+from loppestars_operator.reconcile.reconciler import Reconciler, Unfinished
+from loppestars_operator.reconcile.secrets import SecretReader
 from loppestars_operator.settings import OperatorSettings
-from loppestars_operator.store import Store
-from loppestars_operator.watching import Watcher
+from loppestars_operator.work_queue import LONGEST_RETRY, SLOW_RETRY, SOON, WorkQueue
 
 log: Any = structlog.get_logger(__name__)
 # Kopf tells each event it hands over, with all its settings; what counts is logged by the pass.

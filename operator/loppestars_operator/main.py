@@ -17,8 +17,8 @@ from loppestars_core.kit.logging import configure_logging
 from loppestars_core.kit.metrics import Readiness, start_metrics_server
 from loppestars_core.kit.settings import describe, load_settings
 from loppestars_operator.controller import Controller
-from loppestars_operator.kube import Kube
-from loppestars_operator.leading import Elector, LeaseLost
+from loppestars_operator.kube.client import Kube
+from loppestars_operator.kube.lease import Elector, LeaseLost
 from loppestars_operator.settings import OperatorSettings
 
 log: Any = structlog.get_logger(__name__)

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from loppestars_operator.kinds import CRAWL, STACK, Manifest, OwnedKind
-from loppestars_operator.kube import Kube, KubeError
+from loppestars_operator.kube.client import Kube, KubeError
 from tests.factories.stacks import sample
 
 if TYPE_CHECKING:

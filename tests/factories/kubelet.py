@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from loppestars_operator.kinds import POD, Manifest
-from loppestars_operator.kube import Kube, KubeError
+from loppestars_operator.kube.client import Kube, KubeError
 
 if TYPE_CHECKING:
     from pathlib import Path

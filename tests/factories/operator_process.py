@@ -24,7 +24,7 @@ from tools.cluster import tools
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from loppestars_operator.kube import Kube
+    from loppestars_operator.kube.client import Kube
     from tests.factories.cluster_client import Client
     from tools.cluster.control_plane import ControlPlane
 

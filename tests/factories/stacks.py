@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
+from loppestars_operator.plan.rollout import resolve_images
 from loppestars_operator.rendering import Blueprint, Facts
-from loppestars_operator.rollout import resolve_images
 from loppestars_operator.spec import Crawl, Images, Stack
 
 SAMPLES = Path(__file__).parents[2] / "k8s" / "samples"

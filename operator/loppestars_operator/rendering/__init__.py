@@ -8,7 +8,7 @@ from loppestars_operator.kinds import Manifest, kind_of
 from loppestars_operator.naming import RENDERING_ANNOTATION, digest
 from loppestars_operator.rendering.accounts import render_accounts
 from loppestars_operator.rendering.api import render_api
-from loppestars_operator.rendering.blueprint import Blueprint, Facts
+from loppestars_operator.rendering.context import Blueprint, Facts
 from loppestars_operator.rendering.crawler import render_crawl_job, render_crawler
 from loppestars_operator.rendering.imaging import render_imaging
 from loppestars_operator.rendering.migration import render_migration

@@ -1,7 +1,7 @@
 """ServiceAccounts: one a component, so that each can be bound to a cloud identity of its own."""
 
 from loppestars_operator.kinds import Manifest
-from loppestars_operator.rendering.blueprint import API, CRAWLER, IMAGING, MIGRATE, Blueprint
+from loppestars_operator.rendering.context import API, CRAWLER, IMAGING, MIGRATE, Blueprint
 from loppestars_operator.spec.stack import Component
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import GROUP, selector_labels
 from loppestars_operator.rendering import environment
-from loppestars_operator.rendering.blueprint import API, HTTP_PORT, Blueprint
+from loppestars_operator.rendering.context import API, HTTP_PORT, Blueprint
 from loppestars_operator.rendering.pods import (
     PRE_STOP_SECONDS,
     PodPlan,

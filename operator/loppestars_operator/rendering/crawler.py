@@ -5,7 +5,7 @@ from typing import Any
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import API_VERSION, CRAWL_KIND, CRAWL_LABEL, component_labels
 from loppestars_operator.rendering import environment
-from loppestars_operator.rendering.blueprint import CRAWLER, Blueprint
+from loppestars_operator.rendering.context import CRAWLER, Blueprint
 from loppestars_operator.rendering.jobs import cron_job, finite_pod, job_spec
 from loppestars_operator.rendering.pods import PodPlan, metrics_port, pod_template
 from loppestars_operator.spec import Crawl

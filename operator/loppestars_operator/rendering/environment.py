@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from loppestars_operator.rendering.blueprint import HTTP_PORT, METRICS_PORT, Blueprint, serving_url
+from loppestars_operator.rendering.context import HTTP_PORT, METRICS_PORT, Blueprint, serving_url
 from loppestars_operator.spec.pods import PodOverrides
 from loppestars_operator.spec.sources import Source
 

@@ -3,7 +3,7 @@
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.rendering import environment
 from loppestars_operator.rendering.api import deployment
-from loppestars_operator.rendering.blueprint import IMAGING, Blueprint
+from loppestars_operator.rendering.context import IMAGING, Blueprint
 from loppestars_operator.rendering.jobs import cron_job, finite_pod
 from loppestars_operator.rendering.pods import PodPlan, metrics_port, pod_template, probe, serving_pod
 from loppestars_operator.spec.stack import Component

@@ -4,7 +4,7 @@ from typing import Any
 
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import component_labels
-from loppestars_operator.rendering.blueprint import Blueprint
+from loppestars_operator.rendering.context import Blueprint
 
 
 def finite_pod() -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import STACK_LABEL, stack_labels
 from loppestars_operator.rendering.alerts import alert_groups
-from loppestars_operator.rendering.blueprint import Blueprint
+from loppestars_operator.rendering.context import Blueprint
 
 MONITORING_GROUP = "monitoring.coreos.com"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import selector_labels
-from loppestars_operator.rendering.blueprint import (
+from loppestars_operator.rendering.context import (
     API,
     CRAWLER,
     HTTP_PORT,

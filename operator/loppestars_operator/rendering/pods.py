@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from loppestars_operator.drift import quantity
 from loppestars_operator.naming import SECRETS_ANNOTATION, component_labels, digest, selector_labels
-from loppestars_operator.rendering.blueprint import METRICS_PORT, Blueprint, without_none
+from loppestars_operator.rendering.context import METRICS_PORT, Blueprint, without_none
 from loppestars_operator.rendering.environment import Variable, secret_names, with_extra
 from loppestars_operator.spec.pods import Resources
+from loppestars_operator.spec.quantities import quantity
 from loppestars_operator.spec.stack import Component
 
 # The user of the images; see the Dockerfile.

@@ -3,7 +3,7 @@
 from typing import Any
 
 from loppestars_operator.kinds import Manifest
-from loppestars_operator.rendering.blueprint import API, Blueprint, gateway_parents, ingress_enabled, without_none
+from loppestars_operator.rendering.context import API, Blueprint, gateway_parents, ingress_enabled, without_none
 from loppestars_operator.spec.stack import ParentReference
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"

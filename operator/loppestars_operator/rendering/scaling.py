@@ -4,7 +4,7 @@ from typing import Any
 
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import selector_labels
-from loppestars_operator.rendering.blueprint import API, IMAGING, Blueprint, without_none
+from loppestars_operator.rendering.context import API, IMAGING, Blueprint, without_none
 from loppestars_operator.spec.scaling import Autoscaling, ImagingAutoscaling
 
 KEDA_GROUP = "keda.sh"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loppestars_operator.kube import Kube
+from loppestars_operator.kube.client import Kube
 from tests.factories.cluster_client import AuditLog, Client
 from tests.factories.control_plane import running_control_plane
 from tests.factories.kubelet import FakeKubelet

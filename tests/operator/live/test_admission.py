@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loppestars_operator.kinds import CRAWL, STACK
-from loppestars_operator.kube import KubeError
+from loppestars_operator.kube.client import KubeError
 from tests.factories.stacks import SAMPLES, sample
 
 if TYPE_CHECKING:

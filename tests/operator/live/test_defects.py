@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loppestars_operator import reconciling
+from loppestars_operator.reconcile import reconciler
 from tests.factories.cluster_client import Client, condition
 from tests.factories.operator_process import operator_in_this_process
 
@@ -18,14 +18,14 @@ pytestmark = pytest.mark.cluster
 
 async def test_defect_is_told_and_strikes_one_stack_only(lone_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence would look like health: the stack's last status said Ready."""
-    render = reconciling.render
+    render = reconciler.render
 
     def failing(blueprint: Blueprint) -> Any:
         if blueprint.name == "struck" and blueprint.spec.version == "0.1.1":
             raise ValueError("a mistake of ours")
         return render(blueprint)
 
-    monkeypatch.setattr(reconciling, "render", failing)
+    monkeypatch.setattr(reconciler, "render", failing)
     async with operator_in_this_process(lone_client.kube, lone_client.namespace):
         await lone_client.apply_stack("struck")
         await lone_client.ready("struck")
@@ -36,6 +36,6 @@ async def test_defect_is_told_and_strikes_one_stack_only(lone_client: Client, mo
         assert condition(status, "ApiAvailable")["status"] == "True", "what is known of the parts is kept"
         await lone_client.apply_stack("spared")
         await lone_client.ready("spared")
-        monkeypatch.setattr(reconciling, "render", render)
+        monkeypatch.setattr(reconciler, "render", render)
         await lone_client.annotate("struck", reconcile="1")
         assert (await lone_client.ready("struck"))["version"] == "0.1.1"

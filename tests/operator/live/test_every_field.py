@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loppestars_operator.drift import owned_fields
 from loppestars_operator.kinds import OWNED_KINDS, OwnedKind
-from loppestars_operator.kube import KubeError
+from loppestars_operator.kube.client import KubeError
+from loppestars_operator.reconcile.drift import owned_fields
 from tests.factories.cluster_client import Client, eventually
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import pytest
 
 from loppestars_operator.access import rules
 from loppestars_operator.kinds import LEASE, STACK, kind_named
-from loppestars_operator.kube import Kube, KubeError
-from loppestars_operator.leading import Elector, LeaseLost
+from loppestars_operator.kube.client import Kube, KubeError
+from loppestars_operator.kube.lease import Elector, LeaseLost
 from tests.factories.cluster_client import Client, condition, eventually
 from tests.factories.control_plane import running_control_plane
 from tests.factories.kubelet import FakeKubelet, Outcome, healthy

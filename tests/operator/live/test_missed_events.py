@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loppestars_operator.discovery import Discovery
-from loppestars_operator.events import Recorder
+from loppestars_operator.cache.custom import Resources
+from loppestars_operator.cache.owned import Store
 from loppestars_operator.kinds import CRAWL, STACK, ObjectKey, kind_named
+from loppestars_operator.kube.discovery import Discovery
+from loppestars_operator.kube.events import Recorder
 from loppestars_operator.naming import StackKey
-from loppestars_operator.reconciling import Reconciler
-from loppestars_operator.resources import Resources
-from loppestars_operator.secret_metadata import SecretReader
-from loppestars_operator.store import Store
-from loppestars_operator.writing import write_status
+from loppestars_operator.reconcile.reconciler import Reconciler
+from loppestars_operator.reconcile.secrets import SecretReader
+from loppestars_operator.reconcile.status_writer import write_status
 from tests.factories.operator_process import OperatorProcess, operator_in_this_process
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 
 from loppestars_operator.access import rules, rules_text
 from loppestars_operator.kinds import OWNED_KINDS, STACK, kind_named
-from loppestars_operator.kube import Kube
+from loppestars_operator.kube.client import Kube
 from tests.factories.cluster_client import Client, eventually
 from tests.factories.control_plane import running_control_plane
 from tests.factories.kubelet import FakeKubelet

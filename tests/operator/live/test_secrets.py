@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loppestars_operator import secret_metadata
 from loppestars_operator.kinds import SECRET
-from loppestars_operator.secret_metadata import SecretReader
+from loppestars_operator.reconcile import secrets
+from loppestars_operator.reconcile.secrets import SecretReader
 from tests.factories.stacks import make_stack
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ async def make(client: Client, name: str, value: str) -> Manifest:
 
 async def test_rotation_by_deletion_is_one_change(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it is missing the problem is told and the pods' hash stays; the new one changes it once."""
-    monkeypatch.setattr(secret_metadata, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(secrets, "LOOK_SECONDS", 0.0)
     stack, reader = make_stack(namespace=client.namespace), SecretReader(client.kube, enabled=True)
     for name in ("loppestars-database", "loppestars-s3", "loppestars-jwt"):
         await make(client, name, "one")

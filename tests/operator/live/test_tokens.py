@@ -12,7 +12,7 @@ import pytest
 from kubernetes.aio.config import incluster_config
 
 from loppestars_operator.kinds import STACK
-from loppestars_operator.kube import Kube, KubeError, Unreachable
+from loppestars_operator.kube.client import Kube, KubeError, Unreachable
 from tests.factories.cluster_client import Client, eventually
 from tests.factories.operator_process import NAMESPACE
 

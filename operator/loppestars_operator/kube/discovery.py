@@ -1,0 +1,50 @@
+"""Which add-ons the cluster has. CRDs come and go, so the groups are asked for again and again."""
+
+from typing import Any, Final
+
+import structlog
+
+from loppestars_operator.kinds import OWNED_KINDS, OwnedKind
+from loppestars_operator.kube.client import Kube, KubeError
+
+log: Any = structlog.get_logger(__name__)
+
+POLL_SECONDS: Final = 15.0
+NOT_FOUND: Final = 404
+
+
+class Discovery:
+    """The add-on groups whose kinds are all served; unchanged while the API server gives no clear answer."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+        self.groups: frozenset[str] = frozenset()
+
+    async def refresh(self) -> bool:
+        """Ask again; return whether anything changed."""
+        kinds: dict[str, list[OwnedKind]] = {}
+        for kind in OWNED_KINDS:
+            if kind.addon:
+                kinds.setdefault(kind.api_version, []).append(kind)
+        try:
+            present = {wanted[0].group for version, wanted in kinds.items() if await self._serves(version, wanted)}
+        except KubeError as error:
+            # Nothing is rendered differently, let alone pruned, on a partial answer.
+            log.warning("discovery failed", error=error.message)
+            return False
+        changed = present != self.groups
+        self.groups = frozenset(present)
+        return changed
+
+    def available_kinds(self) -> list[OwnedKind]:
+        """Return the add-on kinds that can be watched."""
+        return [kind for kind in OWNED_KINDS if kind.addon and kind.group in self.groups]
+
+    async def _serves(self, version: str, wanted: list[OwnedKind]) -> bool:
+        try:
+            listed = await self._kube.get(f"/apis/{version}")
+        except KubeError as error:
+            if error.status == NOT_FOUND:
+                return False
+            raise
+        return {kind.plural for kind in wanted} <= {resource["name"] for resource in listed["resources"]}

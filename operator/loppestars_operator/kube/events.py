@@ -1,0 +1,77 @@
+"""Kubernetes events from changes of conditions: one per change, none for what was said minutes ago."""
+
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+
+from loppestars_operator.kinds import EVENT
+from loppestars_operator.kube.client import Kube, KubeError
+from loppestars_operator.naming import API_VERSION, FIELD_MANAGER, STACK_KIND
+from loppestars_operator.spec import Stack, StackStatus
+
+log: Any = structlog.get_logger(__name__)
+
+SILENCE_SECONDS: Final = 600.0
+REMEMBERED: Final = 4096
+MESSAGE_LIMIT: Final = 1024
+
+
+class Recorder:
+    """Writes events; a failure to write one is logged and forgotten."""
+
+    def __init__(self, kube: Kube, identity: str) -> None:
+        self._kube = kube
+        self._identity = identity
+        self._said: dict[tuple[str, str, str], float] = {}
+
+    async def conditions_changed(self, stack: Stack, after: StackStatus) -> None:
+        """Tell what became of Ready."""
+        before, now = stack.status.condition("Ready"), after.condition("Ready")
+        if now is None or (before and (before.status, before.reason) == (now.status, now.reason)):
+            return
+        stalled = after.condition("Stalled")
+        warning = stalled is not None and stalled.status == "True"
+        if not warning and now.status != "True":
+            return  # what is merely under way is in the status
+        await self.say(stack, "Warning" if warning else "Normal", now.reason, now.message)
+
+    async def say(self, stack: Stack, kind: str, reason: str, message: str) -> None:
+        """Write one event about a stack, unless the same was said within ten minutes."""
+        key, now = (stack.uid, reason, message), time.monotonic()
+        if now - self._said.get(key, -SILENCE_SECONDS) < SILENCE_SECONDS:
+            return
+        if len(self._said) >= REMEMBERED:
+            self._said = {one: when for one, when in self._said.items() if now - when < SILENCE_SECONDS}
+        self._said[key] = now
+        try:
+            await self._kube.create(EVENT.path(stack.key.namespace), self._body(stack, kind, reason, message))
+        except KubeError as error:
+            log.warning("event not written", stack=str(stack.key), error=error.message)
+
+    def _body(self, stack: Stack, kind: str, reason: str, message: str) -> dict[str, Any]:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{stack.key.name}.{secrets.token_hex(8)}", "namespace": stack.key.namespace},
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": STACK_KIND,
+                "name": stack.key.name,
+                "namespace": stack.key.namespace,
+                "uid": stack.uid,
+                "resourceVersion": stack.resource_version,
+            },
+            "type": kind,
+            "reason": reason,
+            "message": message[:MESSAGE_LIMIT],
+            "source": {"component": FIELD_MANAGER},
+            "reportingComponent": FIELD_MANAGER,
+            "reportingInstance": self._identity[:128],
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }

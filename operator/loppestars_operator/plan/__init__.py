@@ -1,0 +1,1 @@
+"""Pure decisions: rollout, crawls, readiness, status. The clock is passed in."""

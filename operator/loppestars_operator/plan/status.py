@@ -1,0 +1,271 @@
+"""All readiness → conditions, phase and counts; the worst wins. Pure: the clock is handed in."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+from loppestars_operator.plan.readiness import State
+from loppestars_operator.plan.rollout import Gate, Plan, Workload
+from loppestars_operator.problems import Problem
+from loppestars_operator.rendering.context import API, CRAWLER, IMAGING, serving_url
+from loppestars_operator.spec import Crawl, Stack, StackStatus
+from loppestars_operator.spec.state import (
+    ComponentStatus,
+    Condition,
+    HistoryEntry,
+    LastCrawl,
+    Phase,
+    RolloutStatus,
+)
+
+HISTORY_LENGTH: Final = 10
+MESSAGE_LIMIT: Final = 2000
+Truth = Literal["True", "False", "Unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What keeps a stack from being Ready. `stalled` waits for a person, anything else for time."""
+
+    reason: str
+    message: str
+    stalled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything a status is made of, besides the stack and the plan."""
+
+    workloads: Mapping[str, Workload]
+    problems: Sequence[Problem] = ()
+    crawls: Sequence[Crawl] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+def summarise(stack: Stack, plan: Plan, view: View, now: str) -> StackStatus:
+    """Return the status that the stack should have; times of conditions that hold on are kept."""
+    if stack.spec.paused and plan.create_migration:
+        plan = replace(
+            plan, reason="Paused", message="waits, as the stack is paused; set spec.paused to false to go on"
+        )
+    verdict = find_verdict(plan, view)
+    conditions = [
+        _ready(stack, verdict, plan),
+        _reconciling(stack, verdict),
+        _stalled(stack, verdict),
+        _migrated(plan),
+        _available("ApiAvailable", API, view),
+        _available("ImagingAvailable", IMAGING, view),
+        _scheduled(stack, plan, view),
+    ]
+    return StackStatus(
+        observed_generation=stack.generation,
+        version=plan.rollout.version,
+        url=serving_url(stack.spec),
+        phase=_phase(stack, plan, verdict),
+        conditions=[_dated(stack, one, now) for one in conditions],
+        components=_components(view.workloads) or None,
+        last_crawl=_last_crawl(view.crawls, stack.status.last_crawl),
+        last_successful_crawl_at=_last_success(view.crawls, stack.status.last_successful_crawl_at),
+        history=_history(stack, plan, now) or None,
+        migration=plan.migration,
+        rollout=plan.rollout,
+    )
+
+
+def unusable_status(stack: Stack, reason: str, message: str, now: str) -> StackStatus:
+    """Return the status of a resource on which no pass can be made; what is known of its parts is kept."""
+    verdict = Verdict(reason, message, stalled=True)
+    conditions = [
+        _Claim("Ready", "False", verdict.reason, message),
+        _reconciling(stack, verdict),
+        _stalled(stack, verdict),
+    ]
+    told = [_dated(stack, one, now) for one in conditions]
+    kept = [one for one in stack.status.conditions or () if one.type not in {claim.type for claim in conditions}]
+    return stack.status.model_copy(
+        update={"observed_generation": stack.generation, "phase": "Stalled", "conditions": [*told, *kept]}
+    )
+
+
+def find_verdict(plan: Plan, view: View) -> Verdict | None:
+    """Return the worst of what is wrong, or None."""
+    stalled = [Verdict(one.reason, one.message, stalled=True) for one in view.problems if not one.transient]
+    waiting = [Verdict(one.reason, one.message, stalled=False) for one in view.problems if one.transient]
+    if plan.gate is Gate.REFUSED:
+        stalled.append(Verdict("VersionTooOld", plan.message, stalled=True))
+    if plan.gate is Gate.FAILED:
+        stalled.append(Verdict("MigrationFailed", f"the database migration failed: {plan.message}", stalled=True))
+    if plan.gate is Gate.MIGRATING:
+        waiting.append(Verdict(plan.reason or "Migrating", f"database migration: {plan.message}", stalled=False))
+    if plan.rolled_back:
+        stalled.append(Verdict("RolledBack", _rolled_back(plan), stalled=True))
+    for name in (API, IMAGING) if plan.images else ():
+        workload = view.workloads.get(name)
+        if workload is None:
+            waiting.append(Verdict("Progressing", f"{name} is being deployed", stalled=False))
+        elif not workload.readiness.ready:
+            failed = workload.readiness.state is State.FAILED
+            verdict = Verdict(workload.readiness.reason, f"{name}: {workload.readiness.message}", stalled=failed)
+            (stalled if failed else waiting).append(verdict)
+    if plan.images == plan.desired != plan.rollout.serving:
+        # Ready since the plan was made: the next pass records that these images serve.
+        waiting.append(Verdict("Progressing", "the version is being taken up", stalled=False))
+    return next(iter([*stalled, *waiting]), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A condition without its bookkeeping."""
+
+    type: str
+    status: Truth
+    reason: str
+    message: str
+
+
+def _rolled_back(plan: Plan) -> str:
+    return (
+        f"{plan.rolled_back}; version {plan.rollout.version} serves on. Set another version or image, "
+        "or annotate the stack with loppestars.dev/retry=<anything new> to try again"
+    )
+
+
+def _ready(stack: Stack, verdict: Verdict | None, plan: Plan) -> _Claim:
+    if verdict:
+        return _Claim("Ready", "False", verdict.reason, verdict.message)
+    if plan.images is None:
+        return _Claim("Ready", "False", "Pending", "nothing serves yet")
+    paused = "; the stack is paused" if stack.spec.paused else ""
+    return _Claim("Ready", "True", "Ready", f"version {plan.rollout.version} serves{paused}")
+
+
+def _reconciling(stack: Stack, verdict: Verdict | None) -> _Claim:
+    if stack.spec.paused:
+        return _Claim("Reconciling", "False", "Paused", "the stack is left alone; set spec.paused to false to go on")
+    if verdict and not verdict.stalled:
+        return _Claim("Reconciling", "True", verdict.reason, verdict.message)
+    return _Claim("Reconciling", "False", verdict.reason if verdict else "Ready", "")
+
+
+def _stalled(stack: Stack, verdict: Verdict | None) -> _Claim:
+    if verdict and verdict.stalled and not stack.spec.paused:
+        return _Claim("Stalled", "True", verdict.reason, verdict.message)
+    return _Claim("Stalled", "False", "Progressing" if verdict else "Ready", "")
+
+
+def _migrated(plan: Plan) -> _Claim:
+    name = "DatabaseMigrated"
+    match plan.gate:
+        case Gate.OPEN:
+            return _Claim(name, "True", "Migrated", "")
+        case Gate.FAILED:
+            return _Claim(name, "False", "MigrationFailed", plan.message)
+        case Gate.REFUSED:
+            return _Claim(name, "False", "VersionTooOld", plan.message)
+        case Gate.MIGRATING:
+            return _Claim(name, "False", plan.reason or "Migrating", plan.message)
+
+
+def _available(kind: str, component: str, view: View) -> _Claim:
+    workload = view.workloads.get(component)
+    if workload is None:
+        return _Claim(kind, "False", "NotDeployed", f"{component} is not deployed yet")
+    note = view.notes.get(component, "")
+    message = workload.readiness.message + (f"; {note}" if note else "")
+    if workload.replicas.available >= 1:
+        return _Claim(kind, "True", "Available", message)
+    return _Claim(kind, "False", workload.readiness.reason, message)
+
+
+def _scheduled(stack: Stack, plan: Plan, view: View) -> _Claim:
+    name, crawler = "CrawlerScheduled", stack.spec.crawler
+    problem = next((one for one in view.problems if one.component == CRAWLER), None)
+    if problem:
+        return _Claim(name, "False", problem.reason, problem.message)
+    if plan.images is None:
+        return _Claim(name, "False", "NotDeployed", "the crawler waits for the migration of the database")
+    if crawler.suspend:
+        return _Claim(name, "False", "Suspended", "set spec.crawler.suspend to false to crawl by schedule")
+    return _Claim(name, "True", "Scheduled", f"{crawler.schedule} {crawler.time_zone}")
+
+
+def _dated(stack: Stack, claim: _Claim, now: str) -> Condition:
+    before = stack.status.condition(claim.type)
+    since = before.last_transition_time if before and before.status == claim.status else now
+    return Condition(
+        type=claim.type,
+        status=claim.status,
+        reason=claim.reason,
+        message=claim.message[:MESSAGE_LIMIT],
+        observed_generation=stack.generation,
+        last_transition_time=since,
+    )
+
+
+def _phase(stack: Stack, plan: Plan, verdict: Verdict | None) -> Phase:
+    if stack.spec.paused:
+        return "Paused"
+    if plan.rolled_back:
+        return "RolledBack"
+    if verdict and verdict.stalled:
+        return "Stalled"
+    if plan.gate is Gate.MIGRATING:
+        return "Migrating"
+    if verdict is None:
+        return "Ready" if plan.images else "Pending"
+    return "Degraded" if plan.rollout.serving == plan.desired else "Deploying"
+
+
+def _components(workloads: Mapping[str, Workload]) -> list[ComponentStatus]:
+    return [
+        ComponentStatus(
+            name=name,
+            image=workload.image,
+            desired=workload.replicas.desired,
+            ready=workload.replicas.ready,
+            updated=workload.replicas.updated,
+        )
+        for name, workload in sorted(workloads.items())
+    ]
+
+
+def _last_crawl(crawls: Iterable[Crawl], recorded: LastCrawl | None) -> LastCrawl | None:
+    """Return the newer of what is recorded and what is there: Crawls are pruned, and not all known after a start."""
+    finished = [one for one in crawls if one.finished and one.status.finished_at]
+    last = max(finished, key=lambda one: one.status.finished_at or "", default=None)
+    if last is None or last.status.state is None:
+        return recorded
+    if recorded and (recorded.finished_at or "") > (last.status.finished_at or ""):
+        return recorded
+    counts = last.status.counts
+    return LastCrawl(
+        name=last.name,
+        state=last.status.state,
+        finished_at=last.status.finished_at,
+        seen=counts.seen if counts else 0,
+        new=counts.new if counts else 0,
+        failed=counts.failed if counts else 0,
+    )
+
+
+def _last_success(crawls: Iterable[Crawl], recorded: str | None) -> str | None:
+    """Return when a crawl last succeeded: remembered apart from Crawls, of which a history limit may keep none.
+
+    A dry run counts for nothing: the markets are as old as before.
+    """
+    real = [one.status for one in crawls if one.status.state == "Succeeded" and not one.spec.dry_run]
+    ends = [one.finished_at for one in real if one.finished_at]
+    return max([*ends, *([recorded] if recorded else [])], default=None)
+
+
+def _history(stack: Stack, plan: Plan, now: str) -> list[HistoryEntry]:
+    """Return the history, newest first, with what this pass adds to it."""
+    before, after = stack.status.rollout or RolloutStatus(), plan.rollout
+    entries = list(stack.status.history or ())
+    if after.serving != before.serving and after.version:
+        entries = [one.model_copy(update={"result": "Replaced"}) if one.result == "Serving" else one for one in entries]
+        entries.insert(0, HistoryEntry(version=after.version, served_from=now, result="Serving"))
+    if after.refused is not None and after.refused != before.refused:
+        entries.insert(0, HistoryEntry(version=stack.spec.version, served_from=now, result="RolledBack"))
+    return entries[:HISTORY_LENGTH]

@@ -1,0 +1,1 @@
+"""One pass over a stack: what is applied, compared, pruned and written."""

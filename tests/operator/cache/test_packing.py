@@ -1,0 +1,43 @@
+"""Packed bodies: whole when opened, and small beside others of their kind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loppestars_operator.cache import packing
+from loppestars_operator.cache.packing import Packed
+
+if TYPE_CHECKING:
+    import pytest
+
+GOLDEN = Path(__file__).parents[1] / "rendering" / "golden" / "02-production.yaml"
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=20,
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["Service", "Pod"]), st.dictionaries(st.text(), values)), min_size=1))
+def test_whatever_is_packed_comes_out_whole(bodies: list[tuple[str, dict[str, object]]]) -> None:
+    """Whatever was packed first of its kind, and however much the next differs from it."""
+    wholes = [{**body, "kind": kind} for kind, body in bodies]
+    packed = [Packed.of(one) for one in wholes]
+    assert [one.open() for one in packed] == wholes
+
+
+def test_second_of_a_kind_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second stack's objects take less than a tenth of their text, where the first was a stack as large."""
+    monkeypatch.setattr(packing, "_dictionaries", {})
+    text = GOLDEN.read_text()
+    for body in yaml.safe_load_all(text):
+        Packed.of(body)
+    others = list(yaml.safe_load_all(text.replace("shop", "market-hall")))
+    packed = sum(len(Packed.of(one)) for one in others)
+    assert packed < sum(len(json.dumps(one)) for one in others) / 10

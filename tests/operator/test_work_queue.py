@@ -1,0 +1,112 @@
+"""The work queue: one pass a key at a time, none lost, a back-off of each key's own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from loppestars_operator.naming import StackKey
+from loppestars_operator.work_queue import LONGEST_RETRY, WorkQueue
+
+ONE, TWO = StackKey("n", "one"), StackKey("n", "two")
+
+
+@contextlib.asynccontextmanager
+async def working(queue: WorkQueue, handle: object, workers: int = 4):  # noqa: ANN201
+    tasks = [asyncio.create_task(queue.work(handle)) for _ in range(workers)]  # type: ignore[arg-type]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_many_events_make_one_pass() -> None:
+    """A storm of events about one stack costs one pass before it begins and one after."""
+    queue, passes, go = WorkQueue(), [], asyncio.Event()
+
+    async def handle(key: StackKey) -> None:
+        passes.append(key)
+        await go.wait()
+
+    for _ in range(50):
+        queue.add(ONE)
+    async with working(queue, handle):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        for _ in range(50):
+            queue.add(ONE)
+        go.set()
+        await asyncio.sleep(0.05)
+    assert passes == [ONE, ONE]
+    assert queue.idle
+
+
+async def test_slow_stack_does_not_delay_others() -> None:
+    """Workers are shared, keys are not."""
+    queue, done, go = WorkQueue(), [], asyncio.Event()
+
+    async def handle(key: StackKey) -> None:
+        if key == ONE:
+            await go.wait()
+        done.append(key)
+
+    async with working(queue, handle, workers=2):
+        queue.add(ONE)
+        queue.add(TWO)
+        await asyncio.sleep(0.05)
+        assert done == [TWO]
+        go.set()
+        await asyncio.sleep(0.05)
+        assert done == [TWO, ONE]
+
+
+async def test_back_off_doubles_to_a_ceiling_and_starts_anew() -> None:
+    """Of each key by itself."""
+    queue = WorkQueue()
+    seconds = [queue.retry(ONE) for _ in range(12)]
+    assert all(
+        0.75 * min(0.5 * 2**n, LONGEST_RETRY) <= one <= min(0.5 * 2**n, LONGEST_RETRY) for n, one in enumerate(seconds)
+    )
+    assert queue.retry(TWO) <= 0.5
+    assert queue.retry(ONE, 5.0) <= 5.0
+    queue.forget(ONE)
+    assert queue.retry(ONE) <= 0.5
+
+
+async def test_least_time_of_what_hangs() -> None:
+    """From the first failure on, for that stack only."""
+    queue = WorkQueue()
+    assert 15 <= queue.retry(ONE, least=20) <= 20
+    assert queue.retry(TWO) <= 0.5
+
+
+async def test_event_ends_the_waiting() -> None:
+    """A change is looked at now, whatever the back-off."""
+    queue, passes = WorkQueue(), []
+
+    async def handle(key: StackKey) -> None:
+        passes.append(key)
+
+    queue.add_later(ONE, 60)
+    queue.add(ONE)
+    async with working(queue, handle):
+        await asyncio.sleep(0.02)
+    assert passes == [ONE]
+    assert not queue._timers
+
+
+@pytest.mark.parametrize("order", [(0.01, 60.0), (60.0, 0.01)])
+async def test_the_sooner_of_two_times(order: tuple[float, float]) -> None:
+    """Asking for later never moves an earlier pass."""
+    queue, passes = WorkQueue(), []
+
+    async def handle(key: StackKey) -> None:
+        passes.append(key)
+
+    for seconds in order:
+        queue.add_later(ONE, seconds)
+    async with working(queue, handle):
+        await asyncio.sleep(0.05)
+    assert passes == [ONE]
