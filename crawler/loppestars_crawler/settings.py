@@ -49,11 +49,11 @@ class CrawlerSettings(ComponentSettings, DatabaseSettings):
     download_timeout: Annotated[float, Field(gt=0, le=600)] = Field(30.0, description="seconds to wait for an answer")
     retry_times: Annotated[int, Field(ge=0, le=10)] = Field(3, description="retries of 5xx, 429 and time-outs")
     retry_delay: _Seconds = Field(2.0, description="seconds before the first retry; doubles each time")
-    longest_retry_after: _Seconds = Field(120.0, description="longest Retry-After that a crawl waits for")
-    largest_page: Annotated[int, Field(ge=10_000, le=1_000_000_000)] = Field(
+    max_retry_after_seconds: _Seconds = Field(120.0, description="longest Retry-After that a crawl waits for")
+    max_page_bytes: Annotated[int, Field(ge=10_000, le=1_000_000_000)] = Field(
         20_000_000, description="bytes of a page, unpacked; larger ones fail"
     )
-    most_pages: Annotated[int, Field(ge=1, le=100_000)] = Field(5_000, description="pages of one source in one crawl")
+    max_pages: Annotated[int, Field(ge=1, le=100_000)] = Field(5_000, description="pages of one source in one crawl")
     geocoding_provider: Literal["none"] = Field(
         "none", description="none: places without coordinates get the middle of their postal code, marked approximate"
     )

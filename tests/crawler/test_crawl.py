@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from loppestars_core.kit.clock import today_in_denmark
-from loppestars_crawler.main import main
+from loppestars_crawler.cli import main
 from loppestars_crawler.sample_site.server import SampleServer
 from loppestars_crawler.sample_site.site import Answer, SampleSite
 from tests.factories.crawls import Crawler, FaultySite, answer_on

@@ -11,10 +11,10 @@ from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.database.models import CrawlState
 from loppestars_core.markets.ingest import Recorded
 from loppestars_core.markets.sighting import SourceMarket
+from loppestars_crawler.crawl.report import Report, write_termination_message
+from loppestars_crawler.crawl.sink import SourceSink, shrink_reason
 from loppestars_crawler.geocoding.locating import Locator
 from loppestars_crawler.items import ListedMarket, MarketDetails, Outcome, Problem
-from loppestars_crawler.running.report import Report, write_termination_message
-from loppestars_crawler.running.source_run import SourceRun, why_not_believed
 from loppestars_crawler.settings import CrawlerSettings
 from loppestars_crawler.sites import Site
 from loppestars_crawler.spiders.markedskalenderen import merge_details
@@ -117,10 +117,10 @@ class NoCache:
         """Nothing is kept."""
 
 
-def source_run(store: MemoryStore, limit: int | None = None) -> SourceRun:
+def source_run(store: MemoryStore, limit: int | None = None) -> SourceSink:
     """A run of the calendar into `store`."""
     locator = Locator(NoCache())
-    return SourceRun("markedskalenderen", COPY, store, locator, limit=limit, ask_to_stop=lambda: None)  # type: ignore[arg-type]  # a store in memory
+    return SourceSink("markedskalenderen", COPY, store, locator, limit=limit, ask_to_stop=lambda: None)  # type: ignore[arg-type]  # a store in memory
 
 
 def listed(name: str = "Loppemarked", municipality: str | None = None, **changes: Any) -> ListedMarket:
@@ -191,7 +191,7 @@ def test_a_row_is_completed_by_its_page() -> None:
 )
 def test_half_of_last_time_is_the_least_that_is_believed(now: int, last_time: int | None, believed: bool) -> None:  # noqa: FBT001 - a row of the table
     """Less than half is a broken site, not the end of flea markets."""
-    assert (why_not_believed(now, last_time) is None) is believed
+    assert (shrink_reason(now, last_time) is None) is believed
 
 
 def test_the_message_at_the_end_fits(tmp_path: Any) -> None:

@@ -121,7 +121,7 @@ def test_a_page_that_is_down_takes_nothing_away(crawler: Crawler, site: FaultySi
 
 @pytest.mark.faults
 def test_less_than_half_of_last_time_is_not_believed(crawler: Crawler, site: FaultySite) -> None:
-    """The run fails and nothing vanishes, however often; `--believe` says that it is right."""
+    """The run fails and nothing vanishes, however often; `--accept-shrink` says that it is right."""
     only = ("--source", "loppemarkeder")
     assert crawler.crawl(*only).exit_code == 0
     page = json.loads(site.site.respond(EVENTS_PATH, {}).body)
@@ -133,7 +133,7 @@ def test_less_than_half_of_last_time_is_not_believed(crawler: Crawler, site: Fau
         assert "less than half" in ended.message["message"]
         assert ended.counts["vanished"] == 0
     assert crawler.value("SELECT count(*) FROM market_sightings WHERE missed_crawls > 0") == 0
-    assert crawler.crawl(*only, "--believe").exit_code == 0
+    assert crawler.crawl(*only, "--accept-shrink").exit_code == 0
     assert crawler.value("SELECT count(*) FROM market_sightings WHERE missed_crawls = 1") > 20
 
 
@@ -152,7 +152,7 @@ def test_other_hosts_are_not_fetched(crawler: Crawler, site: FaultySite) -> None
     ended = crawler.crawl()
     assert ended.exit_code == 1
     assert "the list goes on at https://example.org/x" in ended.message["message"]
-    assert "OffSiteError" in ended.output
+    assert "OffSite" in ended.output
     assert len(site.asked_for("/marked/008-2840")) >= 1, "a redirect to the real host is followed on the copy"
 
 
@@ -188,14 +188,14 @@ def test_hostile_pages_never_crash_a_run(crawler: Crawler, site: FaultySite) -> 
     for calendar, events in zip(HOSTILE_LISTS, [*HOSTILE_EVENTS], strict=False):
         site.faults[:] = [answer_on(LIST, HOSTILE_LISTS[calendar]), answer_on(EVENTS, HOSTILE_EVENTS[events])]
         site.log.clear()
-        ended = crawler.crawl(LARGEST_PAGE="1000000", RETRY_TIMES="0", LOG_LEVEL="ERROR")
+        ended = crawler.crawl(MAX_PAGE_BYTES="1000000", RETRY_TIMES="0", LOG_LEVEL="ERROR")
         assert ended.exit_code in {0, 1}, (calendar, events, ended.output[-3000:])
         assert "Traceback" not in ended.output, (calendar, events, ended.output[-3000:])
         assert len(site.log) < 10, "a loop is noticed"
     unfinished = "SELECT count(*) FROM crawl_runs WHERE state NOT IN ('succeeded', 'failed')"
     assert crawler.value(unfinished) == 0
     site.faults.clear()
-    assert crawler.crawl("--believe").exit_code == 0, "afterwards all is well"
+    assert crawler.crawl("--accept-shrink").exit_code == 0, "afterwards all is well"
 
 
 def test_what_was_not_understood_is_kept_with_its_snippet(crawler: Crawler, site: FaultySite) -> None:

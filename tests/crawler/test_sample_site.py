@@ -113,7 +113,7 @@ def test_robots_and_what_is_not_there(site_url: str) -> None:
 
 def test_the_command_prints_where_it_serves_and_stops_on_sigterm() -> None:
     """A supervisor starts it on a free port, reads the address from the first line, and ends it cleanly."""
-    command = [sys.executable, "-m", "loppestars_crawler.main", "sample-site", "--port", "0", "--today", "2026-11-21"]
+    command = [sys.executable, "-m", "loppestars_crawler.cli", "sample-site", "--port", "0", "--today", "2026-11-21"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -126,7 +126,7 @@ def test_the_command_prints_where_it_serves_and_stops_on_sigterm() -> None:
 def test_a_port_in_use_is_one_clear_sentence(site_url: str) -> None:
     """Exit 2, naming the port and what to do."""
     port = site_url.rpartition(":")[2]
-    command = [sys.executable, "-m", "loppestars_crawler.main", "sample-site", "--port", port]
+    command = [sys.executable, "-m", "loppestars_crawler.cli", "sample-site", "--port", port]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2
     assert f"port {port} of 127.0.0.1 cannot be used" in done.stderr

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import psycopg
 
-from loppestars_crawler.main import main
+from loppestars_crawler.cli import main
 from loppestars_crawler.sample_site.site import Answer, SampleSite
 
 CRAWL_SECONDS = 60
@@ -68,7 +68,7 @@ class CrawlProcess:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(
             [
-                "loppestars_crawler.running.process",
+                "loppestars_crawler.crawl.process",
                 "scrapy.core.downloader.handlers.http11",
                 "scrapy_poet.downloadermiddlewares",
             ]

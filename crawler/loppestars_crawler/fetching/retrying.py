@@ -17,7 +17,7 @@ TOO_MANY_REQUESTS, UNAVAILABLE = 429, 503
 _LONGEST_PAUSE = 60.0
 
 
-class AskedToStayAwayError(IgnoreRequest):
+class RetryAfterTooLong(IgnoreRequest):
     """The site asks for a longer pause than this crawl can make."""
 
 
@@ -36,10 +36,10 @@ class PatientRetryMiddleware(RetryMiddleware):
         pause = self._pause(again)
         if response.status in {TOO_MANY_REQUESTS, UNAVAILABLE}:
             asked = seconds_to_wait(response.headers.get("Retry-After"), datetime.now(UTC))
-            longest = self.crawler.settings.getfloat("LONGEST_RETRY_AFTER")
+            longest = self.crawler.settings.getfloat("MAX_RETRY_AFTER_SECONDS")
             if asked is not None and asked > longest:
                 reason = response_status_message(response.status)
-                raise AskedToStayAwayError(f"{reason}: to be asked again in {asked:.0f} s, longer than {longest:.0f} s")
+                raise RetryAfterTooLong(f"{reason}: to be asked again in {asked:.0f} s, longer than {longest:.0f} s")
             pause = pause if asked is None else asked
         await asyncio.sleep(pause)
         return again

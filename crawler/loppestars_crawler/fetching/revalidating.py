@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Self
 
 from scrapy.responsetypes import responsetypes
 
+from loppestars_crawler.fetching.spider import SiteSpider
 from loppestars_crawler.fetching.stored_pages import StoredPage
 from loppestars_crawler.metrics import PAGES
-from loppestars_crawler.spiders.source import SourceSpider
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -20,12 +20,12 @@ _KEY = "stored_page"
 class RevalidatingMiddleware:
     """Stands inside of decompression, so bodies are stored and handed on as text."""
 
-    def __init__(self, spider: SourceSpider) -> None:
+    def __init__(self, spider: SiteSpider) -> None:
         self._spider = spider
 
     @classmethod
     def from_crawler(cls, crawler: "Crawler") -> Self:
-        if not isinstance(crawler.spider, SourceSpider):
+        if not isinstance(crawler.spider, SiteSpider):
             raise TypeError("only a spider of a source has stored pages")
         return cls(crawler.spider)
 

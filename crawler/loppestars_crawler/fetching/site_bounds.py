@@ -5,42 +5,42 @@ from typing import TYPE_CHECKING, Self
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 
-from loppestars_crawler.spiders.source import SourceSpider
+from loppestars_crawler.fetching.spider import SiteSpider
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
 
-class OffSiteError(IgnoreRequest):
+class OffSite(IgnoreRequest):
     """A link or redirect leads to a host that this crawl has no business with."""
 
 
-class StoppedError(IgnoreRequest):
+class CrawlStopped(IgnoreRequest):
     """The crawl of this source is ending, nothing more is fetched."""
 
 
 class SiteBoundsMiddleware:
     """Stands before all other downloader middlewares, so redirects and robots.txt are bounded too."""
 
-    def __init__(self, spider: SourceSpider) -> None:
+    def __init__(self, spider: SiteSpider) -> None:
         self._spider = spider
         self._pages = 0
 
     @classmethod
     def from_crawler(cls, crawler: "Crawler") -> Self:
-        if not isinstance(crawler.spider, SourceSpider):
+        if not isinstance(crawler.spider, SiteSpider):
             raise TypeError("only a spider of a source knows its site")
         return cls(crawler.spider)
 
     def process_request(self, request: Request) -> Request | None:
         if self._spider.sink.stopped:
-            raise StoppedError("the crawl is ending")
+            raise CrawlStopped("the crawl is ending")
         target = self._spider.site.on_base(request.url)
         if target is None:
-            raise OffSiteError(f"{request.url} is not on {self._spider.site.real}")
+            raise OffSite(f"{request.url} is not on {self._spider.site.real}")
         if target != request.url:
             return request.replace(url=target)
         self._pages += 1
-        if self._pages > self._spider.most_pages:
-            raise IgnoreRequest(f"more than {self._spider.most_pages} pages (MOST_PAGES): a trap, or a larger site")
+        if self._pages > self._spider.max_pages:
+            raise IgnoreRequest(f"more than {self._spider.max_pages} pages (MAX_PAGES): a trap, or a larger site")
         return None

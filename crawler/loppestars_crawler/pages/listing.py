@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 Entry = ListedMarket | Problem
 
 
-class NotUnderstoodError(Exception):
+class NotUnderstood(Exception):
     """An entry that is no market, why, and how it is counted."""
 
     def __init__(self, outcome: Outcome, reason: str) -> None:

@@ -9,7 +9,7 @@ from web_poet import cached_method, field
 
 from loppestars_crawler.items import DEFAULT_CATEGORY, ListedMarket, Listing, MarketDetails, Outcome, Problem
 from loppestars_crawler.pages.hours import LONGEST_MARKET, last_day, opening_hours
-from loppestars_crawler.pages.listing import Entry, ListingPage, NotUnderstoodError
+from loppestars_crawler.pages.listing import Entry, ListingPage, NotUnderstood
 from loppestars_crawler.pages.reading import EARLIEST_YEAR, LATEST_YEAR, coordinate, e_mail, entry_fee, link, website
 from loppestars_crawler.text import clean, decode_once, html_to_text, snippet, storable
 
@@ -51,7 +51,7 @@ class EventsPage(ListingPage[Listing]):
     def _entry(self, event: object) -> Entry:
         try:
             return market_of(storable(event))
-        except NotUnderstoodError as error:
+        except NotUnderstood as error:
             sample = snippet(json.dumps(storable(event), ensure_ascii=False, default=str))
             return Problem(error.outcome, str(error), sample, str(self.url))
 
@@ -59,18 +59,18 @@ class EventsPage(ListingPage[Listing]):
 def market_of(event: object) -> ListedMarket:
     """Market of one event, whatever of its parts are missing or of the wrong type."""
     if not isinstance(event, dict):
-        raise NotUnderstoodError(Outcome.FAILED, "an event that is no object")
+        raise NotUnderstood(Outcome.FAILED, "an event that is no object")
     identity = event.get("id")
     if isinstance(identity, bool) or not isinstance(identity, int | str) or not clean(str(identity)):
-        raise NotUnderstoodError(Outcome.FAILED, "an event without an id")
+        raise NotUnderstood(Outcome.FAILED, "an event without an id")
     status = _words(event.get("status"))
     if status and status != "publish" and status not in _CANCELLED:
-        raise NotUnderstoodError(Outcome.SKIPPED, f"an event that is not published: {status[:40]}")
+        raise NotUnderstood(Outcome.SKIPPED, f"an event that is not published: {status[:40]}")
     if _is_true(event.get("hide_from_listings")):
-        raise NotUnderstoodError(Outcome.SKIPPED, "an event hidden from lists")
+        raise NotUnderstood(Outcome.SKIPPED, "an event hidden from lists")
     name = clean(decode_once(_rendered(event.get("title")) or ""))
     if name is None:
-        raise NotUnderstoodError(Outcome.FAILED, "an event without a title")
+        raise NotUnderstood(Outcome.FAILED, "an event without a title")
     start, end = _times(event)
     return ListedMarket(
         source=SOURCE,
@@ -110,12 +110,12 @@ def _details(event: Mapping[str, Any], hours: str | None) -> MarketDetails:
 def _times(event: Mapping[str, Any]) -> tuple[datetime, datetime]:
     start = _local_time(event.get("start_date"), "start_date")
     if start is None:
-        raise NotUnderstoodError(Outcome.SKIPPED, "an event without a date")
+        raise NotUnderstood(Outcome.SKIPPED, "an event without a date")
     end = _local_time(event.get("end_date"), "end_date") or start
     if end < start:
-        raise NotUnderstoodError(Outcome.FAILED, f"an end ({end}) before its start ({start})")
+        raise NotUnderstood(Outcome.FAILED, f"an end ({end}) before its start ({start})")
     if end - start > LONGEST_MARKET:
-        raise NotUnderstoodError(Outcome.FAILED, f"from {start} to {end} is longer than 400 days")
+        raise NotUnderstood(Outcome.FAILED, f"from {start} to {end} is longer than 400 days")
     return start, end
 
 
@@ -125,13 +125,13 @@ def _local_time(value: object, name: str) -> datetime | None:
     if text is None:
         if value in (None, "", False, []):
             return None
-        raise NotUnderstoodError(Outcome.FAILED, f"{name} is no text")
+        raise NotUnderstood(Outcome.FAILED, f"{name} is no text")
     try:
         moment = datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError as error:
-        raise NotUnderstoodError(Outcome.FAILED, f"{name} {text[:40]!r} is no time") from error
+        raise NotUnderstood(Outcome.FAILED, f"{name} {text[:40]!r} is no time") from error
     if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
-        raise NotUnderstoodError(Outcome.FAILED, f"{name} {text[:40]!r} is not in 2000-2100")
+        raise NotUnderstood(Outcome.FAILED, f"{name} {text[:40]!r} is not in 2000-2100")
     return moment
 
 

@@ -8,7 +8,7 @@ from web_poet import cached_method, field
 
 from loppestars_crawler.items import DEFAULT_CATEGORY, ListedMarket, Listing, MarketDetails, Outcome, Problem
 from loppestars_crawler.pages.html import HtmlPage
-from loppestars_crawler.pages.listing import Entry, ListingPage, NotUnderstoodError
+from loppestars_crawler.pages.listing import Entry, ListingPage, NotUnderstood
 from loppestars_crawler.pages.reading import danish_dates, link
 from loppestars_crawler.text import clean, snippet
 
@@ -39,7 +39,7 @@ class MarketListPage(ListingPage[Listing], HtmlPage[Listing]):
         for row in self.css("table tr"):
             try:
                 market = self._market(row)
-            except NotUnderstoodError as error:
+            except NotUnderstood as error:
                 entries.append(Problem(error.outcome, str(error), snippet(row.get() or ""), str(self.url)))
             else:
                 entries.extend([market, *self._remarks(row)] if market else [])
@@ -55,12 +55,12 @@ class MarketListPage(ListingPage[Listing], HtmlPage[Listing]):
         if not clean("".join(row.xpath(".//text()").getall())) or (len(cells) < FEWEST_COLUMNS and row.xpath("./th")):
             return None
         if len(cells) < FEWEST_COLUMNS:
-            raise NotUnderstoodError(Outcome.FAILED, f"a row of {len(cells)} cells, a market has at least 4")
+            raise NotUnderstood(Outcome.FAILED, f"a row of {len(cells)} cells, a market has at least 4")
         if _is_header(cells):
             return None
         name = _name(cells[NAME])
         if name is None:
-            raise NotUnderstoodError(Outcome.FAILED, "a row without a name")
+            raise NotUnderstood(Outcome.FAILED, "a row without a name")
         start, end = _dates(cells)
         municipality, category = _place(cells[PLACE])
         glyphs = _glyphs(cells[GLYPHS])
@@ -114,14 +114,14 @@ def _dates(cells: parsel.SelectorList[parsel.Selector]) -> tuple[date, date]:
     try:
         days = danish_dates(text)
     except ValueError as error:
-        raise NotUnderstoodError(Outcome.FAILED, str(error)) from error
+        raise NotUnderstood(Outcome.FAILED, str(error)) from error
     if not days and not clean(text):
-        raise NotUnderstoodError(Outcome.SKIPPED, "a row without a date")
+        raise NotUnderstood(Outcome.SKIPPED, "a row without a date")
     if not days or len(days) > _FROM_AND_TO:
-        raise NotUnderstoodError(Outcome.FAILED, "dates that are neither one day nor a start and an end")
+        raise NotUnderstood(Outcome.FAILED, "dates that are neither one day nor a start and an end")
     start, end = days[0], days[-1]
     if end < start:
-        raise NotUnderstoodError(Outcome.FAILED, f"an end ({end}) before its start ({start})")
+        raise NotUnderstood(Outcome.FAILED, f"an end ({end}) before its start ({start})")
     return start, end
 
 

@@ -8,7 +8,7 @@ from web_poet import cached_method, field
 from loppestars_crawler.items import EventListing, Outcome, Problem
 from loppestars_crawler.pages import json_ld
 from loppestars_crawler.pages.html import HtmlPage
-from loppestars_crawler.pages.listing import Entry, ListingPage, NotUnderstoodError
+from loppestars_crawler.pages.listing import Entry, ListingPage, NotUnderstood
 from loppestars_crawler.pages.reading import link
 from loppestars_crawler.pages.schema_org_market import market_of
 from loppestars_crawler.text import snippet
@@ -59,7 +59,7 @@ class EventsOfPage(ListingPage[EventListing], HtmlPage[EventListing]):
     def _entry(self, event: json_ld.Node) -> Entry:
         try:
             return market_of(event, str(self.url))
-        except NotUnderstoodError as error:
+        except NotUnderstood as error:
             sample = snippet(json.dumps(event, ensure_ascii=False, default=str))
             return Problem(error.outcome, str(error), sample, str(self.url))
 

@@ -8,7 +8,7 @@ from loppestars_core.kit.clock import DENMARK
 from loppestars_crawler.items import ListedMarket, MarketDetails, Outcome
 from loppestars_crawler.pages.hours import LONGEST_MARKET, last_day, opening_hours
 from loppestars_crawler.pages.json_ld import as_list, types_of
-from loppestars_crawler.pages.listing import NotUnderstoodError
+from loppestars_crawler.pages.listing import NotUnderstood
 from loppestars_crawler.pages.reading import (
     EARLIEST_YEAR,
     LATEST_YEAR,
@@ -30,13 +30,13 @@ def market_of(event: Mapping[str, Any], page: str) -> ListedMarket:
     An occurrence is known by what its source calls it (`@id`, `identifier`, `url`, else its name) and its first day.
 
     Raises:
-        NotUnderstoodError: it takes place online only, has no name, or no dates that are understood.
+        NotUnderstood: it takes place online only, has no name, or no dates that are understood.
     """
     if _term(event.get("eventAttendanceMode")) == "OnlineEventAttendanceMode":
-        raise NotUnderstoodError(Outcome.SKIPPED, "an event that is online only")
+        raise NotUnderstood(Outcome.SKIPPED, "an event that is online only")
     name = _plain(event.get("name"))
     if name is None:
-        raise NotUnderstoodError(Outcome.FAILED, "an event without a name")
+        raise NotUnderstood(Outcome.FAILED, "an event without a name")
     start, end, all_day = _moments(event)
     address = _address(event, page)
     identity = _first_text(event.get("@id")) or _identifier(event.get("identifier")) or address or name
@@ -80,18 +80,18 @@ def _details(event: Mapping[str, Any], hours: str | None) -> MarketDetails:
 def _moments(event: Mapping[str, Any]) -> tuple[datetime, datetime, bool]:
     """Start and end in Danish local time, and whether no time of day is said."""
     if not event.get("startDate") and event.get("eventSchedule"):
-        raise NotUnderstoodError(Outcome.FAILED, "an event with a schedule (eventSchedule) instead of dates")
+        raise NotUnderstood(Outcome.FAILED, "an event with a schedule (eventSchedule) instead of dates")
     start, all_day = _moment(_first_text(event.get("startDate")), "startDate")
     if start is None:
-        raise NotUnderstoodError(Outcome.SKIPPED, "an event without a date")
+        raise NotUnderstood(Outcome.SKIPPED, "an event without a date")
     end, whole_day_at_end = _moment(_first_text(event.get("endDate")), "endDate")
     end = end or start
     if whole_day_at_end and end.date() == start.date():
         end, all_day = max(start, end), True
     if end < start:
-        raise NotUnderstoodError(Outcome.FAILED, f"an end ({end}) before its start ({start})")
+        raise NotUnderstood(Outcome.FAILED, f"an end ({end}) before its start ({start})")
     if end - start > LONGEST_MARKET:
-        raise NotUnderstoodError(Outcome.FAILED, f"from {start} to {end} is longer than 400 days")
+        raise NotUnderstood(Outcome.FAILED, f"from {start} to {end} is longer than 400 days")
     # A day that ends the event is part of it, unlike the midnight that a moment would be.
     return start, end.replace(hour=23, minute=59) if whole_day_at_end else end, all_day or whole_day_at_end
 
@@ -104,9 +104,9 @@ def _moment(text: str | None, name: str) -> tuple[datetime | None, bool]:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise NotUnderstoodError(Outcome.FAILED, f"{name} {text[:40]!r} is no date of ISO 8601") from error
+        raise NotUnderstood(Outcome.FAILED, f"{name} {text[:40]!r} is no date of ISO 8601") from error
     if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
-        raise NotUnderstoodError(Outcome.FAILED, f"{name} {text[:40]!r} is not in 2000-2100")
+        raise NotUnderstood(Outcome.FAILED, f"{name} {text[:40]!r} is not in 2000-2100")
     local = moment.astimezone(DENMARK).replace(tzinfo=None) if moment.tzinfo else moment
     return local, len(text) <= _LENGTH_OF_DATE
 

@@ -46,14 +46,14 @@ class SourceSpider(scrapy.Spider):
         site: Site,
         sink: Sink,
         pages: "StoredPages",
-        most_pages: int,
+        max_pages: int,
         **kwargs: Any,  # noqa: ANN401 - Scrapy's own
     ) -> None:
         super().__init__(**kwargs)
         self.site = site
         self.sink = sink
         self.pages = pages
-        self.most_pages = most_pages
+        self.max_pages = max_pages
         self._lists: set[str] = set()
 
     def page_of_list(self, url: str, callback: "Callable[..., Any]") -> scrapy.Request | None:

@@ -32,7 +32,7 @@ PAGES_KEPT_FOR = timedelta(days=30)
 _LARGEST_KEPT_PAGE = 5_000_000
 
 
-class CrawlStore:
+class CrawlRepository:
     """What one run writes. A dry run reads and decides like any other, and rolls each step back."""
 
     def __init__(self, engine: "AsyncEngine", run_id: uuid.UUID, *, dry_run: bool) -> None:
@@ -166,7 +166,7 @@ class CrawlStore:
 class DatabasePages:
     """Fetched pages in the database."""
 
-    def __init__(self, store: CrawlStore) -> None:
+    def __init__(self, store: CrawlRepository) -> None:
         self._store = store
 
     async def find(self, url: str) -> StoredPage | None:
@@ -207,7 +207,7 @@ class DatabasePages:
 class DatabaseGeocodes:
     """The cache of geocodes in the database."""
 
-    def __init__(self, store: CrawlStore) -> None:
+    def __init__(self, store: CrawlRepository) -> None:
         self._store = store
 
     async def find(self, key: str, provider: str) -> CachedGeocode | None:

@@ -36,13 +36,13 @@ def _crawl(arguments: argparse.Namespace) -> int:
     unknown = [name for name in sources if name not in settings.sites]
     if unknown:
         # Here and below: the database and Scrapy take half a second to import, which no other command needs.
-        from loppestars_crawler.running.refusal import refuse  # noqa: PLC0415
+        from loppestars_crawler.crawl.refusal import refuse  # noqa: PLC0415
 
         known = ", ".join(settings.sites)
         return refuse(settings, arguments.run_id, f"unknown source {', '.join(unknown)}: known are {known}")
     configure_logging("crawler", settings.log_level)
-    from loppestars_crawler.running.crawl import CrawlOrder  # noqa: PLC0415
-    from loppestars_crawler.running.process import run_crawl  # noqa: PLC0415
+    from loppestars_crawler.crawl.process import run_crawl  # noqa: PLC0415
+    from loppestars_crawler.crawl.run import CrawlOrder  # noqa: PLC0415
 
     order = CrawlOrder(
         sources=sources,
@@ -50,7 +50,7 @@ def _crawl(arguments: argparse.Namespace) -> int:
         trigger=arguments.trigger,
         limit=arguments.limit,
         dry_run=arguments.dry_run,
-        believe=arguments.believe,
+        accept_shrink=arguments.accept_shrink,
     )
     return run_crawl(settings, order)
 
@@ -78,7 +78,9 @@ def _add_crawl(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     triggers = [str(trigger) for trigger in CrawlTrigger]
     crawl.add_argument("--trigger", choices=triggers, default="cli", help="who asked, for the record (default cli)")
     crawl.add_argument(
-        "--believe", action="store_true", help="accept a source that lists less than half of what it did last time"
+        "--accept-shrink",
+        action="store_true",
+        help="accept a source that lists less than half of the last time",
     )
 
 

@@ -12,7 +12,7 @@ from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.crawls import CrawlNotFound, find_run, finish_run
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.database.models import CrawlState
-from loppestars_crawler.running.report import Report, write_termination_message
+from loppestars_crawler.crawl.report import Report, write_termination_message
 
 if TYPE_CHECKING:
     from loppestars_crawler.settings import CrawlerSettings

@@ -13,9 +13,9 @@ from twisted.internet import asyncioreactor
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.kit.logging import redact_text
 from loppestars_core.kit.metrics import start_metrics_server
-from loppestars_crawler.running.crawl import Crawl, CrawlOrder, RunAlreadyFinishedError
-from loppestars_crawler.running.interruption import Interruption
-from loppestars_crawler.running.report import write_termination_message
+from loppestars_crawler.crawl.interruption import Interruption
+from loppestars_crawler.crawl.report import write_termination_message
+from loppestars_crawler.crawl.run import Crawl, CrawlOrder, RunAlreadyFinished
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -54,7 +54,7 @@ async def _crawl(settings: "CrawlerSettings", order: CrawlOrder, loop: asyncio.A
     _serve_metrics(settings)
     try:
         report = await Crawl(settings, order, interruption).run()
-    except RunAlreadyFinishedError as error:
+    except RunAlreadyFinished as error:
         log.error("nothing to crawl", reason=str(error))  # noqa: TRY400 - the sentence is the whole story
         return ExitCode.USAGE
     except (OperationalError, ConnectionFailed) as error:

@@ -22,7 +22,7 @@ _ELSEWHERE = frozenset(
 )
 
 
-async def normalise(market: "ListedMarket", site: "Site", locator: "Locator") -> SourceMarket:
+async def to_source_market(market: "ListedMarket", site: "Site", locator: "Locator") -> SourceMarket:
     """Address by the rules of `addresses`, point by those of `geocoding`, links to the site as people know it."""
     details = market.details
     words = PlaceWords(

@@ -20,16 +20,16 @@ from loppestars_core.crawls import (
 )
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.database.models import COUNT_NAMES, CrawlState, CrawlTrigger
+from loppestars_crawler.crawl.report import Report
+from loppestars_crawler.crawl.repository import CrawlRepository, DatabaseGeocodes, DatabasePages
+from loppestars_crawler.crawl.source import SourceCrawl
 from loppestars_crawler.geocoding.locating import Locator
-from loppestars_crawler.running.report import Report
-from loppestars_crawler.running.sources import SourceCrawl
-from loppestars_crawler.running.store import CrawlStore, DatabaseGeocodes, DatabasePages
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from loppestars_core.database.models import CrawlRun
-    from loppestars_crawler.running.interruption import Interruption
+    from loppestars_crawler.crawl.interruption import Interruption
     from loppestars_crawler.settings import CrawlerSettings
 
 log = structlog.get_logger()
@@ -47,10 +47,10 @@ class CrawlOrder:
     trigger: CrawlTrigger = CrawlTrigger.CLI
     limit: int | None = None
     dry_run: bool = False
-    believe: bool = False
+    accept_shrink: bool = False
 
 
-class RunAlreadyFinishedError(ValueError):
+class RunAlreadyFinished(ValueError):
     """The run of that id has ended; a new crawl needs a new id."""
 
 
@@ -61,14 +61,14 @@ class Crawl:
         self._settings, self._order, self._interruption = settings, order, interruption
         self._engine = create_engine(settings, application="loppestars-crawler")
         self._sessions = sessions(self._engine)
-        self._store = CrawlStore(self._engine, order.run_id, dry_run=order.dry_run)
+        self._store = CrawlRepository(self._engine, order.run_id, dry_run=order.dry_run)
         self._sources: list[SourceCrawl] = []
 
     async def run(self) -> Report:
         """Crawl, and report how it ended.
 
         Raises:
-            RunAlreadyFinishedError: the order names a run that has ended.
+            RunAlreadyFinished: the order names a run that has ended.
         """
         try:
             async with CrawlLock(self._settings) as lock:
@@ -78,9 +78,7 @@ class Crawl:
                 if run.state == CrawlState.CANCELLED:
                     return self._report(CrawlState.CANCELLED, "cancelled before it started")
                 if run.state != CrawlState.RUNNING:
-                    raise RunAlreadyFinishedError(
-                        f"run {run.id} has {run.state} already: leave out --run-id for a new one"
-                    )
+                    raise RunAlreadyFinished(f"run {run.id} has {run.state} already: leave out --run-id for a new one")
                 return await self._crawl(lock)
         finally:
             await self._engine.dispose()
@@ -116,7 +114,7 @@ class Crawl:
                     break
                 source = SourceCrawl(name, self._settings, self._store, locator, pages)
                 self._sources.append(source)
-                await source.run(self._interruption, limit=self._order.limit, believe=self._order.believe)
+                await source.run(self._interruption, limit=self._order.limit, accept_shrink=self._order.accept_shrink)
             await pages.forget_old()
         except (DBAPIError, OSError) as error:
             self._interruption.interrupt(f"the database failed: {type(error).__name__}", ExitCode.FAILED)

@@ -11,14 +11,14 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from loppestars_core.database.models import COUNT_NAMES
 from loppestars_core.markets.ingest import Recorded
+from loppestars_crawler.crawl.source_market import to_source_market
 from loppestars_crawler.items import ListedMarket, Outcome, Problem
 from loppestars_crawler.metrics import ITEMS
-from loppestars_crawler.running.normalised import normalise
 from loppestars_crawler.text import snippet
 
 if TYPE_CHECKING:
+    from loppestars_crawler.crawl.repository import CrawlRepository
     from loppestars_crawler.geocoding.locating import Locator
-    from loppestars_crawler.running.store import CrawlStore
     from loppestars_crawler.sites import Site
 
 log = structlog.get_logger()
@@ -26,14 +26,14 @@ LISTED = (Recorded.NEW, Recorded.CHANGED, Recorded.UNCHANGED)
 _MOST_FAILED_ITEMS_KEPT = 1000
 
 
-class SourceRun:
+class SourceSink:
     """The sink of one spider."""
 
     def __init__(  # noqa: PLR0913 - its parts
         self,
         name: str,
         site: "Site",
-        store: "CrawlStore",
+        store: "CrawlRepository",
         locator: "Locator",
         *,
         limit: int | None,
@@ -97,7 +97,7 @@ class SourceRun:
             return
         self._taken.add(market.external_id)
         try:
-            said = await normalise(market, self._site, self._locator)
+            said = await to_source_market(market, self._site, self._locator)
             outcome = await self._store.record(said, complete=complete)
         except (OperationalError, InterfaceError):
             raise
@@ -158,11 +158,11 @@ class SourceRun:
         ITEMS.labels(self.name, result).inc()
 
 
-def why_not_believed(listed: int, last_time: int | None) -> str | None:
+def shrink_reason(listed: int, last_time: int | None) -> str | None:
     """A source that suddenly lists less than half of last time is not believed."""
     if last_time is not None and listed * 2 < last_time:
         return (
             f"lists {listed} markets, less than half of the {last_time} of last time, and is not believed; its old "
-            "markets are kept. If it is right, crawl once more with --believe"
+            "markets are kept. If it is right, crawl once more with --accept-shrink"
         )
     return None

@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.database.models import CrawlState
+from loppestars_crawler.crawl.scrapy_settings import scrapy_settings
+from loppestars_crawler.crawl.sink import SourceSink, shrink_reason
 from loppestars_crawler.metrics import ITEMS, LAST_SUCCESS
-from loppestars_crawler.running.scrapy_settings import scrapy_settings
-from loppestars_crawler.running.source_run import SourceRun, why_not_believed
 from loppestars_crawler.spiders.loppemarkeder import LoppemarkederSpider
 from loppestars_crawler.spiders.markedskalenderen import MarkedskalenderenSpider
 from loppestars_crawler.spiders.schema_org import SchemaOrgSpider
@@ -22,10 +22,10 @@ from loppestars_crawler.spiders.schema_org import SchemaOrgSpider
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
+    from loppestars_crawler.crawl.interruption import Interruption
+    from loppestars_crawler.crawl.repository import CrawlRepository
     from loppestars_crawler.fetching.stored_pages import StoredPages
     from loppestars_crawler.geocoding.locating import Locator
-    from loppestars_crawler.running.interruption import Interruption
-    from loppestars_crawler.running.store import CrawlStore
     from loppestars_crawler.settings import CrawlerSettings
     from loppestars_crawler.spiders.source import SourceSpider
 
@@ -44,14 +44,14 @@ class SourceCrawl:
         self,
         name: str,
         settings: "CrawlerSettings",
-        store: "CrawlStore",
+        store: "CrawlRepository",
         locator: "Locator",
         pages: "StoredPages",
     ) -> None:
         self.name = name
         self._settings, self._store, self._locator, self._pages = settings, store, locator, pages
         self._expected: int | None = None
-        self._sink: SourceRun | None = None
+        self._sink: SourceSink | None = None
         self._ended = False
         self._database_error: BaseException | None = None
 
@@ -69,7 +69,7 @@ class SourceCrawl:
     def error(self) -> str | None:
         return self._sink.error if self._sink else None
 
-    async def run(self, interruption: "Interruption", *, limit: int | None, believe: bool) -> None:
+    async def run(self, interruption: "Interruption", *, limit: int | None, accept_shrink: bool) -> None:
         """Crawl the source; an error of its own ends up in `error`, one of the database is raised."""
         last_time = await self._store.listed_last_time(self.name)
         self._expected = last_time
@@ -84,7 +84,7 @@ class SourceCrawl:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-        self._sink = SourceRun(
+        self._sink = SourceSink(
             self.name, self._settings.sites[self.name], self._store, self._locator, limit=limit, ask_to_stop=ask_to_stop
         )
         interruption.on_interrupt(self._sink.stop)
@@ -92,7 +92,7 @@ class SourceCrawl:
             await self._fetch(crawler, interruption)
         if self._database_error is not None:
             raise self._database_error
-        await self._judge(started, last_time, interruption, whole=limit is None, believe=believe)
+        await self._judge(started, last_time, interruption, whole=limit is None, accept_shrink=accept_shrink)
 
     async def _fetch(self, crawler: Crawler, interruption: "Interruption") -> None:
         """Let Scrapy crawl; when the crawl is to end, wait a little for the request under way, then leave it."""
@@ -102,7 +102,7 @@ class SourceCrawl:
             "site": self._settings.sites[self.name],
             "sink": self._sink,
             "pages": self._pages,
-            "most_pages": self._settings.most_pages,
+            "max_pages": self._settings.max_pages,
         }
         if self.name in self._settings.jsonld_sources:
             spider["start_urls"] = [str(url) for url in self._settings.jsonld_sources[self.name]]
@@ -135,7 +135,7 @@ class SourceCrawl:
         interruption: "Interruption",
         *,
         whole: bool,
-        believe: bool,
+        accept_shrink: bool,
     ) -> None:
         """Decide what the crawl of the source was worth, and close its record."""
         sink = self._sink
@@ -145,8 +145,8 @@ class SourceCrawl:
         state = CrawlState.SUCCEEDED
         if interruption.reason is not None:
             state = CrawlState.FAILED if interruption.exit_code is ExitCode.FAILED else CrawlState.CANCELLED
-        elif sink.error is None and whole and not believe:
-            sink.error = why_not_believed(sink.listed, last_time)
+        elif sink.error is None and whole and not accept_shrink:
+            sink.error = shrink_reason(sink.listed, last_time)
         if state is CrawlState.SUCCEEDED and sink.error is not None:
             state = CrawlState.FAILED
         if state is CrawlState.SUCCEEDED and whole:
