@@ -1,0 +1,112 @@
+"""The command line of every program: one look, `--version`, `--json`, examples in `--help`.
+
+What a command prints is a table on a terminal, tab-separated lines elsewhere, and JSON with `--json`. Only what
+concerns every program is here; the rest is typer, https://typer.tiangolo.com.
+
+    app = program("loppestars-roles", "Grant, revoke and list roles.", epilog=epilog(describe(RolesSettings)))
+
+    @app.command("list")
+    def list_(json: Json = False) -> None:
+        "Show who holds which role."
+        show([{"user": "…", "role": "admin"}], json=json)
+
+    def main(arguments: list[str] | None = None) -> None:
+        run(app, arguments)
+"""
+
+import json as json_format
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version as installed_version
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from loppestars_core.exit_codes import ExitCode
+
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer's signature of a callback
+    if asked:
+        sys.stdout.write(f"loppestars {installed_version('loppestars')}\n")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def program(name: str, purpose: str, *, epilog: str = "") -> typer.Typer:
+    """Return a program with subcommands and `--version`."""
+    app = _typer(name, purpose, epilog)
+
+    @app.callback()
+    def options(*, version: Version = False) -> None:
+        """Take the options that stand before the subcommand."""
+
+    return app
+
+
+def single(name: str, purpose: str, *, epilog: str = "") -> typer.Typer:
+    """Return a program without subcommands; its one command takes `version: Version = False`."""
+    return _typer(name, purpose, epilog)
+
+
+def epilog(variables: str = "", *, examples: Sequence[str] = (), notes: str = "") -> str:
+    """Return the end of a `--help`: examples, notes such as exit codes, and the environment variables."""
+    shown = "examples:\n" + "\n".join(f"  {line}" for line in examples) if examples else ""
+    paragraphs = [part.strip("\n") for part in (shown, notes, variables) if part]
+    # A line "\b" keeps the lines of its paragraph as they are.
+    return "\n\n".join("\b\n" + part.replace("\n\n", "\n\n\b\n") for part in paragraphs)
+
+
+def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command that the command line names and exit: 0 done, 2 wrong usage, else what the command says."""
+    app(args=arguments, prog_name=app.info.name)
+    raise SystemExit(ExitCode.DONE)
+
+
+def fail(reason: str, code: int = ExitCode.FAILED) -> NoReturn:
+    """Print `reason` on standard error and end the command with `code`."""
+    sys.stderr.write(reason.rstrip("\n") + "\n")
+    raise typer.Exit(int(code))
+
+
+def show(rows: Sequence[Mapping[str, Any]], *, json: bool = False) -> None:
+    """Print rows of equal keys: as a table on a terminal, tab-separated elsewhere, or as JSON."""
+    if json:
+        show_json([dict(row) for row in rows])
+    elif not sys.stdout.isatty():
+        sys.stdout.writelines("\t".join(_text(value) for value in row.values()) + "\n" for row in rows)
+    elif rows:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for key in rows[0]:
+            table.add_column(key.replace("_", " "), overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(_text(value)) for value in row.values()))
+        Console().print(table)
+
+
+def show_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+    """Print `value` as indented JSON; what JSON does not know is written as text."""
+    sys.stdout.write(json_format.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - a cell of any type
+    return "" if value is None else str(value)
+
+
+def _typer(name: str, purpose: str, end: str) -> typer.Typer:
+    return typer.Typer(
+        name=name,
+        help=purpose,
+        epilog=end,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
+    )
