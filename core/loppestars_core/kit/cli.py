@@ -25,8 +25,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from loppestars_core.exit_codes import ExitCode
-
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer's signature of a callback
     if asked:
@@ -67,10 +65,10 @@ def epilog(variables: str = "", *, examples: Sequence[str] = (), notes: str = ""
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command that the command line names and exit: 0 done, 2 wrong usage, else what the command says."""
     app(args=arguments, prog_name=app.info.name)
-    raise SystemExit(ExitCode.DONE)
+    raise SystemExit(0)
 
 
-def fail(reason: str, code: int = ExitCode.FAILED) -> NoReturn:
+def fail(reason: str, code: int = 1) -> NoReturn:
     """Print `reason` on standard error and end the command with `code`."""
     sys.stderr.write(reason.rstrip("\n") + "\n")
     raise typer.Exit(int(code))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from loppestars_core.exit_codes import ExitCode
+from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.kit.cli import Json, Version, epilog, fail, program, run, show, single
 
 
