@@ -30,7 +30,7 @@ from loppestars_api.photos.uploads import Uploads
 from loppestars_api.photos.waiting import PhotoDesk
 from loppestars_api.settings import ApiSettings
 from loppestars_core.database.engine import create_engine
-from loppestars_core.photos import PhotoWaiter
+from loppestars_core.photos import PhotoListener
 from loppestars_core.storage import Storage, open_storage
 
 log = structlog.get_logger(__name__)
@@ -84,7 +84,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 settings, size=settings.database_read_pool_size, statement_seconds=settings.statement_timeout_seconds
             )
         )
-        waiter = await stack.enter_async_context(PhotoWaiter(settings))
+        waiter = await stack.enter_async_context(PhotoListener(settings))
         launcher = open_launcher(settings, engine)
         stack.push_async_callback(launcher.close)
         await _in_background(stack, keep_exchanging(list_limiter, engine))
@@ -155,7 +155,7 @@ async def _check_storage(storage: Storage, settings: ApiSettings) -> None:
     await asyncio.gather(storage.check(settings.originals_bucket), storage.check(settings.processed_bucket))
 
 
-async def _check_queue(engine: AsyncEngine, waiter: PhotoWaiter) -> None:
+async def _check_queue(engine: AsyncEngine, waiter: PhotoListener) -> None:
     # Without notifications, finished photos would be seen late.
     await waiter.listening.wait()
     async with engine.connect() as connection:

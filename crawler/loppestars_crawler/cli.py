@@ -5,7 +5,7 @@ import sys
 import uuid
 from datetime import date
 
-from loppestars_core.database.models import CrawlTrigger
+from loppestars_core.crawls.models import CrawlTrigger
 from loppestars_core.kit.logging import configure_logging
 from loppestars_core.kit.settings import describe, load_settings
 from loppestars_crawler.sample_site.server import serve

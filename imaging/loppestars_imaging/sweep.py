@@ -15,9 +15,9 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_core.database.engine import create_engine, sessions
-from loppestars_core.database.models import Photo, PhotoState, PhotoSubject, PhotoVariant
 from loppestars_core.kit.clock import now_utc
-from loppestars_core.photos.ephemeral import TEMPORARY_FOLDER
+from loppestars_core.photos.ephemeral import EPHEMERAL_FOLDER
+from loppestars_core.photos.models import Photo, PhotoState, PhotoSubject, PhotoVariant
 from loppestars_core.privacy.retention import delete_expired
 from loppestars_core.storage import Storage, open_storage
 from loppestars_imaging.metrics import SWEPT
@@ -75,7 +75,7 @@ class _Sweeper:
                     .where(
                         Photo.original_deleted_at.is_(None),
                         Photo.state.in_(_FINISHED),
-                        Photo.subject != PhotoSubject.TEMPORARY,
+                        Photo.subject != PhotoSubject.EPHEMERAL,
                         Photo.finished_at < before,
                     )
                     .order_by(Photo.finished_at)
@@ -98,7 +98,7 @@ class _Sweeper:
         before = self.now - self.settings.originals_retention
         count = 0
         async for info in self.storage.list(self.settings.originals_bucket):
-            if info.modified_at >= before or info.key.startswith(f"{TEMPORARY_FOLDER}/"):
+            if info.modified_at >= before or info.key.startswith(f"{EPHEMERAL_FOLDER}/"):
                 continue
             if not await self._known(select(Photo.id).where(Photo.original_key == info.key)):
                 await self.storage.delete(self.settings.originals_bucket, info.key)
@@ -111,10 +111,10 @@ class _Sweeper:
         before = self.now - self.settings.temporary_retention
         async with sessions(self.database).begin() as session:
             await session.execute(
-                delete(Photo).where(Photo.subject == PhotoSubject.TEMPORARY, Photo.created_at < before)
+                delete(Photo).where(Photo.subject == PhotoSubject.EPHEMERAL, Photo.created_at < before)
             )
         count = 0
-        async for info in self.storage.list(self.settings.originals_bucket, f"{TEMPORARY_FOLDER}/"):
+        async for info in self.storage.list(self.settings.originals_bucket, f"{EPHEMERAL_FOLDER}/"):
             if info.modified_at < before:
                 await self.storage.delete(self.settings.originals_bucket, info.key)
                 SWEPT.labels("temporary").inc()

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import jwt
 from pydantic import SecretStr
 
+from loppestars_core.accounts.models import Role
 from loppestars_core.accounts.roles import grant_role
 from loppestars_core.accounts.users import ensure_user
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.database.engine import create_engine, sessions
-from loppestars_core.database.models import Role
 from loppestars_core.kit.settings import DatabaseSettings
 from loppestars_local.components import Addresses, Platform, Secrets
 from loppestars_local.console import explain_platform, say

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from loppestars_core.accounts.models import RoleGrant
 from loppestars_core.accounts.users import ensure_user
-from loppestars_core.database.models import RoleGrant
 from tests.factories.markets import add_market
 from tests.factories.photo_consumer import PhotoConsumer
 from tests.factories.running_api import RunningApi

@@ -24,9 +24,11 @@ from loppestars_api.crawls.cluster_launcher import ClusterCrawlLauncher
 from loppestars_api.crawls.launching import CrawlOrder, LaunchFailed
 from loppestars_api.crawls.local_launcher import arguments_of
 from loppestars_api.settings import ApiSettings
+from loppestars_core.accounts.models import RoleGrant
 from loppestars_core.accounts.users import ensure_user
 from loppestars_core.crawls import add_failed_item, begin_run, finish_run
-from loppestars_core.database.models import AuditEntry, CrawlRun, CrawlState, CrawlTrigger, RoleGrant
+from loppestars_core.crawls.models import CrawlRun, CrawlState, CrawlTrigger
+from loppestars_core.events.models import AuditEntry
 
 Program = Callable[[str], Path]
 FINISHED = {"succeeded", "failed", "cancelled", "superseded"}

@@ -14,8 +14,8 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_api.markets.schemas import KEYS, MarketResponse
-from loppestars_core.database.models import MarketRedirect, MarketState
 from loppestars_core.kit.clock import today_in_denmark
+from loppestars_core.markets.models import MarketRedirect, MarketState
 from tests.factories.markets import add_market
 
 COPENHAGEN = {"latitude": 55.6761, "longitude": 12.5683}

@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from loppestars_api.app import create_app
 from loppestars_api.photos.sent import negotiate
 from loppestars_api.settings import ApiSettings
-from loppestars_core.database.models import Identity, Photo, User
+from loppestars_core.accounts.models import Identity, User
 from loppestars_core.photos import FAILURES, FailureCode
+from loppestars_core.photos.models import Photo
 from loppestars_core.storage import Storage
 from tests.factories.photo_consumer import ORIGINALS, PhotoConsumer
 

@@ -20,8 +20,8 @@ from loppestars_core.crawls import (
     request_cancel,
     request_run,
 )
+from loppestars_core.crawls.models import CrawlState, CrawlTrigger
 from loppestars_core.database.engine import sessions
-from loppestars_core.database.models import CrawlState, CrawlTrigger
 from loppestars_core.kit.settings import DatabaseSettings
 
 AT_ONCE = 8

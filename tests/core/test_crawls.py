@@ -24,9 +24,10 @@ from loppestars_core.crawls import (
     update_progress,
 )
 from loppestars_core.crawls.lock import lock_is_held
+from loppestars_core.crawls.models import CrawlState, CrawlTrigger
 from loppestars_core.crawls.runs import failed_items
 from loppestars_core.database.engine import sessions
-from loppestars_core.database.models import CrawlState, CrawlTrigger, DomainEvent
+from loppestars_core.events.models import DomainEvent
 from loppestars_core.kit.settings import DatabaseSettings
 
 SOURCES = ["markedskalenderen"]

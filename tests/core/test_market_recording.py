@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.database.models import DomainEvent, Market, MarketRedirect, MarketSighting
+from loppestars_core.events.models import DomainEvent
 from loppestars_core.markets.corrections import correct_market, withdraw_correction
 from loppestars_core.markets.disappearance import mark_vanished
 from loppestars_core.markets.ingest import Recorded, is_known, keep_listed, record_sighting
 from loppestars_core.markets.matching import mean_the_same
+from loppestars_core.markets.models import Market, MarketRedirect, MarketSighting
 from loppestars_core.markets.search_text import fold
 from loppestars_core.markets.sighting import SourceMarket, combine
 

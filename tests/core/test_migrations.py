@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from loppestars_core.database.migrate import IncompatibleSchema, main, migrate, migration_engine
 from loppestars_core.database.migrations import env_filter
-from loppestars_core.database.models import Base
+from loppestars_core.database.registry import Base
 from loppestars_local.postgres import EmbeddedPostgres
 
 

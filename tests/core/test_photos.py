@@ -9,15 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from loppestars_core.accounts.users import ensure_user
 from loppestars_core.database.engine import sessions
-from loppestars_core.database.models import DomainEvent, Photo, PhotoSubject, Visibility
+from loppestars_core.events.models import DomainEvent
 from loppestars_core.kit.settings import DatabaseSettings
 from loppestars_core.photos import (
     MAX_ATTEMPTS,
     FailureCode,
     NewVariant,
+    PhotoListener,
     PhotoOptions,
     PhotoRequest,
-    PhotoWaiter,
     claim_photo,
     complete_photo,
     fail_photo,
@@ -25,6 +25,7 @@ from loppestars_core.photos import (
     release_photo,
     request_photo,
 )
+from loppestars_core.photos.models import Photo, PhotoSubject, Visibility
 from loppestars_core.queue.app import queue_app, recover_stalled_jobs
 from loppestars_core.queue.photo_jobs import PHOTO_QUEUE, read_queue_state
 
@@ -105,7 +106,7 @@ class TestClaim:
     async def test_no_faces_publishes_and_temporary_does_not(self, session: AsyncSession) -> None:
         """A clean run without faces is public; a temporary photo never is."""
         await ensure_user(session, "u1")
-        for subject, visibility in ((PhotoSubject.RATING, "public"), (PhotoSubject.TEMPORARY, "private")):
+        for subject, visibility in ((PhotoSubject.RATING, "public"), (PhotoSubject.EPHEMERAL, "private")):
             photo = await request_photo(session, PhotoRequest(subject, "u1", PhotoOptions(), subject))
             claim = await claim_photo(session, photo.id)
             assert claim is not None
@@ -149,7 +150,7 @@ class TestWaiting:
     ) -> None:
         """A waiting request is woken at once when the result commits, and not before."""
         photo = await new_photo(session)
-        async with PhotoWaiter(database_settings) as waiter, waiter.watch(photo.id) as changed:
+        async with PhotoListener(database_settings) as waiter, waiter.watch(photo.id) as changed:
             await asyncio.wait_for(waiter.listening.wait(), 5)
             changed.clear()
             claim = await claim_photo(session, photo.id)
@@ -165,7 +166,7 @@ class TestWaiting:
     ) -> None:
         """When the server ends the connection everybody is woken, and listening goes on."""
         photo = await new_photo(session)
-        async with PhotoWaiter(database_settings) as waiter, waiter.watch(photo.id) as changed:
+        async with PhotoListener(database_settings) as waiter, waiter.watch(photo.id) as changed:
             await asyncio.wait_for(waiter.listening.wait(), 5)
             changed.clear()
             await session.execute(

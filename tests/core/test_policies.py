@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from loppestars_core.database.models import Base
+from loppestars_core.database.registry import Base
 from loppestars_core.kit.clock import now_utc
 from loppestars_core.privacy import retention
 from loppestars_core.privacy.policies import POLICIES, Erasure

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.database.models import Market
+from loppestars_core.markets.models import Market
 from loppestars_core.markets.search_text import fold, search_terms
 
 

@@ -15,7 +15,6 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_core.database.engine import sessions
-from loppestars_core.database.models import PhotoSubject
 from loppestars_core.kit.settings import DatabaseSettings
 from loppestars_core.photos import (
     Claim,
@@ -26,7 +25,8 @@ from loppestars_core.photos import (
     fail_photo,
     release_photo,
 )
-from loppestars_core.photos.ephemeral import temporary_result_key
+from loppestars_core.photos.ephemeral import ephemeral_result_key
+from loppestars_core.photos.models import PhotoSubject
 from loppestars_core.queue.app import queue_app
 from loppestars_core.queue.photo_jobs import PHOTO_QUEUE, PROCESS_PHOTO
 from loppestars_core.storage import Storage
@@ -60,9 +60,9 @@ class PhotoConsumer:
                 await self._complete(session, claim, data)
 
     async def _complete(self, session: Any, claim: Claim, data: bytes) -> None:
-        temporary = claim.subject is PhotoSubject.TEMPORARY
+        temporary = claim.subject is PhotoSubject.EPHEMERAL
         bucket = ORIGINALS if temporary else PROCESSED
-        key = temporary_result_key(claim.photo_id) if temporary else f"{claim.photo_id.hex}.jpg"
+        key = ephemeral_result_key(claim.photo_id) if temporary else f"{claim.photo_id.hex}.jpg"
         result = b"\xff\xd8\xff " + data + f" {claim.options.mode} {claim.options.output}".encode()
         await self.storage.put(bucket, key, result, "image/jpeg")
         variant = NewVariant(bucket, key, "image/jpeg", 4, 3, len(result))

@@ -11,9 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.accounts.users import ensure_user
-from loppestars_core.database.models import PhotoSubject
 from loppestars_core.photos import NewVariant, PhotoOptions, PhotoRequest, claim_photo, complete_photo, request_photo
-from loppestars_core.photos.ephemeral import temporary_original_key
+from loppestars_core.photos.ephemeral import ephemeral_original_key
+from loppestars_core.photos.models import PhotoSubject
 from loppestars_imaging.settings import ImagingSettings
 from loppestars_imaging.sweep import sweep
 
@@ -59,9 +59,9 @@ class TestSweep:
         keep.append(put(tmp_path, "stall-photos", "u1/4.jpg", 60))
         gone.append(put(tmp_path, "stall-photos", "u1/5.jpg", OLD))
         young, old = uuid.uuid4(), uuid.uuid4()
-        keep.append(put(tmp_path, "stall-photos", temporary_original_key(young), 60))
-        gone.append(put(tmp_path, "stall-photos", temporary_original_key(old), 600))
-        asked = PhotoRequest(temporary_original_key(old), None, PhotoOptions(), PhotoSubject.TEMPORARY, old)
+        keep.append(put(tmp_path, "stall-photos", ephemeral_original_key(young), 60))
+        gone.append(put(tmp_path, "stall-photos", ephemeral_original_key(old), 600))
+        asked = PhotoRequest(ephemeral_original_key(old), None, PhotoOptions(), PhotoSubject.EPHEMERAL, old)
         await request_photo(session, asked)
         await session.execute(text("UPDATE photos SET created_at = created_at - interval '1 hour' WHERE id = :id"), {"id": old})  # fmt: skip  # noqa: E501
         gone.append(put(tmp_path, "stall-photos-processed", "u1/orphan.jpg", OLD))

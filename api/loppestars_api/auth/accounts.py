@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from loppestars_core.accounts.models import Identity, Role, User
 from loppestars_core.accounts.roles import active_roles
 from loppestars_core.accounts.users import ensure_user
 from loppestars_core.database.engine import sessions
-from loppestars_core.database.models import Identity, Role, User
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from loppestars_api.auth.principal import Principal, Scope, anonymous, signed_in
 from loppestars_api.auth.tokens import TokenRefused
 from loppestars_api.errors import Forbidden, NotAuthenticated, Unavailable
 from loppestars_api.services import Services, ServicesOf
-from loppestars_core.database.models import Role
+from loppestars_core.accounts.models import Role
 
 _KEYS_RETRY_SECONDS = 10
 

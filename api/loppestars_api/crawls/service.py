@@ -20,9 +20,9 @@ from loppestars_core.crawls import (
     request_cancel,
     request_run,
 )
+from loppestars_core.crawls.models import CrawlState, CrawlTrigger
 from loppestars_core.crawls.runs import failed_items
 from loppestars_core.database.engine import sessions
-from loppestars_core.database.models import CrawlState, CrawlTrigger
 from loppestars_core.events.audit import record_audit
 
 log = structlog.get_logger(__name__)

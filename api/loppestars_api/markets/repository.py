@@ -21,9 +21,9 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from loppestars_core.database.engine import CONNECT_TIMEOUT_SECONDS, connection_arguments
-from loppestars_core.database.models import Market, MarketRedirect
 from loppestars_core.kit.clock import today_in_denmark
 from loppestars_core.kit.settings import DatabaseSettings
+from loppestars_core.markets.models import Market, MarketRedirect
 from loppestars_core.markets.query import MarketQuery, compile_markets, select_market
 
 Row = tuple[Any, ...]

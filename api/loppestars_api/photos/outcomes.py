@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from loppestars_api.errors import ApiError, NotFound, TooLarge, Unavailable, Unprocessable, UnsupportedMedia
-from loppestars_core.database.models import Photo, PhotoState, PhotoVariant
 from loppestars_core.photos import FAILURES, FailureCode
+from loppestars_core.photos.models import Photo, PhotoState, PhotoVariant
 
 PASSING_RETRY_SECONDS = 10
 # Their details are written for whoever sent the photo: limits, numbers, formats. Other details are for the log.

@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from loppestars_api.auth.principal import Principal
 from loppestars_api.photos.outcomes import Finished
 from loppestars_core.database.engine import sessions
-from loppestars_core.database.models import Photo, PhotoSubject
 from loppestars_core.photos import PhotoOptions, PhotoRequest, request_photo
-from loppestars_core.photos.ephemeral import temporary_original_key, temporary_result_key
+from loppestars_core.photos.ephemeral import ephemeral_original_key, ephemeral_result_key
+from loppestars_core.photos.models import Photo, PhotoSubject
 from loppestars_core.storage import ObjectStream, Storage, StorageError
 
 log = structlog.get_logger(__name__)
@@ -57,15 +57,15 @@ class SentPhotos:
     async def keep(self, photo_id: uuid.UUID, data: bytes) -> None:
         """Put the bytes where imaging finds them."""
         # What they are is for imaging to find out; nobody serves them under this type.
-        await self._storage.put(self._bucket, temporary_original_key(photo_id), data, "application/octet-stream")
+        await self._storage.put(self._bucket, ephemeral_original_key(photo_id), data, "application/octet-stream")
 
     async def request(self, photo_id: uuid.UUID, caller: Principal, options: PhotoOptions) -> None:
         """Write the photo and its job in one transaction."""
         asked = PhotoRequest(
-            original_key=temporary_original_key(photo_id),
+            original_key=ephemeral_original_key(photo_id),
             owner_id=None if caller.anonymous else caller.id,
             options=options,
-            subject=PhotoSubject.TEMPORARY,
+            subject=PhotoSubject.EPHEMERAL,
             photo_id=photo_id,
         )
         async with self._sessions.begin() as session:
@@ -80,7 +80,7 @@ class SentPhotos:
             async with self._sessions.begin() as session:
                 # Its job, if it is still waiting, finds no photo and ends.
                 await session.execute(delete(Photo).where(Photo.id == photo_id))
-            for key in (temporary_original_key(photo_id), temporary_result_key(photo_id)):
+            for key in (ephemeral_original_key(photo_id), ephemeral_result_key(photo_id)):
                 await self._storage.delete(self._bucket, key)
         except (SQLAlchemyError, StorageError, OSError) as error:
             log.warning("temporary_photo_left_for_the_sweep", photo_id=str(photo_id), error=type(error).__name__)

@@ -13,9 +13,9 @@ from loppestars_api.photos.outcomes import Finished
 from loppestars_api.photos.schemas import ProcessRequest
 from loppestars_core.accounts.users import ensure_user
 from loppestars_core.database.engine import sessions
-from loppestars_core.database.models import Photo, PhotoState, PhotoSubject
 from loppestars_core.kit.clock import now_utc
 from loppestars_core.photos import PhotoOptions, PhotoRequest, request_photo
+from loppestars_core.photos.models import Photo, PhotoState, PhotoSubject
 from loppestars_core.storage import InvalidKey, ObjectInfo, ObjectNotFound, Storage
 
 _NOT_YOURS = "This photo belongs to somebody else."

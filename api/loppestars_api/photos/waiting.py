@@ -13,7 +13,7 @@ from loppestars_api.errors import ApiError, StillRunning, Unavailable
 from loppestars_api.metrics import PHOTO_WAIT, PHOTOS_WAITING
 from loppestars_api.photos.outcomes import Finished, Outcome, PassingTrouble, outcome_of
 from loppestars_core.database.engine import sessions
-from loppestars_core.photos import PhotoWaiter, find_photo
+from loppestars_core.photos import PhotoListener, find_photo
 from loppestars_core.queue.photo_jobs import has_worker
 
 RETRY_SECONDS: Final = 5
@@ -24,7 +24,7 @@ LOOK_AGAIN_SECONDS: Final = 10.0
 class PhotoDesk:
     """Where photo requests wait. `capacity` of them at most, in this process."""
 
-    def __init__(self, engine: AsyncEngine, waiter: PhotoWaiter, *, capacity: int, wait_seconds: float) -> None:
+    def __init__(self, engine: AsyncEngine, waiter: PhotoListener, *, capacity: int, wait_seconds: float) -> None:
         self._sessions = sessions(engine)
         self._waiter = waiter
         self._capacity = capacity

@@ -6,11 +6,11 @@ import sys
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from loppestars_core.accounts.models import Role
 from loppestars_core.accounts.roles import grant_role, list_grants, revoke_role
 from loppestars_core.accounts.users import ensure_user
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.database.engine import create_engine, sessions
-from loppestars_core.database.models import Role
 from loppestars_core.kit.logging import redact_text
 from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings, describe, load_settings
 

@@ -3,7 +3,7 @@
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.database.models import Identity, User
+from loppestars_core.accounts.models import Identity, User
 
 
 async def ensure_user(session: AsyncSession, user_id: str, *, issuer: str | None = None) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.database.engine import connection_arguments
-from loppestars_core.database.models import SchemaRelease
+from loppestars_core.database.releases import SchemaRelease
 from loppestars_core.kit.logging import configure_logging, redact_text
 from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings, describe, load_settings
 

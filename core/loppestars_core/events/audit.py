@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.database.models import AuditEntry
+from loppestars_core.events.models import AuditEntry
 from loppestars_core.kit.logging import current_request_id
 
 

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.database.models import Market, MarketOverride
 from loppestars_core.events.audit import record_audit
 from loppestars_core.markets.ingest import refresh_market
+from loppestars_core.markets.models import Market, MarketOverride
 
 CORRECTABLE = frozenset(
     {

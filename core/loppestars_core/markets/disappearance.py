@@ -5,8 +5,8 @@ from datetime import date, datetime
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.database.models import Market, MarketSighting, MarketState
 from loppestars_core.markets.ingest import CRAWLS_UNTIL_VANISHED, refresh_market
+from loppestars_core.markets.models import Market, MarketSighting, MarketState
 
 
 async def mark_vanished(session: AsyncSession, source: str, *, crawl_started: datetime, today: date) -> int:

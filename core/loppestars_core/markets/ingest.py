@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.database.models import Market, MarketOverride, MarketRedirect, MarketSighting, MarketState
 from loppestars_core.events.domain_events import record_event
 from loppestars_core.markets.matching import mean_the_same
+from loppestars_core.markets.models import Market, MarketOverride, MarketRedirect, MarketSighting, MarketState
 from loppestars_core.markets.search_text import fold, search_terms
 from loppestars_core.markets.sighting import SourceMarket, combine, series_of
 

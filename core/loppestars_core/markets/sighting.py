@@ -13,7 +13,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Self
 
-from loppestars_core.database.models import MarketState
+from loppestars_core.markets.models import MarketState
 from loppestars_core.markets.search_text import fold
 
 # Any constant serves: it keeps our series apart from other users of UUIDs made of names.

@@ -21,7 +21,7 @@ from loppestars_core.photos.lifecycle import (
     release_photo,
     request_photo,
 )
-from loppestars_core.photos.listener import PhotoWaiter
+from loppestars_core.photos.listener import PhotoListener
 from loppestars_core.photos.options import PhotoOptions
 
 __all__ = [
@@ -31,9 +31,9 @@ __all__ = [
     "Failure",
     "FailureCode",
     "NewVariant",
+    "PhotoListener",
     "PhotoOptions",
     "PhotoRequest",
-    "PhotoWaiter",
     "claim_photo",
     "complete_photo",
     "fail_photo",

@@ -1,4 +1,4 @@
-"""Where the bytes of one request lie while it is answered (`PhotoSubject.TEMPORARY`): private, and gone afterwards.
+"""Where the bytes of one request lie while it is answered (`PhotoSubject.EPHEMERAL`): private, and gone afterwards.
 
 Both objects are in the bucket of originals, which nobody can read from outside, under a folder that no user id can
 be: the API deletes them when it has answered, and the sweep deletes what a killed API left behind.
@@ -7,14 +7,14 @@ be: the API deletes them when it has answered, and the sweep deletes what a kill
 import uuid
 from typing import Final
 
-TEMPORARY_FOLDER: Final = "~temporary"
+EPHEMERAL_FOLDER: Final = "~temporary"
 
 
-def temporary_original_key(photo_id: uuid.UUID) -> str:
+def ephemeral_original_key(photo_id: uuid.UUID) -> str:
     """The key of the bytes that were sent."""
-    return f"{TEMPORARY_FOLDER}/{photo_id}/original"
+    return f"{EPHEMERAL_FOLDER}/{photo_id}/original"
 
 
-def temporary_result_key(photo_id: uuid.UUID) -> str:
+def ephemeral_result_key(photo_id: uuid.UUID) -> str:
     """The key of the bytes that are sent back."""
-    return f"{TEMPORARY_FOLDER}/{photo_id}/result"
+    return f"{EPHEMERAL_FOLDER}/{photo_id}/result"

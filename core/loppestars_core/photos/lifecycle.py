@@ -9,17 +9,10 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.database.models import (
-    Photo,
-    PhotoState,
-    PhotoSubject,
-    PhotoVariant,
-    VariantKind,
-    Visibility,
-)
 from loppestars_core.events.domain_events import record_event
 from loppestars_core.kit.logging import current_request_id
 from loppestars_core.photos.failures import FAILURES, FailureCode
+from loppestars_core.photos.models import Photo, PhotoState, PhotoSubject, PhotoVariant, VariantKind, Visibility
 from loppestars_core.photos.options import PhotoOptions
 from loppestars_core.queue.photo_jobs import enqueue_photo
 
@@ -29,7 +22,7 @@ FINISHED_CHANNEL = "photo_finished"
 
 @dataclass(frozen=True, slots=True)
 class PhotoRequest:
-    """What is asked for: the original's key and its owner (None for a temporary photo of an anonymous caller)."""
+    """What is asked for: the original's key and its owner (None for a ephemeral photo of an anonymous caller)."""
 
     original_key: str
     owner_id: str | None
@@ -82,7 +75,7 @@ async def request_photo(session: AsyncSession, request: PhotoRequest) -> Photo:
     created = (await session.execute(statement)).scalar_one_or_none()
     photo = (await session.execute(select(Photo).where(Photo.original_key == request.original_key))).scalar_one()
     if created is not None:
-        await enqueue_photo(session, created, temporary=request.subject is PhotoSubject.TEMPORARY)
+        await enqueue_photo(session, created, ephemeral=request.subject is PhotoSubject.EPHEMERAL)
         await record_event(session, "photo", created, "photo.requested")
     return photo
 
@@ -141,12 +134,12 @@ async def complete_photo(
 ) -> bool:
     """Record the result; False (and nothing written) when another claim has taken the photo over."""
     state = PhotoState.COMPLETED if faces else PhotoState.NO_FACES
-    temporary = claim.subject is PhotoSubject.TEMPORARY
+    ephemeral = claim.subject is PhotoSubject.EPHEMERAL
     values = {
         "state": state,
         "faces": faces,
         "content_hash": content_hash,
-        "visibility": Visibility.PRIVATE if temporary else Visibility.PUBLIC,
+        "visibility": Visibility.PRIVATE if ephemeral else Visibility.PUBLIC,
         "error_code": None,
         "error_detail": None,
     }

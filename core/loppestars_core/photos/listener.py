@@ -21,10 +21,10 @@ _RECONNECT_SECONDS = 1.0
 _LIVENESS_SECONDS = 15.0
 
 
-class PhotoWaiter:
+class PhotoListener:
     """Wakes whoever waits for a photo when its state changes.
 
-    Use `async with PhotoWaiter(settings)` for the life of the process. A lost connection wakes everybody, so that
+    Use `async with PhotoListener(settings)` for the life of the process. A lost connection wakes everybody, so that
     each looks for itself: a notification can be lost, a result cannot.
     """
 

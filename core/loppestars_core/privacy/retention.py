@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from loppestars_core.database.base import Base
+from loppestars_core.database.registry import Base
 from loppestars_core.privacy.policies import POLICIES, TablePolicy
 
 _BATCH = 5_000

@@ -13,11 +13,11 @@ from loppestars_core.queue.app import ABSENT_AFTER, STALLED_AFTER, enqueue
 PHOTO_QUEUE: Final = "photos"
 PROCESS_PHOTO: Final = "photos.process"
 
-# A caller waits for both kinds; a temporary photo has nothing to come back to, so it goes first.
-_PRIORITY_TEMPORARY: Final = 10
+# A caller waits for both kinds; a ephemeral photo has nothing to come back to, so it goes first.
+_PRIORITY_EPHEMERAL: Final = 10
 
 
-async def enqueue_photo(session: AsyncSession, photo_id: uuid.UUID, *, temporary: bool) -> None:
+async def enqueue_photo(session: AsyncSession, photo_id: uuid.UUID, *, ephemeral: bool) -> None:
     """Write the job of a photo in the transaction of `session`."""
     await enqueue(
         session,
@@ -25,7 +25,7 @@ async def enqueue_photo(session: AsyncSession, photo_id: uuid.UUID, *, temporary
         queue=PHOTO_QUEUE,
         arguments={"photo_id": str(photo_id), "request_id": current_request_id()},
         lock=f"photo:{photo_id}",
-        priority=_PRIORITY_TEMPORARY if temporary else 0,
+        priority=_PRIORITY_EPHEMERAL if ephemeral else 0,
     )
 
 

@@ -11,11 +11,12 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.crawls import add_failed_item
+from loppestars_core.crawls.models import CrawledPage, CrawlRun, CrawlSource, CrawlState
 from loppestars_core.database.engine import sessions
-from loppestars_core.database.models import CrawledPage, CrawlRun, CrawlSource, CrawlState, Geocode
 from loppestars_core.kit.clock import now_utc, today_in_denmark
 from loppestars_core.markets.disappearance import mark_vanished
 from loppestars_core.markets.ingest import Recorded, is_known, keep_listed, record_sighting
+from loppestars_core.markets.models import Geocode
 from loppestars_crawler.addresses.points import Point
 from loppestars_crawler.fetching.stored_pages import StoredPage, pack, unpack
 from loppestars_crawler.geocoding.provider import CachedGeocode

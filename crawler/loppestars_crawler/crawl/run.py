@@ -18,8 +18,8 @@ from loppestars_core.crawls import (
     record_superseded,
     update_progress,
 )
+from loppestars_core.crawls.models import COUNT_NAMES, CrawlState, CrawlTrigger
 from loppestars_core.database.engine import create_engine, sessions
-from loppestars_core.database.models import COUNT_NAMES, CrawlState, CrawlTrigger
 from loppestars_crawler.crawl.report import Report
 from loppestars_crawler.crawl.repository import CrawlRepository, DatabaseGeocodes, DatabasePages
 from loppestars_crawler.crawl.source import SourceCrawl
@@ -28,7 +28,7 @@ from loppestars_crawler.geocoding.locating import Locator
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from loppestars_core.database.models import CrawlRun
+    from loppestars_core.crawls.models import CrawlRun
     from loppestars_crawler.crawl.interruption import Interruption
     from loppestars_crawler.settings import CrawlerSettings
 

@@ -10,7 +10,6 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_core.database.engine import sessions
-from loppestars_core.database.models import PhotoSubject
 from loppestars_core.kit.clock import now_utc
 from loppestars_core.photos import (
     Claim,
@@ -22,7 +21,8 @@ from loppestars_core.photos import (
     fail_photo,
     release_photo,
 )
-from loppestars_core.photos.ephemeral import temporary_result_key
+from loppestars_core.photos.ephemeral import ephemeral_result_key
+from loppestars_core.photos.models import PhotoSubject
 from loppestars_core.storage import ObjectNotFound, ObjectTooLarge, Storage, StorageError
 from loppestars_imaging.engine.handle import EnginePool, Result
 from loppestars_imaging.engine.messages import Task
@@ -115,8 +115,8 @@ class PhotoWork:
         return "completed" if result.faces else "no_faces"
 
     def _place(self, claim: Claim, result: Result) -> tuple[str, str]:
-        if claim.subject is PhotoSubject.TEMPORARY:
-            return self.settings.originals_bucket, temporary_result_key(claim.photo_id)
+        if claim.subject is PhotoSubject.EPHEMERAL:
+            return self.settings.originals_bucket, ephemeral_result_key(claim.photo_id)
         folder = claim.original_key.partition("/")[0]
         name = f"{secrets.token_urlsafe(_KEY_BYTES)}.{_EXTENSIONS[result.content_type]}"
         # A key's segment must not start with a dot; the alphabet has none, so any token is a plain name.

@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.database.engine import create_engine, sessions
-from loppestars_core.database.models import PhotoVariant
 from loppestars_core.kit.metrics import Readiness, start_metrics_server
+from loppestars_core.photos.models import PhotoVariant
 from loppestars_core.queue.app import (
     HEARTBEAT_INTERVAL,
     RECOVERY_INTERVAL,

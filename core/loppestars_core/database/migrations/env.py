@@ -4,7 +4,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from loppestars_core.database.migrations.env_filter import is_ours
-from loppestars_core.database.models import Base
+from loppestars_core.database.registry import Base
 
 
 def run(connection: Connection) -> None:

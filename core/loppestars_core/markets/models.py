@@ -13,6 +13,8 @@ from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, Numeric, Uniq
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
+from loppestars_core.accounts.models import User
+from loppestars_core.crawls.models import CrawlRun
 from loppestars_core.database.base import Base, CreatedAt, Document, Instant, Sequence, UuidKey, one_of
 
 
@@ -89,7 +91,7 @@ class MarketRedirect(Base):
     __tablename__ = "market_redirects"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    market_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("markets.id", ondelete="CASCADE"), index=True)
+    market_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(Market.id, ondelete="CASCADE"), index=True)
     merged_at: Mapped[CreatedAt]
 
 
@@ -108,7 +110,7 @@ class MarketSighting(Base):
     )
 
     id: Mapped[Sequence]
-    market_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("markets.id", ondelete="CASCADE"), index=True)
+    market_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(Market.id, ondelete="CASCADE"), index=True)
     source: Mapped[str]
     external_id: Mapped[str]
     url: Mapped[str | None]
@@ -119,7 +121,7 @@ class MarketSighting(Base):
     missed_crawls: Mapped[int] = mapped_column(server_default=text("0"))
     """Successful crawls of the source in a row that did not list it."""
     superseded_at: Mapped[datetime | None]
-    crawl_run_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("crawl_runs.id", ondelete="SET NULL"))
+    crawl_run_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey(CrawlRun.id, ondelete="SET NULL"))
 
 
 class MarketOverride(Base):
@@ -137,11 +139,11 @@ class MarketOverride(Base):
     )
 
     id: Mapped[Sequence]
-    market_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("markets.id", ondelete="CASCADE"))
+    market_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(Market.id, ondelete="CASCADE"))
     field: Mapped[str]
     value: Mapped[Any] = mapped_column(JSONB)
     set_at: Mapped[CreatedAt]
-    set_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    set_by: Mapped[str | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
     revoked_at: Mapped[datetime | None]
 
 

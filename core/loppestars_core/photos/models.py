@@ -7,6 +7,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from loppestars_core.accounts.models import User
 from loppestars_core.database.base import Base, CreatedAt, Document, Sequence, UuidKey, one_of
 
 
@@ -29,7 +30,7 @@ class PhotoSubject(StrEnum):
 
     RATING = "rating"
     GALLERY = "gallery"
-    TEMPORARY = "temporary"
+    EPHEMERAL = "temporary"
 
 
 class Visibility(StrEnum):
@@ -61,7 +62,7 @@ class Photo(Base):
     )
 
     id: Mapped[UuidKey]
-    owner_id: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"), index=True)
+    owner_id: Mapped[str | None] = mapped_column(ForeignKey(User.id, ondelete="RESTRICT"), index=True)
     """Restrict: a user's bytes are deleted before the user is."""
     subject: Mapped[str] = mapped_column(server_default=PhotoSubject.RATING)
     original_key: Mapped[str] = mapped_column(unique=True)
@@ -91,7 +92,7 @@ class PhotoVariant(Base):
     )
 
     id: Mapped[Sequence]
-    photo_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"))
+    photo_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(Photo.id, ondelete="CASCADE"))
     kind: Mapped[str]
     bucket: Mapped[str]
     key: Mapped[str]

@@ -4,10 +4,11 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from loppestars_core.accounts.models import User
 from loppestars_core.database.base import Base, CreatedAt, Sequence, UuidKey, one_of
 
 
@@ -68,7 +69,7 @@ class CrawlRun(Counts, Base):
     dry_run: Mapped[bool] = mapped_column(server_default=text("false"))
     expected: Mapped[int | None]
     done: Mapped[int] = mapped_column(server_default=text("0"))
-    requested_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    requested_by: Mapped[str | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
     request_id: Mapped[str | None]
     cancel_requested_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
@@ -88,7 +89,7 @@ class CrawlSource(Counts, Base):
     )
 
     id: Mapped[Sequence]
-    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("crawl_runs.id", ondelete="CASCADE"))
+    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(CrawlRun.id, ondelete="CASCADE"))
     source: Mapped[str]
     state: Mapped[str] = mapped_column(server_default=CrawlState.PENDING)
     expected: Mapped[int | None]
@@ -104,9 +105,24 @@ class CrawlFailedItem(Base):
     __tablename__ = "crawl_failed_items"
 
     id: Mapped[Sequence]
-    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("crawl_runs.id", ondelete="CASCADE"), index=True)
+    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(CrawlRun.id, ondelete="CASCADE"), index=True)
     source: Mapped[str]
     reason: Mapped[str]
     url: Mapped[str | None]
     snippet: Mapped[str | None]
     created_at: Mapped[CreatedAt]
+
+
+class CrawledPage(Base):
+    """The last answer of an address that came with a validator (ETag or Last-Modified)."""
+
+    __tablename__ = "crawled_pages"
+    __table_args__ = (Index("ix_crawled_pages_fetched_at", "fetched_at"),)
+
+    url: Mapped[str] = mapped_column(primary_key=True)
+    etag: Mapped[str | None]
+    last_modified: Mapped[str | None]
+    content_type: Mapped[str | None]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    """Compressed (zlib)."""
+    fetched_at: Mapped[CreatedAt]

@@ -34,7 +34,7 @@ class Identity(Base):
     __table_args__ = (UniqueConstraint("issuer", "subject"),)
 
     id: Mapped[Sequence]
-    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)
     issuer: Mapped[str]
     subject: Mapped[str]
     created_at: Mapped[CreatedAt]
@@ -50,10 +50,10 @@ class RoleGrant(Base):
     )
 
     id: Mapped[Sequence]
-    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[str] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
     role: Mapped[str]
     granted_at: Mapped[CreatedAt]
-    granted_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    granted_by: Mapped[str | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
     revoked_at: Mapped[datetime | None]
-    revoked_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    revoked_by: Mapped[str | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
     notes: Mapped[str | None]

@@ -1,0 +1,1 @@
+"""Rate limits: the counts that all replicas of the API share."""
