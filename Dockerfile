@@ -64,6 +64,7 @@ FROM imaging-environment AS imaging-code
 COPY pyproject.toml README.md LICENSE ./
 COPY core/ core/
 COPY imaging/ imaging/
+COPY jpeg/ jpeg/
 RUN uv build --quiet --wheel --no-build-isolation --python /opt/build/bin/python --out-dir dist \
     && uv pip install --quiet --python /opt/venv/bin/python --no-deps --target /app dist/*.whl \
     && find /app/bin -type f ! -name loppestars-imaging -delete

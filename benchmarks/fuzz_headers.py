@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(include=["loppestars_imaging"]):
     from loppestars_imaging.codecs import registry
     from loppestars_imaging.errors import ImagingError
-    from loppestars_imaging.header import Limits
+    from loppestars_imaging.inspect import Limits
 
 LIMITS = Limits(max_pixels=1_000_000, max_bytes=1_000_000)
 SEEDS = Path(__file__).parents[1] / "tests" / "imaging" / "seeds"

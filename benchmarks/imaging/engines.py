@@ -17,8 +17,8 @@ import simplejpeg
 from benchmarks.imaging.photos import Image, read
 from benchmarks.imaging.pipelines import Pipeline, worker_settings
 from loppestars_core.photos import PhotoOptions
-from loppestars_imaging.engine.handle import Engine, EnginePool
-from loppestars_imaging.work.photo_job import task_of
+from loppestars_imaging.engine.pool import Engine, EnginePool
+from loppestars_imaging.worker.photo_job import task_of
 
 TASK = task_of(PhotoOptions())
 _TICK = os.sysconf("SC_CLK_TCK")

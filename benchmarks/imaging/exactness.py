@@ -16,12 +16,12 @@ from PIL import Image
 from benchmarks.imaging.photos import PHOTOS
 from benchmarks.imaging.pipelines import Ours
 from loppestars_imaging.errors import PhotoRefused
-from loppestars_imaging.jpeg.edit import turn_upright
-from loppestars_imaging.jpeg.library import load_library
-from loppestars_imaging.jpeg.photo import CoefficientPhoto, Coefficients
-from loppestars_imaging.jpeg.structs import DCTSIZE
-from loppestars_imaging.jpeg.structure import read_structure
 from loppestars_imaging.pipeline import Anonymised
+from loppestars_jpeg.library import load_library
+from loppestars_jpeg.photo import CoefficientPhoto, Coefficients
+from loppestars_jpeg.structs import DCTSIZE
+from loppestars_jpeg.structure import read_structure
+from loppestars_jpeg.turning import turn_upright
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,10 @@ from loppestars_core.photos import PhotoOptions
 from loppestars_imaging.codecs import registry
 from loppestars_imaging.detect.search import FaceSearch
 from loppestars_imaging.detect.yunet import YuNet
-from loppestars_imaging.engine.handle import Engine, Result
+from loppestars_imaging.engine.pool import Engine, Result
 from loppestars_imaging.errors import EngineCrashed, ImagingError
-from loppestars_imaging.header import Limits
-from loppestars_imaging.work.photo_job import task_of
+from loppestars_imaging.inspect import Limits
+from loppestars_imaging.worker.photo_job import task_of
 
 _LARGEST_SEED = 120_000
 _MAX_PIXELS = 2_000_000

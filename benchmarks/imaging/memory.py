@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 from benchmarks.imaging.engines import TASK, peak_mib, pid_of
 from benchmarks.imaging.photos import Image, read
 from benchmarks.imaging.pipelines import worker_settings
-from loppestars_imaging.engine.handle import Engine
+from loppestars_imaging.engine.pool import Engine
 
 MEGAPIXELS = (12, 24, 50, 100)
 KINDS = ("JPEG", "JPEG progressive", "JPEG turned", "JPEG decoded", "PNG", "WebP", "AVIF", "HEIC")

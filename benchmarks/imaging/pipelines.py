@@ -16,12 +16,12 @@ from loppestars_imaging.cover.treatment import FLOOR, Treatment
 from loppestars_imaging.detect.boxes import merge
 from loppestars_imaging.detect.search import FaceSearch, resize
 from loppestars_imaging.detect.yunet import YuNet
-from loppestars_imaging.engine.child import Server
+from loppestars_imaging.engine.process import Server
 from loppestars_imaging.faces import Face, faces_of
 from loppestars_imaging.options import Shape, Style
 from loppestars_imaging.pipeline import Anonymised, Anonymiser
 from loppestars_imaging.settings import ImagingSettings
-from loppestars_imaging.work.photo_job import task_of
+from loppestars_imaging.worker.photo_job import task_of
 
 _DEFACE_SCALE = 1.3
 _SIMPLE_SIDE, _SIMPLE_THRESHOLD, _SIMPLE_KERNEL = 640, 0.6, 31

@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.imaging.engines import TASK, cpu_seconds, peak_mib, twelve_megapixels
 from benchmarks.imaging.pipelines import worker_settings
 from loppestars_core.database.migrate import migrate, migration_engine
-from loppestars_imaging.engine.handle import Engine
+from loppestars_imaging.engine.pool import Engine
 from loppestars_local.ports import free_ports
 from loppestars_local.postgres import EmbeddedPostgres
 

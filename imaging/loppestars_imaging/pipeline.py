@@ -14,7 +14,9 @@ import cv2
 import numpy as np
 
 from loppestars_imaging.codecs import registry
+from loppestars_imaging.codecs.jpeg import damage_refused, profile_of, structure_of
 from loppestars_imaging.codecs.picture import to_bgr
+from loppestars_imaging.cover.blocks import cover_blocks
 from loppestars_imaging.cover.pixels import cover
 from loppestars_imaging.cover.treatment import Treatment, plan
 from loppestars_imaging.detect.base import Detector
@@ -23,15 +25,15 @@ from loppestars_imaging.detect.scales import ScalePlan
 from loppestars_imaging.detect.search import FaceSearch
 from loppestars_imaging.errors import UnreadablePhoto
 from loppestars_imaging.faces import Bgr, Face
-from loppestars_imaging.header import Format, Header, Limits
-from loppestars_imaging.jpeg.edit import can_turn, cover_blocks, turn_upright
-from loppestars_imaging.jpeg.library import LibjpegError, Library, load_library
-from loppestars_imaging.jpeg.photo import CoefficientPhoto
-from loppestars_imaging.jpeg.structs import DCTSIZE
-from loppestars_imaging.jpeg.structure import read_structure
+from loppestars_imaging.inspect import Format, Header, Limits
 from loppestars_imaging.options import Options
 from loppestars_imaging.orient.upright import right_way_up
 from loppestars_imaging.verify.second_pass import strengthen
+from loppestars_jpeg.errors import LibjpegGaveUp
+from loppestars_jpeg.library import Library, load_library
+from loppestars_jpeg.photo import CoefficientPhoto
+from loppestars_jpeg.structs import DCTSIZE
+from loppestars_jpeg.turning import can_turn, turn_upright
 
 _NEARLY = 0.92
 """A reduced picture this close to the wanted size is enlarged rather than decoded at the next, slower size."""
@@ -83,18 +85,18 @@ class Anonymiser:
 
     def _edit_blocks(self, library: Library, data: bytes, header: Header, options: Options) -> Anonymised | None:
         """Return None where the photo has to be decoded and encoded instead."""
-        structure = read_structure(data)
+        structure = structure_of(data)
         if not structure.editable or not can_turn(structure):
             return None
         try:
-            with CoefficientPhoto(library, data, structure) as photo:
+            with damage_refused(), CoefficientPhoto(library, data, structure) as photo:
                 small = photo.look(self._eighths(header, options))
                 picture = np.ascontiguousarray(header.turn.pixels(_as_bgr(small)))
                 faces, treatments = self._decide(picture, header.upright_size, options)
                 turn_upright(photo)
                 cover_blocks(photo, treatments)
-                result = photo.write()
-        except LibjpegError:
+                result = photo.write(profile_of(structure))
+        except LibjpegGaveUp:
             return None
         return Anonymised(result, Format.JPEG, *header.upright_size, faces, treatments, in_blocks=True)
 

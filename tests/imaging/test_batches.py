@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from loppestars_imaging.commands.batch import Outcome, work_through
-from loppestars_imaging.commands.selection import Work
+from loppestars_imaging.cli.batch import Outcome, work_through
+from loppestars_imaging.cli.selection import Work
 from loppestars_imaging.engine.messages import Task
 from loppestars_imaging.engine.settings import EngineSettings
 from loppestars_imaging.main import main
@@ -90,7 +90,7 @@ def copies(photo: Path, folder: Path, count: int) -> list[Work]:
 def engines_of(pid: int) -> list[int]:
     """The engines among the children of a process; a test process may have a database, too."""
     listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in listed if b"engine.child" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [int(child) for child in listed if b"engine.process" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def works(pid: int) -> bool:

@@ -96,12 +96,12 @@ def loaded(module: str, *libraries: str) -> list[str]:
 
 def test_a_worker_loads_no_image_library() -> None:
     """The parent of the engines decodes nothing, stays small, and starts quickly."""
-    assert loaded("loppestars_imaging.work.worker", "cv2", "numpy", "onnxruntime", "openvino", "PIL") == []
+    assert loaded("loppestars_imaging.worker.worker", "cv2", "numpy", "onnxruntime", "openvino", "PIL") == []
 
 
 def test_the_command_line_loads_no_database() -> None:
     """`blur`, `doctor` and `--help` do not wait for libraries that they never use."""
-    assert loaded("loppestars_imaging.command", "cv2", "numpy", "PIL", "sqlalchemy", "boto3", "procrastinate") == []
+    assert loaded("loppestars_imaging.cli.program", "cv2", "numpy", "PIL", "sqlalchemy", "boto3", "procrastinate") == []
 
 
 def test_control_c_before_anything_runs() -> None:
@@ -110,7 +110,7 @@ def test_control_c_before_anything_runs() -> None:
         "import os, signal, sys\n"
         "class Impatient:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'loppestars_imaging.commands.arguments': os.kill(os.getpid(), signal.SIGINT)\n"
+        "        if name == 'loppestars_imaging.cli.arguments': os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Impatient())\n"
         "from loppestars_imaging.main import main; main(['doctor'])"
     )

@@ -26,8 +26,8 @@ from loppestars_imaging.detect.weights import YUNET_S, Weights
 from loppestars_imaging.detect.yunet import YuNet
 from loppestars_imaging.errors import DetectionFailed, DetectorUnavailable, ImagingError
 from loppestars_imaging.faces import Bgr, Boxes, Face
-from loppestars_imaging.orientation import TURNS
 from loppestars_imaging.pipeline import Anonymiser
+from loppestars_jpeg.orientation import TURNS
 
 if TYPE_CHECKING:
     from loppestars_imaging.detect.base import Detector

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from pydantic import SecretStr
 
-from loppestars_imaging.engine.handle import Engine, EnginePool
 from loppestars_imaging.engine.messages import Task
+from loppestars_imaging.engine.pool import Engine, EnginePool
 from loppestars_imaging.errors import (
     DetectorUnavailable,
     EngineCrashed,

@@ -10,10 +10,10 @@ from pydantic import SecretStr
 from benchmarks.imaging.mutations import damaged
 from benchmarks.imaging.published import problems
 from loppestars_imaging.codecs import registry
-from loppestars_imaging.engine.handle import Engine
 from loppestars_imaging.engine.messages import Task
+from loppestars_imaging.engine.pool import Engine
 from loppestars_imaging.errors import EngineCrashed, ImagingError
-from loppestars_imaging.header import Limits
+from loppestars_imaging.inspect import Limits
 from loppestars_imaging.settings import ImagingSettings
 
 SEEDS = sorted((Path(__file__).parent / "seeds").iterdir())

@@ -8,15 +8,17 @@ import piexif
 import pytest
 from PIL import Image, ImageOps
 
+from loppestars_imaging.cover.blocks import cover_blocks
 from loppestars_imaging.cover.treatment import plan
 from loppestars_imaging.errors import UnreadablePhoto
 from loppestars_imaging.faces import Face
-from loppestars_imaging.jpeg import edit
-from loppestars_imaging.jpeg.library import LibjpegError, load_library
-from loppestars_imaging.jpeg.photo import CoefficientPhoto
-from loppestars_imaging.jpeg.structure import read_structure
 from loppestars_imaging.options import Options, Style
 from loppestars_imaging.pipeline import Anonymiser
+from loppestars_jpeg.errors import LibjpegGaveUp
+from loppestars_jpeg.library import load_library
+from loppestars_jpeg.photo import CoefficientPhoto
+from loppestars_jpeg.structure import read_structure
+from loppestars_jpeg.turning import turn_upright
 
 
 def pixels(data: bytes) -> np.ndarray:
@@ -42,8 +44,8 @@ def covered(data: bytes, faces: list[Face], style: Style = Style.MOSAIC) -> byte
     assert library is not None
     with CoefficientPhoto(library, data, read_structure(data)) as photo:
         photo.look(2)
-        edit.turn_upright(photo)
-        edit.cover_blocks(photo, plan(faces, Options(style=style)))
+        turn_upright(photo)
+        cover_blocks(photo, plan(faces, Options(style=style)))
         return photo.write()
 
 
@@ -124,7 +126,7 @@ class TestLibrary:
         data = noise(64, 64)
         broken = data.replace(b"\xff\xc4", b"\xff\xc9", 1)
         structure = read_structure(data)
-        with pytest.raises(LibjpegError), CoefficientPhoto(library, broken, structure) as photo:
+        with pytest.raises(LibjpegGaveUp), CoefficientPhoto(library, broken, structure) as photo:
             photo.look(8)
 
     def test_progressive_stays_progressive(self) -> None:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from loppestars_imaging.commands.selection import collect, overwritten
+from loppestars_imaging.cli.selection import collect, overwritten
 
 
 def made(folder: Path, *names: str) -> None:

@@ -13,8 +13,8 @@ from loppestars_imaging.detect.yunet import YuNet
 from loppestars_imaging.faces import Face
 from loppestars_imaging.options import Options, Orientations, Style
 from loppestars_imaging.orient.upright import View, right_way_up
-from loppestars_imaging.orientation import TURNS, UPRIGHT
 from loppestars_imaging.pipeline import Anonymiser
+from loppestars_jpeg.orientation import TURNS, UPRIGHT
 
 GROUP = "dlib/2008_002506.jpg"
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from structlog.testing import CapturingLogger
 
 from loppestars_imaging.settings import ImagingSettings
-from loppestars_imaging.work.worker import Worker
+from loppestars_imaging.worker.worker import Worker
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.005, 0.02, 0.1])
@@ -75,7 +75,7 @@ async def test_storage_that_cannot_be_used_is_said_at_start(
 ) -> None:
     """Not by the first photo, minutes later; the worker waits for photos meanwhile."""
     said = CapturingLogger()
-    monkeypatch.setattr("loppestars_imaging.work.worker.log", said)
+    monkeypatch.setattr("loppestars_imaging.worker.worker.log", said)
     (tmp_path / "storage").write_text("a file where the folder should be")
     settings = ImagingSettings(database_url=SecretStr(database_url), storage_dir=str(tmp_path / "storage"))
     worker = Worker(settings)

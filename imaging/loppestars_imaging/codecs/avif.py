@@ -3,7 +3,7 @@
 from loppestars_imaging.codecs import pillow
 from loppestars_imaging.codecs.picture import Picture
 from loppestars_imaging.errors import UnsupportedFormat
-from loppestars_imaging.header import Format, Header
+from loppestars_imaging.inspect import Format, Header
 
 
 def inspect(data: bytes) -> Header:

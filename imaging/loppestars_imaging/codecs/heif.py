@@ -11,7 +11,7 @@ import pillow_heif
 from loppestars_imaging.codecs import pillow
 from loppestars_imaging.codecs.picture import Picture
 from loppestars_imaging.errors import UnreadablePhoto
-from loppestars_imaging.header import Format, Header
+from loppestars_imaging.inspect import Format, Header
 
 pillow_heif.options.THUMBNAILS = False
 pillow_heif.options.DEPTH_IMAGES = False

@@ -6,29 +6,52 @@ second frames (MPO), thumbnails and trailers are gone.
 """
 
 import contextlib
+from collections.abc import Iterator
 
 from loppestars_imaging.codecs import pillow
+from loppestars_imaging.codecs.colour_profile import sane_profile
 from loppestars_imaging.codecs.picture import Picture
 from loppestars_imaging.errors import UnreadablePhoto
-from loppestars_imaging.header import Format, Header
-from loppestars_imaging.jpeg.library import LibjpegError, load_library
-from loppestars_imaging.jpeg.photo import CoefficientPhoto
-from loppestars_imaging.jpeg.structure import JpegStructure, read_structure
+from loppestars_imaging.inspect import Format, Header
+from loppestars_jpeg.errors import JpegDamaged, LibjpegGaveUp
+from loppestars_jpeg.library import load_library
+from loppestars_jpeg.photo import CoefficientPhoto
+from loppestars_jpeg.structure import JpegStructure, read_structure
 
 _DEFAULT_QUALITY = 92
 _SAMPLINGS = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0"}
 _BASELINE_MAX = 255
 
 
+@contextlib.contextmanager
+def damage_refused() -> Iterator[None]:
+    """Raise UnreadablePhoto for a JPEG that is damaged."""
+    try:
+        yield
+    except JpegDamaged as error:
+        raise UnreadablePhoto(str(error)) from error
+
+
+def structure_of(data: bytes) -> JpegStructure:
+    """Return what the markers say, or raise UnreadablePhoto."""
+    with damage_refused():
+        return read_structure(data)
+
+
+def profile_of(structure: JpegStructure) -> bytes | None:
+    """Return the colour profile that the result gets."""
+    return sane_profile(structure.icc) if structure.icc else None
+
+
 def inspect(data: bytes) -> Header:
     """Read size and orientation from the markers."""
-    structure = read_structure(data)
+    structure = structure_of(data)
     return Header(Format.JPEG, structure.width, structure.height, structure.turn)
 
 
 def decode(data: bytes, header: Header) -> Picture:
     """Decode the first frame upright; raise UnreadablePhoto for truncated data."""
-    structure = read_structure(data)
+    structure = structure_of(data)
     _refuse_damage(data, structure)
     with pillow.readable():
         image = pillow.open_image(data, "JPEG")
@@ -41,7 +64,7 @@ def decode(data: bytes, header: Header) -> Picture:
         tables = {key: _transposed(values) for key, values in tables.items()}
     picture = Picture(
         pixels,
-        structure.icc,
+        profile_of(structure),
         cmyk=cmyk,
         jpeg_tables=tables,
         jpeg_sampling=_sampling(structure, transposed=header.turn.transpose),
@@ -67,7 +90,7 @@ def _refuse_damage(data: bytes, structure: JpegStructure) -> None:
     if library is None:
         _refuse_warnings(data)
         return
-    with contextlib.suppress(LibjpegError), CoefficientPhoto(library, data, structure) as photo:
+    with damage_refused(), contextlib.suppress(LibjpegGaveUp), CoefficientPhoto(library, data, structure) as photo:
         photo.look(2)
 
 

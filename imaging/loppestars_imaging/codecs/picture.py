@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from loppestars_imaging.faces import Bgr, Pixels
-from loppestars_imaging.orientation import Turn
+from loppestars_jpeg.orientation import Turn
 
 _STRIP_PIXELS = 1_000_000
 

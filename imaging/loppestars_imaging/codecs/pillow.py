@@ -13,7 +13,7 @@ from loppestars_imaging.codecs.colour_profile import sane_profile
 from loppestars_imaging.codecs.picture import Picture
 from loppestars_imaging.errors import ImagingError, UnreadablePhoto
 from loppestars_imaging.faces import Pixels
-from loppestars_imaging.orientation import Turn, turn_of
+from loppestars_jpeg.orientation import Turn, turn_of
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked from the header, and names both numbers
 _ORIENTATION_TAG = 0x0112

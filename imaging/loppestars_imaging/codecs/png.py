@@ -11,7 +11,7 @@ from loppestars_imaging.codecs import pillow
 from loppestars_imaging.codecs.picture import Picture, swap_colours
 from loppestars_imaging.errors import UnreadablePhoto, UnsupportedFormat
 from loppestars_imaging.faces import Pixels
-from loppestars_imaging.header import MAX_SIDE, Format, Header
+from loppestars_imaging.inspect import MAX_SIDE, Format, Header
 
 # Photo editors write more text into a chunk than Pillow's 1 MiB, which it calls damage; memory is bounded anyway.
 PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from loppestars_imaging.codecs import avif, heif, jpeg, png, webp
 from loppestars_imaging.codecs.picture import Picture
-from loppestars_imaging.header import Format, Header, Limits, check_dimensions, check_size, sniff
+from loppestars_imaging.inspect import Format, Header, Limits, check_dimensions, check_size, sniff
 
 
 @dataclass(frozen=True, slots=True)

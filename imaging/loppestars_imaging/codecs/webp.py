@@ -14,8 +14,8 @@ from loppestars_imaging.codecs import pillow
 from loppestars_imaging.codecs.colour_profile import sane_profile
 from loppestars_imaging.codecs.picture import Picture, swap_colours
 from loppestars_imaging.errors import UnreadablePhoto, UnsupportedFormat
-from loppestars_imaging.header import Format, Header
-from loppestars_imaging.orientation import Turn
+from loppestars_imaging.inspect import Format, Header
+from loppestars_jpeg.orientation import Turn
 
 _ANIMATION = 0x02
 _QUALITY = 90

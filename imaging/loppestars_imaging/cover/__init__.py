@@ -1,1 +1,1 @@
-"""Covers faces in pixels; jpeg/edit.py does the same in DCT blocks."""
+"""Covers faces: `pixels` in decoded pixels, `blocks` in the DCT blocks of a JPEG."""

@@ -1,6 +1,6 @@
 """Decides how a face is made unrecognisable: which area, how coarse, in which style.
 
-Pure arithmetic on boxes; cover/ applies it to pixels, jpeg/edit.py to DCT blocks. What hides a face and what does
+Pure arithmetic on boxes; cover/ applies it to pixels and to DCT blocks. What hides a face and what does
 not was measured (docs/imaging.md): cells sized by the face do, fixed kernels and plain Gaussians do not.
 """
 

@@ -7,7 +7,7 @@ from loppestars_imaging.detect.boxes import NO_BOXES, merge, scaled
 from loppestars_imaging.detect.levels import Levels
 from loppestars_imaging.detect.scales import ScalePlan, Tile, crowd_side, sides, tiles
 from loppestars_imaging.faces import Bgr, Boxes, Face, faces_of
-from loppestars_imaging.orientation import TURNS
+from loppestars_jpeg.orientation import TURNS
 
 _SEAM = 3.0  # a box this near to an inner tile border is cut by it; the next tile or the coarser scale has it whole
 

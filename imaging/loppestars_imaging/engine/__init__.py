@@ -1,4 +1,4 @@
 """Engines: processes that hold one photo at a time, so that a photo that breaks one breaks nothing else.
 
-`child` is the process, `messages` is what goes over its pipes, `handle` is its parent's side.
+`process` is the engine itself, `messages` is what goes over its pipes, `pool` is its parent's side.
 """

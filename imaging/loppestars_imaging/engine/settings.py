@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from loppestars_imaging.header import MEGA, MIB, Limits
+from loppestars_imaging.inspect import MEGA, MIB, Limits
 from loppestars_imaging.options import Orientations, Style
 
 

@@ -16,7 +16,7 @@ from loppestars_imaging.detect.levels import Levels
 from loppestars_imaging.detect.search import FaceSearch
 from loppestars_imaging.faces import Bgr, Face
 from loppestars_imaging.options import Options, Orientations
-from loppestars_imaging.orientation import TURNS, UPRIGHT, Turn
+from loppestars_jpeg.orientation import TURNS, UPRIGHT, Turn
 
 _CLEAR = 0.92
 """A photo with a face of this score is the right way up: turned photos stay below it."""

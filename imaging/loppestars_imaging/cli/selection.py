@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loppestars_imaging.header import Format
+from loppestars_imaging.inspect import Format
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".heic", ".heif"})
 """Which files of a folder are taken for photos; a file named on the command line is always tried."""

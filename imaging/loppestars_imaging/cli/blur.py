@@ -10,17 +10,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.kit.logging import configure_logging
-from loppestars_imaging.commands.batch import Outcome, explained, work_through, write_whole
-from loppestars_imaging.commands.interrupts import run_interruptible
-from loppestars_imaging.commands.preview import MOST_PAIRS, draw_apart
-from loppestars_imaging.commands.selection import Selection, Work, collect, overwritten
-from loppestars_imaging.commands.streams import tell
-from loppestars_imaging.commands.usage import wrong_inputs, wrong_places
+from loppestars_imaging.cli.batch import Outcome, explained, work_through, write_whole
+from loppestars_imaging.cli.interrupts import run_interruptible
+from loppestars_imaging.cli.preview import MOST_PAIRS, draw_apart
+from loppestars_imaging.cli.selection import Selection, Work, collect, overwritten
+from loppestars_imaging.cli.streams import tell
+from loppestars_imaging.cli.usage import wrong_inputs, wrong_places
 from loppestars_imaging.detect.weights import YUNET_S
 from loppestars_imaging.engine.messages import Task
 from loppestars_imaging.engine.settings import EngineSettings
 from loppestars_imaging.errors import DetectorUnavailable, ImagingError
-from loppestars_imaging.header import MEGA, MIB
+from loppestars_imaging.inspect import MEGA, MIB
 
 _BASE_MIB, _MIB_PER_MEGAPIXEL = 256, 40
 """What an engine may take unless told: enough for the most expensive format, a WebP with alpha."""

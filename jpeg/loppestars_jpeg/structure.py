@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from loppestars_imaging.codecs.colour_profile import sane_profile
-from loppestars_imaging.errors import UnreadablePhoto
-from loppestars_imaging.orientation import Turn, turn_of
+from loppestars_jpeg.errors import JpegDamaged
+from loppestars_jpeg.orientation import Turn, turn_of
 
 _ICC_MARK = b"ICC_PROFILE\0"
 _EXIF_MARK = b"Exif\0\0"
@@ -69,24 +68,24 @@ class _Found:
     def icc_profile(self) -> bytes | None:
         if not self.icc or set(self.icc) != set(range(1, self.icc_total + 1)):
             return None
-        return sane_profile(b"".join(self.icc[number] for number in sorted(self.icc)))
+        return b"".join(self.icc[number] for number in sorted(self.icc))
 
 
 def read_structure(data: bytes) -> JpegStructure:
-    """Parse the markers of `data`, which starts with FF D8; raise UnreadablePhoto."""
+    """Parse the markers of `data`, which starts with FF D8; raise JpegDamaged."""
     found = _walk(data)
     if found.frame is None:
-        raise UnreadablePhoto("the JPEG has no frame header")
+        raise JpegDamaged("the JPEG has no frame header")
     marker, body = found.frame
     if len(body) < 6:  # noqa: PLR2004 - precision, height, width, number of components
-        raise UnreadablePhoto("the JPEG frame header is cut short")
+        raise JpegDamaged("the JPEG frame header is cut short")
     precision, height, width, count = struct.unpack(">BHHB", body[:6])
     parts = body[6 : 6 + 3 * count]
     sampling = tuple(Sampling(parts[i + 1] >> 4, parts[i + 1] & 15) for i in range(0, len(parts) - 2, 3))
     if width == 0 or height == 0 or count == 0 or len(sampling) != count:
-        raise UnreadablePhoto("the JPEG frame header has no size")
+        raise JpegDamaged("the JPEG frame header has no size")
     if any(not (1 <= s.horizontal <= 4 and 1 <= s.vertical <= 4) for s in sampling):  # noqa: PLR2004 - T.81 B.2.2
-        raise UnreadablePhoto("the JPEG frame header has a sampling factor out of range")
+        raise JpegDamaged("the JPEG frame header has a sampling factor out of range")
     return JpegStructure(
         width, height, marker, precision, sampling, _turn(found.exif), found.icc_profile(), adobe=found.adobe
     )
@@ -98,30 +97,30 @@ def _walk(data: bytes) -> _Found:
     for _ in range(_MOST_MARKERS):
         match = _MARKER.search(data, position)
         if match is None:
-            raise UnreadablePhoto("the JPEG ends before its image data")
+            raise JpegDamaged("the JPEG ends before its image data")
         marker, position = match[0][1], match.start()
         if marker in _STANDALONE:
             position += 2
             continue
         if marker in {0xD8, 0xD9}:
-            raise UnreadablePhoto("the JPEG ends before its image data")
+            raise JpegDamaged("the JPEG ends before its image data")
         if marker == 0xDA:  # noqa: PLR2004 - start of scan
             return found
         if position + 4 > len(data):
-            raise UnreadablePhoto("the JPEG ends within a header")
+            raise JpegDamaged("the JPEG ends within a header")
         (length,) = struct.unpack_from(">H", data, position + 2)
         body = data[position + 4 : position + 2 + length]
         if length < 2 or len(body) != length - 2:  # noqa: PLR2004 - the length counts itself
-            raise UnreadablePhoto("the JPEG ends within a header")
+            raise JpegDamaged("the JPEG ends within a header")
         _note(found, marker, body)
         position += 2 + length
-    raise UnreadablePhoto("the JPEG has too many segments before its image data")
+    raise JpegDamaged("the JPEG has too many segments before its image data")
 
 
 def _note(found: _Found, marker: int, body: bytes) -> None:
     if marker in _START_OF_FRAME:
         if found.frame is not None:
-            raise UnreadablePhoto("the JPEG has two frame headers")
+            raise JpegDamaged("the JPEG has two frame headers")
         found.frame = (marker, body)
     elif marker == 0xE1 and body.startswith(_EXIF_MARK) and found.exif is None:  # noqa: PLR2004 - APP1
         found.exif = body

@@ -15,7 +15,7 @@ from loppestars_imaging.errors import (
     UnreadablePhoto,
     UnsupportedFormat,
 )
-from loppestars_imaging.orientation import UPRIGHT, Turn
+from loppestars_jpeg.orientation import UPRIGHT, Turn
 
 MEGA = 1_000_000
 MIB = 1024 * 1024

@@ -16,7 +16,7 @@ MOST_PAIRS = 40
 def draw_apart(pairs: list[tuple[Path, Path]], target: Path, memory_mib: int) -> bool:
     """Draw up to MOST_PAIRS (before, after) pairs of files into a JPEG; return whether it could be done."""
     wish = {"pairs": [(str(before), str(after)) for before, after in pairs[:MOST_PAIRS]], "target": str(target)}
-    command = [sys.executable, "-m", "loppestars_imaging.commands.contact_sheet", str(memory_mib)]
+    command = [sys.executable, "-m", "loppestars_imaging.cli.before_after", str(memory_mib)]
     try:
         # Every argument is ours, and no shell is in between.
         subprocess.run(  # noqa: S603

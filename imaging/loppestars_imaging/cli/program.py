@@ -10,8 +10,8 @@ import structlog
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.kit.logging import configure_logging, redact_text
 from loppestars_core.kit.settings import describe, load_settings
-from loppestars_imaging.commands.arguments import add_blur, whole
-from loppestars_imaging.commands.streams import open_missing_streams
+from loppestars_imaging.cli.arguments import add_blur, whole
+from loppestars_imaging.cli.streams import open_missing_streams
 from loppestars_imaging.settings import ImagingSettings
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ def run_command(arguments: list[str] | None = None) -> None:
 
 
 def _work(options: argparse.Namespace) -> int:
-    from loppestars_imaging.work.start import start  # noqa: PLC0415 - other commands need no engines
+    from loppestars_imaging.worker.start import start  # noqa: PLC0415 - other commands need no engines
 
     settings = load_settings(ImagingSettings)
     if options.processes is not None:
@@ -100,7 +100,7 @@ def _add_commands_without_queue(commands: Any) -> None:  # noqa: ANN401 - argpar
 
 
 def _blur(options: argparse.Namespace) -> int:
-    from loppestars_imaging.commands.blur import run  # noqa: PLC0415 - workers load no image libraries
+    from loppestars_imaging.cli.blur import run  # noqa: PLC0415 - workers load no image libraries
 
     try:
         return run(options)
@@ -109,6 +109,6 @@ def _blur(options: argparse.Namespace) -> int:
 
 
 def _doctor(_options: argparse.Namespace) -> int:
-    from loppestars_imaging.commands.doctor import run  # noqa: PLC0415 - workers load no image libraries
+    from loppestars_imaging.cli.doctor import run  # noqa: PLC0415 - workers load no image libraries
 
     return run()

@@ -1,4 +1,4 @@
-"""Covers faces in the DCT blocks of a JPEG, and turns the photo upright there.
+"""Covers faces in the DCT blocks of a JPEG.
 
 A covered block keeps only what its cell's average needs; every other block keeps its coefficients, so its pixels stay
 bit-exact. Decoders interpolate subsampled chroma, so a changed chroma block also shows in the first pixel next to it.
@@ -15,11 +15,9 @@ import numpy.typing as npt
 from loppestars_imaging.cover.cells import Mask, Window, cell_means, touched
 from loppestars_imaging.cover.pixels import spread
 from loppestars_imaging.cover.treatment import Treatment
-from loppestars_imaging.jpeg.photo import CoefficientPhoto, Coefficients, Plane
-from loppestars_imaging.jpeg.structs import DCTSIZE
-from loppestars_imaging.jpeg.structure import JpegStructure
 from loppestars_imaging.options import Style
-from loppestars_imaging.orientation import UPRIGHT
+from loppestars_jpeg.photo import CoefficientPhoto, Coefficients, Plane
+from loppestars_jpeg.structs import DCTSIZE
 
 _BLOCK = np.dtype((np.void, DCTSIZE * DCTSIZE * 2))
 _TINY_BLOCKS = 2
@@ -38,37 +36,6 @@ class _Layer:
     @property
     def subsampled(self) -> bool:
         return self.block_width > DCTSIZE or self.block_height > DCTSIZE
-
-
-def can_turn(structure: JpegStructure) -> bool:
-    """Tell whether the photo can be turned upright without loss: mirrored axes must hold whole blocks only."""
-    turn = structure.turn
-    block_width = DCTSIZE * max(s.horizontal for s in structure.sampling)
-    block_height = DCTSIZE * max(s.vertical for s in structure.sampling)
-    mirrors_width = turn.mirror_y if turn.transpose else turn.mirror_x
-    mirrors_height = turn.mirror_x if turn.transpose else turn.mirror_y
-    return not (mirrors_width and structure.width % block_width) and not (
-        mirrors_height and structure.height % block_height
-    )
-
-
-def turn_upright(photo: CoefficientPhoto) -> None:
-    """Fill the photo's target planes with its turned source planes."""
-    turn = photo.structure.turn
-    if turn == UPRIGHT:
-        return
-    signs = np.ones((DCTSIZE, DCTSIZE), np.int16)
-    # Mirroring negates the basis functions that are odd along that axis.
-    if turn.mirror_x:
-        signs[:, 1::2] *= -1
-    if turn.mirror_y:
-        signs[1::2, :] *= -1
-    for source, target in zip(photo.sources, photo.targets, strict=True):
-        blocks = source.blocks.reshape(source.rows, source.columns, DCTSIZE, DCTSIZE)
-        if turn.transpose:
-            blocks = blocks.transpose(1, 0, 3, 2)
-        blocks = blocks[:: -1 if turn.mirror_y else 1, :: -1 if turn.mirror_x else 1]
-        np.multiply(blocks, signs, out=target.blocks.reshape(target.rows, target.columns, DCTSIZE, DCTSIZE))
 
 
 def cover_blocks(photo: CoefficientPhoto, treatments: list[Treatment]) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from loppestars_imaging.commands.selection import Work, result_path
-from loppestars_imaging.engine.handle import Engine, Result
+from loppestars_imaging.cli.selection import Work, result_path
 from loppestars_imaging.engine.messages import Task
+from loppestars_imaging.engine.pool import Engine, Result
 from loppestars_imaging.engine.settings import EngineSettings
 from loppestars_imaging.errors import EngineCrashed, ImagingError, TooManyBytes
-from loppestars_imaging.header import CONTENT_TYPES
+from loppestars_imaging.inspect import CONTENT_TYPES
 
 _FORMATS = {content_type: kind for kind, content_type in CONTENT_TYPES.items()}
 _TRIES = 2

@@ -15,10 +15,10 @@ from collections.abc import Callable
 
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.kit.logging import configure_logging
-from loppestars_imaging.commands.arguments import available_cores
+from loppestars_imaging.cli.arguments import available_cores
 from loppestars_imaging.detect.weights import YUNET_S
-from loppestars_imaging.engine.handle import Engine
 from loppestars_imaging.engine.messages import Task
+from loppestars_imaging.engine.pool import Engine
 from loppestars_imaging.engine.settings import EngineSettings
 from loppestars_imaging.errors import ImagingError
 
@@ -119,14 +119,14 @@ def _why(runtime: str) -> str:
 
 
 def _libjpeg() -> str:
-    from loppestars_imaging.jpeg.library import load_library  # noqa: PLC0415
+    from loppestars_jpeg.library import load_library  # noqa: PLC0415
 
     library = load_library()
     return "not found: install pillow from its wheel, or Debian's libjpeg62-turbo" if library is None else library.path
 
 
 def _path() -> str:
-    from loppestars_imaging.jpeg.library import load_library  # noqa: PLC0415
+    from loppestars_jpeg.library import load_library  # noqa: PLC0415
 
     if load_library() is None:
         return "slow: JPEGs are decoded and encoded"

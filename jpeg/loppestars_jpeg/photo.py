@@ -11,11 +11,11 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from loppestars_imaging.errors import UnreadablePhoto
-from loppestars_imaging.jpeg import structs
-from loppestars_imaging.jpeg.damage import Severity, judge
-from loppestars_imaging.jpeg.library import Guard, LibjpegError, Library
-from loppestars_imaging.jpeg.structure import JpegStructure
+from loppestars_jpeg import structs
+from loppestars_jpeg.damage import Severity, judge
+from loppestars_jpeg.errors import JpegDamaged, LibjpegGaveUp
+from loppestars_jpeg.library import Guard, Library
+from loppestars_jpeg.structure import JpegStructure
 
 _REACHED_EOI = 2
 _MAX_SCANS = 200  # a progressive photo has about ten; more is a way to burn time
@@ -47,7 +47,7 @@ class Plane:
         first = rows[0]
         if any(row != first + index * size for index, row in enumerate(rows)):
             # libjpeg-turbo allocates an array at once; another library may not, and then we decode instead.
-            raise LibjpegError("the coefficients are not in one piece")
+            raise LibjpegGaveUp("the coefficients are not in one piece")
         buffer = (c.c_int16 * (self.rows * self.columns * 64)).from_address(first)
         self.blocks: Coefficients = np.ctypeslib.as_array(buffer).reshape(self.rows, self.columns, 64)
 
@@ -58,7 +58,7 @@ def _row_address(decoder: structs.Decompress, array: int, row: int) -> int:
 
 
 class CoefficientPhoto:
-    """A JPEG opened for editing; use as a context manager. Raises UnreadablePhoto and LibjpegError."""
+    """A JPEG opened for editing; use as a context manager. Raises JpegDamaged and LibjpegGaveUp."""
 
     def __init__(self, library: Library, data: bytes, structure: JpegStructure) -> None:
         self.structure = structure
@@ -85,7 +85,7 @@ class CoefficientPhoto:
 
     @property
     def sources(self) -> list[Plane]:
-        """The planes as stored; raise LibjpegError where their memory is not in one piece."""
+        """The planes as stored; raise LibjpegGaveUp where their memory is not in one piece."""
         return self._planes(self._sources, self.components)
 
     @property
@@ -112,9 +112,9 @@ class CoefficientPhoto:
             raise ValueError("eighths is 2 to 8")
         return self._guard.run(lambda: self._read(eighths))
 
-    def write(self) -> bytes:
-        """Return the photo with its blocks as they are now, without metadata but for the ICC profile."""
-        return self._guard.run(self._write)
+    def write(self, icc: bytes | None = None) -> bytes:
+        """Return the photo with its blocks as they are now, and no metadata except this colour profile."""
+        return self._guard.run(lambda: self._write(icc or b""))
 
     def _open(self) -> None:
         lib, handle = self._library, c.byref(self.decoder)
@@ -123,7 +123,7 @@ class CoefficientPhoto:
         lib.read_header(handle, 1)
         found = (self.decoder.image_width, self.decoder.image_height)
         if found != (self.structure.width, self.structure.height):
-            raise UnreadablePhoto("its headers contradict each other")
+            raise JpegDamaged("its headers contradict each other")
         if self.structure.turn.transpose or self.structure.turn.mirror_x or self.structure.turn.mirror_y:
             self._targets = [self._request(part) for part in self.components]
 
@@ -145,7 +145,7 @@ class CoefficientPhoto:
         lib.start_decompress(handle)
         while lib.consume_input(handle) != _REACHED_EOI:
             if decoder.input_scan_number > _MAX_SCANS:
-                raise UnreadablePhoto(f"it has more than {_MAX_SCANS} scans")
+                raise JpegDamaged(f"it has more than {_MAX_SCANS} scans")
         self._refuse_damage()
         lib.start_output(handle, decoder.input_scan_number)
         pixels = np.empty((decoder.output_height, decoder.output_width, decoder.output_components), np.uint8)
@@ -164,11 +164,11 @@ class CoefficientPhoto:
         # libjpeg latches a component's table when its first scan begins: without one, the component never came.
         incomplete = any(not part.quant_table for part in self.components)
         if Severity.DAMAGED in judged or incomplete:
-            raise UnreadablePhoto("it is truncated or damaged")
+            raise JpegDamaged("it is truncated or damaged")
         if Severity.ODD in judged:
-            raise LibjpegError(judged[Severity.ODD])
+            raise LibjpegGaveUp(judged[Severity.ODD])
 
-    def _write(self) -> bytes:
+    def _write(self, icc: bytes) -> bytes:
         lib, encoder = self._library, structs.Compress()
         handle = c.byref(encoder)
         encoder.err = c.pointer(self._guard.manager)
@@ -185,15 +185,14 @@ class CoefficientPhoto:
             planes = self._targets or self._sources
             arrays = (c.c_void_p * len(planes))(*planes)  # libjpeg reads from it until jpeg_finish_compress
             lib.write_coefficients(handle, arrays)
-            self._write_icc(handle)
+            self._write_icc(handle, icc)
             lib.finish_compress(handle)
             return c.string_at(buffer, size.value)
         finally:
             lib.destroy_compress(handle)
             lib.free(buffer)
 
-    def _write_icc(self, handle: object) -> None:
-        icc = self.structure.icc or b""
+    def _write_icc(self, handle: object, icc: bytes) -> None:
         chunks = [icc[at : at + _ICC_CHUNK] for at in range(0, len(icc), _ICC_CHUNK)]
         for number, chunk in enumerate(chunks, start=1):
             body = b"ICC_PROFILE\0" + bytes((number, len(chunks))) + chunk
@@ -221,6 +220,3 @@ def _transpose_parameters(encoder: structs.Compress) -> None:
         if table:
             values = np.ctypeslib.as_array(table.contents.quantval).reshape(8, 8)
             values[:] = values.T.copy()
-
-
-__all__ = ["CoefficientPhoto", "Coefficients", "LibjpegError", "Plane"]

@@ -72,7 +72,7 @@ class Engine:
         self._photos = 0
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "loppestars_imaging.engine.child"),
+                *(sys.executable, "-m", "loppestars_imaging.engine.process"),
                 *("--max-pixels", str(settings.max_pixels), "--max-bytes", str(settings.max_bytes)),
                 *("--memory-mib", str(settings.engine_memory_mib)),
                 *("--style", settings.anonymise_style, "--min-confidence", str(settings.min_confidence)),

@@ -1,4 +1,4 @@
-"""The process that holds a photo: `python -m loppestars_imaging.engine.child`, started by `handle`.
+"""The process that holds a photo: `python -m loppestars_imaging.engine.process`, started by `pool`.
 
 It reads tasks from stdin and answers on stdout until stdin closes. Its memory is bounded by the kernel; what breaks
 it ends this process and nothing else.
@@ -21,10 +21,10 @@ from loppestars_imaging.detect.yunet import YuNet
 from loppestars_imaging.engine.confinement import bind_to_parent, bound_memory
 from loppestars_imaging.engine.messages import NO_DETECTOR, Answer, Task, pack, read_task, rounded
 from loppestars_imaging.errors import ImagingError, NotProcessed
-from loppestars_imaging.header import CONTENT_TYPES, Limits
-from loppestars_imaging.jpeg.library import abandoned_calls
+from loppestars_imaging.inspect import CONTENT_TYPES, Limits
 from loppestars_imaging.options import Options, Orientations, Shape, Style
 from loppestars_imaging.pipeline import Anonymised, Anonymiser
+from loppestars_jpeg.library import abandoned_calls
 
 _IDLE_SECONDS = 1.0
 _NO_MEMORY = -4  # cv::Error::StsNoMem

@@ -24,8 +24,8 @@ from loppestars_core.photos import (
 from loppestars_core.photos.ephemeral import ephemeral_result_key
 from loppestars_core.photos.models import PhotoSubject
 from loppestars_core.storage import ObjectNotFound, ObjectTooLarge, Storage, StorageError
-from loppestars_imaging.engine.handle import EnginePool, Result
 from loppestars_imaging.engine.messages import Task
+from loppestars_imaging.engine.pool import EnginePool, Result
 from loppestars_imaging.errors import (
     DetectorUnavailable,
     EngineCrashed,

@@ -2,11 +2,11 @@
 
 The wheel of Pillow carries libjpeg-turbo as a shared library, so it is present wherever this package is; Debian's
 `libjpeg62-turbo` is the second choice. Where neither can be used, `load_library` returns None and photos are decoded
-and encoded instead (see codecs/jpeg.py).
+and encoded instead.
 
 libjpeg reports a fatal error through a callback that must not return (C programs leave it by longjmp, which Python
 cannot). Every call is therefore made on a thread of its own: when the callback runs, that thread is parked for ever and
-`LibjpegError` is raised in the caller. The memory of such a photo is lost until the process is recycled, which the
+`LibjpegGaveUp` is raised in the caller. The memory of such a photo is lost until the process is recycled, which the
 engine does after any error.
 """
 
@@ -19,14 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from loppestars_imaging.jpeg import structs
+from loppestars_jpeg import structs
+from loppestars_jpeg.errors import LibjpegGaveUp
 
 Result = TypeVar("Result")
 _MOST_WARNINGS = 100
-
-
-class LibjpegError(Exception):
-    """libjpeg gave up on a photo; the message is its own."""
 
 
 class Library:
@@ -68,7 +65,7 @@ def _declare(lib: c.CDLL, name: str, result: object, *arguments: object) -> Call
 
 
 class Guard:
-    """Error manager of one photo; runs calls so that a fatal error becomes `LibjpegError`."""
+    """Error manager of one photo; runs calls so that a fatal error becomes `LibjpegGaveUp`."""
 
     def __init__(self, library: Library) -> None:
         self.manager = structs.ErrorManager()
@@ -85,7 +82,7 @@ class Guard:
         self.abandoned = False
 
     def run(self, step: Callable[[], Result]) -> Result:
-        """Run `step` on its own thread; raise LibjpegError when libjpeg does not come back from it."""
+        """Run `step` on its own thread; raise LibjpegGaveUp when libjpeg does not come back from it."""
         outcome: list[Result] = []
         failure: list[BaseException] = []
 
@@ -102,7 +99,7 @@ class Guard:
         if failure:
             raise failure[0]
         if self.abandoned:
-            raise LibjpegError(self._message)
+            raise LibjpegGaveUp(self._message)
         return outcome[0]
 
     def _give_up(self, handle: int) -> None:
@@ -143,7 +140,7 @@ def load_library() -> Library | None:
         try:
             library = Library(path)
             _check(library)
-        except (OSError, AttributeError, LibjpegError):
+        except (OSError, AttributeError, LibjpegGaveUp):
             continue
         return library
     return None
@@ -159,7 +156,7 @@ def _bundled_with_pillow() -> list[str]:
 
 
 def _check(library: Library) -> None:
-    """Raise LibjpegError when the library's structures differ from ours."""
+    """Raise LibjpegGaveUp when the library's structures differ from ours."""
     guard = Guard(library)
     handle = structs.Decompress()
     handle.err = c.pointer(guard.manager)

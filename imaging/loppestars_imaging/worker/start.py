@@ -6,7 +6,7 @@ import signal
 from collections.abc import Awaitable, Callable
 
 from loppestars_core.contract.exit_codes import ExitCode
-from loppestars_imaging.engine.handle import EnginePool
+from loppestars_imaging.engine.pool import EnginePool
 from loppestars_imaging.settings import ImagingSettings
 
 
@@ -31,7 +31,7 @@ def _load() -> Callable[[ImagingSettings, EnginePool, asyncio.Event], Awaitable[
     """Import what takes a second; engines are other processes, and start meanwhile."""
     gc.disable()  # modules stay: looking for garbage among them takes a tenth of the time, and finds none
     try:
-        from loppestars_imaging.work.worker import work  # noqa: PLC0415 - see above
+        from loppestars_imaging.worker.worker import work  # noqa: PLC0415 - see above
     finally:
         gc.freeze()
         gc.enable()

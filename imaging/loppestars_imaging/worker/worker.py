@@ -30,11 +30,11 @@ from loppestars_core.queue.app import (
 )
 from loppestars_core.queue.photo_jobs import PHOTO_QUEUE, PROCESS_PHOTO, read_queue_state
 from loppestars_core.storage import Storage, StorageError, open_storage
-from loppestars_imaging.engine.handle import EnginePool
+from loppestars_imaging.engine.pool import EnginePool
 from loppestars_imaging.errors import ImagingError
 from loppestars_imaging.metrics import PHOTOS, QUEUE_JOBS, QUEUE_OLDEST, QUEUE_WORKERS, RECOVERED, STORED_BYTES
 from loppestars_imaging.settings import ImagingSettings
-from loppestars_imaging.work.photo_job import PhotoWork, TryAgain
+from loppestars_imaging.worker.photo_job import PhotoWork, TryAgain
 
 log = structlog.get_logger(__name__)
 
