@@ -3,12 +3,10 @@
 import argparse
 import sys
 import uuid
-from datetime import date
 
 from loppestars_core.crawls.models import CrawlTrigger
 from loppestars_core.kit.logging import configure_logging
 from loppestars_core.kit.settings import describe, load_settings
-from loppestars_crawler.sample_site.server import serve
 from loppestars_crawler.settings import CrawlerSettings
 
 _MOST_MARKETS = 1_000_000
@@ -25,8 +23,6 @@ _EXIT_CODES = """exit codes:
 def main() -> None:
     """Run the command that the command line names, and exit with its code."""
     arguments = _parser().parse_args()
-    if arguments.command == "sample-site":
-        sys.exit(serve(arguments.port, arguments.today, arguments.host))
     sys.exit(_crawl(arguments))
 
 
@@ -59,7 +55,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="loppestars-crawler", description="Crawls the Danish market sites.")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_crawl(commands)
-    _add_sample_site(commands)
     return parser
 
 
@@ -84,25 +79,6 @@ def _add_crawl(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
 
 
-def _add_sample_site(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    sample = commands.add_parser(
-        "sample-site",
-        help="serve a made-up copy of the market sites on this machine",
-        description=(
-            "Serve made-up markets as the real sites would list them, on 127.0.0.1 unless --host says otherwise. The "
-            "first line printed says where; the next ones are the settings that point a crawl at it."
-        ),
-    )
-    sample.add_argument("--port", type=_port, default=8081, metavar="N", help="port, 0 for a free one (default 8081)")
-    sample.add_argument(
-        "--host",
-        default="127.0.0.1",
-        metavar="ADDRESS",
-        help="address to listen on; 0.0.0.0 in a pod (default 127.0.0.1)",
-    )
-    sample.add_argument("--today", type=_day, metavar="YYYY-MM-DD", help="the day to pretend (default: today)")
-
-
 def _count(text: str) -> int:
     # The length first: Python refuses to read a number of thousands of digits, and the record holds 32 bits.
     if not text.isdecimal() or len(text) > len(str(_MOST_MARKETS)) or not 1 <= int(text) <= _MOST_MARKETS:
@@ -115,19 +91,6 @@ def _uuid(text: str) -> uuid.UUID:
         return uuid.UUID(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no UUID") from None
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:  # noqa: PLR2004 - the highest port
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
-    return int(text)
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day: write it as 2026-11-21") from None
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ class Platform:
 
     def sample_site(self) -> Command:
         return self._command(
-            "sample-site", ["loppestars-crawler", "sample-site", "--port", str(self.addresses.sample_site)]
+            "sample-site", ["loppestars-local", "sample-site", "--port", str(self.addresses.sample_site)]
         )
 
     def crawl(self) -> Command:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from loppestars_crawler.sample_site.catalogue import sample_markets
-from loppestars_crawler.sample_site.server import SampleServer
-from loppestars_crawler.sample_site.site import SampleSite
+from loppestars_local.sample_site.catalogue import sample_markets
+from loppestars_local.sample_site.server import SampleServer
+from loppestars_local.sample_site.site import SampleSite
 from tests.factories.crawls import Crawler, FaultySite
 
 DAY = date(2026, 11, 21)

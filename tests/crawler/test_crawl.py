@@ -9,8 +9,8 @@ import pytest
 
 from loppestars_core.kit.clock import today_in_denmark
 from loppestars_crawler.cli import main
-from loppestars_crawler.sample_site.server import SampleServer
-from loppestars_crawler.sample_site.site import Answer, SampleSite
+from loppestars_local.sample_site.server import SampleServer
+from loppestars_local.sample_site.site import Answer, SampleSite
 from tests.factories.crawls import Crawler, FaultySite, answer_on
 
 DETAIL = "/marked/000-2100"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from loppestars_crawler.pages.json_ld import MOST_NODES, nodes, parse
-from loppestars_crawler.sample_site.site import Answer
+from loppestars_local.sample_site.site import Answer
 from tests.factories.crawls import Crawler, FaultySite, answer_on
 
 LIST = "/arrangementer"

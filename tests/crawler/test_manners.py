@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from loppestars_crawler.fetching.retrying import seconds_to_wait
-from loppestars_crawler.sample_site.server import SampleServer
-from loppestars_crawler.sample_site.site import Answer
+from loppestars_local.sample_site.server import SampleServer
+from loppestars_local.sample_site.site import Answer
 from tests.factories.crawls import Crawler, FaultySite, answer_on
 
 LIST = "/marked/kategori/loppemarked"

@@ -16,7 +16,7 @@ from typing import Any, Self
 import psycopg
 
 from loppestars_crawler.cli import main
-from loppestars_crawler.sample_site.site import Answer, SampleSite
+from loppestars_local.sample_site.site import Answer, SampleSite
 
 CRAWL_SECONDS = 60
 Fault = Callable[[str, int], Answer | None]

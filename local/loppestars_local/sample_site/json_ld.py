@@ -3,14 +3,14 @@
 import json
 from datetime import date
 from html import escape
-from typing import Any
+from typing import Any, Final
 
-from loppestars_crawler.sample_site.catalogue import SampleMarket, listed_on
+from loppestars_local.sample_site.catalogue import SampleMarket, listed_on
 
-LIST_PATH = "/arrangementer"
-_ON_A_PAGE = 12
-_CANCELLED = 6
-_FRAME = """<!DOCTYPE html>
+LIST_PATH: Final = "/arrangementer"
+_PER_PAGE: Final = 12
+_CANCELLED: Final = 6
+_FRAME: Final = """<!DOCTYPE html>
 <html lang="da"><head><meta charset="utf-8"><title>{title}</title>{links}
 <script type="application/ld+json">{document}</script></head>
 <body><h1>{title}</h1></body></html>
@@ -18,12 +18,12 @@ _FRAME = """<!DOCTYPE html>
 
 
 def list_page(page: int, today: date, markets: tuple[SampleMarket, ...] | None = None) -> str | None:
-    """A page of the list, counted from 1: links in an ItemList, every third event in full; None beyond the last."""
+    """Return a page of the list, counted from 1: links, every third event in full; None beyond the last."""
     entries = _entries(today, markets)
-    last = max(1, -(-len(entries) // _ON_A_PAGE))
+    last = max(1, -(-len(entries) // _PER_PAGE))
     if not 1 <= page <= last:
         return None
-    shown = entries[(page - 1) * _ON_A_PAGE : page * _ON_A_PAGE]
+    shown = entries[(page - 1) * _PER_PAGE : page * _PER_PAGE]
     items = [
         {"@type": "ListItem", "position": position, "item": _event(*entry)}
         if entry[0].number % 3 == 0
@@ -37,7 +37,7 @@ def list_page(page: int, today: date, markets: tuple[SampleMarket, ...] | None =
 
 
 def event_page(path: str, today: date, markets: tuple[SampleMarket, ...] | None = None) -> str | None:
-    """The page of one event; None for a path that is none."""
+    """Return the page of one event, or None for a path that has none."""
     for entry in _entries(today, markets):
         if _path(*entry[:2]) == path:
             site = {"@type": "WebSite", "name": "Torvet", "url": "/"}
@@ -54,7 +54,7 @@ def _path(market: SampleMarket, start: date) -> str:
 
 
 def _event(market: SampleMarket, start: date, end: date) -> dict[str, Any]:
-    """An event with local times, with an offset, or with days alone."""
+    """Return an event with local times, with an offset, or with days alone."""
     match market.number % 3:
         case 0:
             moments = {"startDate": f"{start}T10:00:00", "endDate": f"{end}T16:00:00"}
@@ -63,7 +63,7 @@ def _event(market: SampleMarket, start: date, end: date) -> dict[str, Any]:
             moments = {"startDate": f"{start}T09:30:00Z", "endDate": f"{end}T15:30:00Z"}
         case _:
             moments = {"startDate": f"{start}", "endDate": f"{end}"}
-    row, point = market.postal_code, market.point
+    place, point = market.place, market.point
     return {
         "@type": "SaleEvent" if market.number % 4 else ["Event", "Festival"],
         "@id": f"{_path(market, start)}#event",
@@ -73,17 +73,17 @@ def _event(market: SampleMarket, start: date, end: date) -> dict[str, Any]:
         "url": _path(market, start),
         "location": {
             "@type": "Place",
-            "name": f"Torvet i {row.town}",
+            "name": f"Torvet i {place.town}",
             "address": {
                 "@type": "PostalAddress",
                 "streetAddress": market.street,
-                "postalCode": row.code,
-                "addressLocality": row.town,
+                "postalCode": place.postal_code,
+                "addressLocality": place.town,
                 "addressCountry": "DK",
             },
             "geo": {"@type": "GeoCoordinates", "latitude": f"{point.latitude}", "longitude": point.longitude},
         },
-        "organizer": {"@type": "Organization", "name": f"Torvelauget, {row.town}", "url": "https://example.org/"},
+        "organizer": {"@type": "Organization", "name": f"Torvelauget, {place.town}", "url": "https://example.org/"},
         "offers": {"@type": "Offer", "price": 0 if market.number % 4 else "25,00", "priceCurrency": "DKK"},
     }
 

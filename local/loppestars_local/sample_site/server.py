@@ -1,21 +1,18 @@
-"""The sample site on a port. It listens on loopback unless told otherwise: its markets are made up."""
+"""The sample site on a port. It listens on loopback by default: its markets are made up."""
 
 import signal
 import sys
 import threading
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Final, Protocol, Self
 
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.kit.clock import today_in_denmark
-from loppestars_crawler.sample_site import json_ld_pages
-from loppestars_crawler.sample_site.site import Answer, SampleSite
+from loppestars_local.sample_site import json_ld
+from loppestars_local.sample_site.site import Answer, SampleSite
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-LOOPBACK = "127.0.0.1"
+LOOPBACK: Final = "127.0.0.1"
 
 
 class Site(Protocol):
@@ -29,7 +26,7 @@ class _QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """Silent: a client that went away is no fault of the site."""
+        """Say nothing: a client that went away is not a fault of the site."""
 
 
 class SampleServer:
@@ -58,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
     site: Site
     protocol_version = "HTTP/1.1"
     server_version = "LoppestarsSampleSite"
-    # An idle client must not hold a thread for ever.
+    # An idle client must not hold a thread.
     timeout = 30
 
     def do_GET(self) -> None:
@@ -76,12 +73,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, *_: object) -> None:
-        """Silent: who watches the site reads the crawler's log."""
+        """Say nothing: the crawler's log shows the requests."""
 
 
 def serve(port: int, day: date | None, host: str = LOOPBACK) -> int:
     """Serve until interrupted; the first line on stdout says where. Returns the exit code."""
-    today: Callable[[], date] = today_in_denmark if day is None else lambda: day
+    today = today_in_denmark if day is None else lambda: day
     try:
         server = SampleServer(SampleSite(today), port, host)
     except OSError as error:
@@ -96,7 +93,7 @@ def serve(port: int, day: date | None, host: str = LOOPBACK) -> int:
         sys.stdout.write(
             f"Sample site is ready at {server.url}\n"
             f"MARKEDSKALENDEREN_URL={server.url}\nLOPPEMARKEDER_URL={server.url}\n"
-            f'JSONLD_SOURCES={{"torvet": ["{server.url}{json_ld_pages.LIST_PATH}"]}}\n',
+            f'JSONLD_SOURCES={{"torvet": ["{server.url}{json_ld.LIST_PATH}"]}}\n',
         )
         sys.stdout.flush()
         stop.wait()

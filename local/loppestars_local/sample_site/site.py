@@ -6,18 +6,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime, parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from loppestars_core.kit.clock import DENMARK, today_in_denmark
-from loppestars_crawler.sample_site import calendar_pages, events, json_ld_pages
-from loppestars_crawler.sample_site.catalogue import SampleMarket, sample_markets
+from loppestars_local.sample_site import calendar, events, json_ld
+from loppestars_local.sample_site.catalogue import SampleMarket, sample_markets
 
-ROBOTS = """User-agent: *
+ROBOTS: Final = """User-agent: *
 Disallow: /wp-admin/
 Disallow: /kontakt
 Allow: /wp-admin/admin-ajax.php
 """
-_HTML, _JSON, _TEXT = "text/html; charset=utf-8", "application/json; charset=UTF-8", "text/plain; charset=utf-8"
+_HTML: Final = "text/html; charset=utf-8"
+_JSON: Final = "application/json; charset=UTF-8"
+_TEXT: Final = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +46,14 @@ class SampleSite:
         today = self.today()
         found = self._page(parts.path, parse_qs(parts.query), today)
         if found is None:
-            return Answer(404, b"Siden findes ikke.\n", {"Content-Type": _TEXT})
+            return Answer(HTTPStatus.NOT_FOUND, b"Siden findes ikke.\n", {"Content-Type": _TEXT})
         body, content_type = found
         changed_at = datetime.combine(today, time(), DENMARK).astimezone(UTC)
         tag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
         validators = {"ETag": tag, "Last-Modified": format_datetime(changed_at, usegmt=True)}
         if _is_current(headers, tag, changed_at):
-            return Answer(304, b"", validators)
-        return Answer(200, body, {"Content-Type": content_type, **validators})
+            return Answer(HTTPStatus.NOT_MODIFIED, b"", validators)
+        return Answer(HTTPStatus.OK, body, {"Content-Type": content_type, **validators})
 
     def _page(self, path: str, query: Mapping[str, list[str]], today: date) -> tuple[bytes, str] | None:
         if path == "/robots.txt":
@@ -64,16 +68,16 @@ class SampleSite:
         match path:
             case "/":
                 return _front_page(today)
-            case calendar_pages.LIST_PATH:
-                return calendar_pages.list_page(_number(query, "page", 1), today, self.markets)
-            case json_ld_pages.LIST_PATH:
-                return json_ld_pages.list_page(_number(query, "page", 1), today, self.markets)
-        if path.startswith(f"{json_ld_pages.LIST_PATH}/"):
-            return json_ld_pages.event_page(path, today, self.markets)
+            case calendar.LIST_PATH:
+                return calendar.list_page(_number(query, "page", 1), today, self.markets)
+            case json_ld.LIST_PATH:
+                return json_ld.list_page(_number(query, "page", 1), today, self.markets)
+        if path.startswith(f"{json_ld.LIST_PATH}/"):
+            return json_ld.event_page(path, today, self.markets)
         folder, slug = [*path.strip("/").split("/"), ""][:2]
         return next(
             (
-                calendar_pages.market_page(market)
+                calendar.market_page(market)
                 for market in self.markets
                 if folder in {"marked", "loppemarked"} and market.slug == slug
             ),
@@ -82,7 +86,7 @@ class SampleSite:
 
 
 def _is_current(headers: Mapping[str, str], tag: str, changed_at: datetime) -> bool:
-    """Whether the client has this page: by ETag, and only without one by date (RFC 9110, 13.2.2)."""
+    """Return whether the client has this page: by ETag, and only without one by date (RFC 9110, 13.2.2)."""
     if tags := headers.get("if-none-match"):
         return tag in {part.strip().removeprefix("W/") for part in tags.split(",")} or tags.strip() == "*"
     if since := headers.get("if-modified-since"):
@@ -104,7 +108,7 @@ def _front_page(today: date) -> str:
     return (
         "<!DOCTYPE html><html lang=en><title>Sample site</title><h1>Sample site</h1>"
         f"<p>Made-up markets of {today}, as real sites would list them:</p>"
-        f'<ul><li><a href="{calendar_pages.LIST_PATH}">the calendar</a>'
+        f'<ul><li><a href="{calendar.LIST_PATH}">the calendar</a>'
         f'<li><a href="{events.API_PATH}?per_page=100">the events</a>'
-        f'<li><a href="{json_ld_pages.LIST_PATH}">events in JSON-LD</a></ul>'
+        f'<li><a href="{json_ld.LIST_PATH}">events in JSON-LD</a></ul>'
     )

@@ -7,14 +7,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
 from loppestars_crawler.addresses.points import Point, distance_km
-from loppestars_crawler.sample_site.catalogue import listed_on
-from loppestars_crawler.sample_site.server import SampleServer
-from loppestars_crawler.sample_site.site import SampleSite
+from loppestars_local.sample_site.catalogue import listed_on
+from loppestars_local.sample_site.server import SampleServer
+from loppestars_local.sample_site.site import SampleSite
 
+PROGRAM = str(Path(sys.executable).with_name("loppestars-local"))
 DAY = date(2026, 11, 21)
 COPENHAGEN = Point(55.6761, 12.5683)
 LIST = "/marked/kategori/loppemarked"
@@ -48,7 +50,7 @@ def test_there_are_enough_markets_on_any_day(offset: int) -> None:
     near = {
         market.number
         for market, start, end in listed
-        if distance_km(market.point, COPENHAGEN) < 50 and start <= today + timedelta(days=30) and end >= today
+        if distance_km(Point(*market.point), COPENHAGEN) < 50 and start <= today + timedelta(days=30) and end >= today
     }
     running = {market.number for market, start, end in listed if start <= today <= end}
     assert len({market.number for market, _, _ in listed}) >= 60
@@ -113,7 +115,7 @@ def test_robots_and_what_is_not_there(site_url: str) -> None:
 
 def test_the_command_prints_where_it_serves_and_stops_on_sigterm() -> None:
     """A supervisor starts it on a free port, reads the address from the first line, and ends it cleanly."""
-    command = [sys.executable, "-m", "loppestars_crawler.cli", "sample-site", "--port", "0", "--today", "2026-11-21"]
+    command = [PROGRAM, "sample-site", "--port", "0", "--today", "2026-11-21"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -126,7 +128,7 @@ def test_the_command_prints_where_it_serves_and_stops_on_sigterm() -> None:
 def test_a_port_in_use_is_one_clear_sentence(site_url: str) -> None:
     """Exit 2, naming the port and what to do."""
     port = site_url.rpartition(":")[2]
-    command = [sys.executable, "-m", "loppestars_crawler.cli", "sample-site", "--port", port]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    command = [PROGRAM, "sample-site", "--port", port]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 2
     assert f"port {port} of 127.0.0.1 cannot be used" in done.stderr

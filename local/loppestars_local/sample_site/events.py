@@ -1,16 +1,16 @@
 """JSON as loppemarkeder.nu serves it: The Events Calendar's REST interface, with its many spellings of one thing."""
 
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
-from loppestars_crawler.pages.loppemarkeder_nu import SITE
-from loppestars_crawler.sample_site.catalogue import SampleMarket, listed_on
+from loppestars_local.sample_site.catalogue import SampleMarket, listed_on
 
-API_PATH = "/wp-json/tribe/events/v1/events"
-LARGEST_PAGE = 100
-_FIRST_ID = 85354
-_LATER_IDS = 10_000_000
-_DAYS_IN_IDS = 4096
+SITE: Final = "https://loppemarkeder.nu"
+API_PATH: Final = "/wp-json/tribe/events/v1/events"
+MAX_PER_PAGE: Final = 100
+_FIRST_ID: Final = 85354
+_LATER_IDS: Final = 10_000_000
+_DAYS_IN_IDS: Final = 4096
 
 
 def events_page(
@@ -19,10 +19,10 @@ def events_page(
     today: date,
     markets: tuple[SampleMarket, ...] | None = None,
 ) -> dict[str, Any] | None:
-    """A page of events, counted from 1; None beyond the last."""
+    """Return a page of events, counted from 1, or None beyond the last."""
     events = [_event(*entry) for entry in listed_on("l", today, markets)]
     events.append(_hidden_event(today))
-    size = max(1, min(per_page, LARGEST_PAGE))
+    size = max(1, min(per_page, MAX_PER_PAGE))
     pages = -(-len(events) // size)
     if not 1 <= page <= pages:
         return None
@@ -73,15 +73,15 @@ def _event(market: SampleMarket, start: date, end: date) -> dict[str, Any]:
 
 
 def _venue(market: SampleMarket) -> Any:  # noqa: ANN401 - the site itself cannot decide on a type
-    """A venue as an object, as a list, without coordinates, or with the words in the wrong fields."""
-    row, point = market.postal_code, market.point
+    """Return a venue as an object, as a list, without coordinates, or with the words in the wrong fields."""
+    place, point = market.place, market.point
     venue: dict[str, Any] = {
         "id": 500 + market.number,
         "venue": f"{market.name.split()[0]} Plads",
         "address": market.street,
-        "city": row.town,
-        "zip": row.code,
-        "region": row.municipality,
+        "city": place.town,
+        "zip": place.postal_code,
+        "region": place.municipality,
         "country": "Denmark",
         "geo_lat": point.latitude,
         "geo_lng": point.longitude,
@@ -91,10 +91,14 @@ def _venue(market: SampleMarket) -> Any:  # noqa: ANN401 - the site itself canno
             return [{**venue, "geo_lat": str(point.latitude), "geo_lng": str(point.longitude)}]
         case 2:  # everything in the address, the venue's name as the city, no coordinates
             del venue["zip"], venue["geo_lat"], venue["geo_lng"]
-            return {**venue, "address": f"{market.street}, {row.code} {row.town}, Danmark", "city": venue["venue"]}
+            return {
+                **venue,
+                "address": f"{market.street}, {place.postal_code} {place.town}, Danmark",
+                "city": venue["venue"],
+            }
         case 4:  # other names of the fields
             del venue["zip"], venue["geo_lat"], venue["geo_lng"]
-            return {**venue, "postal_code": row.code, "latitude": point.latitude, "longitude": point.longitude}
+            return {**venue, "postal_code": place.postal_code, "latitude": point.latitude, "longitude": point.longitude}
         case 6:  # a point in Jutland for a square somewhere else
             return {**venue, "geo_lat": 56.4604, "geo_lng": 9.4023}
         case _:
@@ -103,7 +107,7 @@ def _venue(market: SampleMarket) -> Any:  # noqa: ANN401 - the site itself canno
 
 def _organizer(market: SampleMarket) -> Any:  # noqa: ANN401 - as above
     organizer = {
-        "organizer": f"Markedsudvalget, {market.postal_code.town}",
+        "organizer": f"Markedsudvalget, {market.place.town}",
         "phone": "",
         "email": f"marked{market.number}@example.org",
         "website": f"https://example.org/{market.slug}",
@@ -112,7 +116,7 @@ def _organizer(market: SampleMarket) -> Any:  # noqa: ANN401 - as above
 
 
 def _hidden_event(today: date) -> dict[str, Any]:
-    """An event that its site keeps out of lists, without a venue."""
+    """Return an event that its site keeps out of lists, without a venue."""
     return {
         "id": 10_003_629,
         "status": "publish",

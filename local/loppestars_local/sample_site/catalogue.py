@@ -8,13 +8,27 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 from importlib.resources import files
+from typing import Final, NamedTuple
 
-from loppestars_crawler.addresses.points import Point
-from loppestars_crawler.addresses.postal_codes import PostalCode, danish_postal_codes
-
-HORIZON = timedelta(days=62)
+HORIZON: Final = timedelta(days=62)
 """How far ahead the site lists markets."""
-_WEEK = timedelta(days=7)
+_WEEK: Final = timedelta(days=7)
+
+
+class Point(NamedTuple):
+    """Latitude and longitude in degrees."""
+
+    latitude: float
+    longitude: float
+
+
+class Place(NamedTuple):
+    """A real town, and the middle of its postal code."""
+
+    postal_code: str
+    town: str
+    municipality: str
+    centre: Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +38,24 @@ class SampleMarket:
     number: int
     name: str
     street: str
-    postal_code: PostalCode
+    place: Place
     sites: str
     rule: str
     features: frozenset[str]
 
     @property
     def slug(self) -> str:
-        return f"{self.number:03d}-{self.postal_code.code}"
+        return f"{self.number:03d}-{self.place.postal_code}"
 
     @property
     def point(self) -> Point:
-        """A place of its own some hundred metres from the middle of its postal code."""
+        """The market's place, some hundred metres from the middle of its postal code."""
         east, north = self.number % 7 - 3, self.number % 5 - 2
-        centre = self.postal_code.centre
+        centre = self.place.centre
         return Point(round(centre.latitude + north * 0.0021, 5), round(centre.longitude + east * 0.0034, 5))
 
     def occurrences(self, today: date) -> list[tuple[date, date]]:
-        """Its dates that are running or begin within the horizon, first to last day."""
+        """Return its dates that are running or begin within the horizon, first to last day."""
         days = [(start, end) for start, end in _recurrence(self.rule, self.number, today) if end >= today]
         return [dates for dates in days if dates[0] <= today + HORIZON]
 
@@ -70,17 +84,16 @@ def _recurrence(rule: str, number: int, today: date) -> Iterator[tuple[date, dat
 
 @cache
 def sample_markets() -> tuple[SampleMarket, ...]:
-    """All markets of the sample, as the package's data file lists them."""
-    text = (files("loppestars_crawler") / "data" / "sample_markets.tsv").read_text(encoding="utf-8")
-    table = danish_postal_codes()
+    """Return all markets of the sample, as the package's data file lists them."""
+    text = files("loppestars_local.sample_site").joinpath("markets.tsv").read_text(encoding="utf-8")
     markets: list[SampleMarket] = []
     for line in text.splitlines():
         if line.startswith("#"):
             continue
-        name, street, code, sites, rule, features = line.split("\t")
-        row = table.by_code[code]
+        name, street, code, town, municipality, latitude, longitude, sites, rule, features = line.split("\t")
+        place = Place(code, town, municipality, Point(float(latitude), float(longitude)))
         markets.append(
-            SampleMarket(len(markets), name, street, row, sites, rule, frozenset(filter(None, features.split(",")))),
+            SampleMarket(len(markets), name, street, place, sites, rule, frozenset(filter(None, features.split(",")))),
         )
     return tuple(markets)
 
@@ -90,7 +103,7 @@ def listed_on(
     today: date,
     markets: tuple[SampleMarket, ...] | None = None,
 ) -> list[tuple[SampleMarket, date, date]]:
-    """Occurrences that one site (`m` or `l`) lists on a day, by their start; of all markets or of some."""
+    """Return the occurrences that one site (`m` or `l`) lists on a day, by their start; of all markets or of some."""
     entries = [
         (market, start, end)
         for market in (sample_markets() if markets is None else markets)
