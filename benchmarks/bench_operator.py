@@ -26,11 +26,11 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from loppestars_operator.kinds import STACK, Manifest, key_of, kind_named, kind_of
-from loppestars_operator.kube.client import Kube, KubeError
-from loppestars_operator.rendering import render, render_migration, stamped
+from loppestars_operator.kube.client import KubeClient, KubeError
+from loppestars_operator.rendering import render, render_migration, with_hash
 from tests.factories.cluster_client import AuditLog, Client, condition
 from tests.factories.operator_process import ACCOUNT, GROUPS, OperatorProcess, install_chart
-from tests.factories.stacks import make_blueprint, make_stack, sample
+from tests.factories.stacks import make_context, make_stack, sample
 from tools.cluster.control_plane import ControlPlane
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ JOB, DEPLOYMENT, SERVICE = kind_named("Job"), kind_named("Deployment"), kind_nam
 class NodesStandIn:
     """Watches Jobs and Deployments and completes them at once."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: KubeClient) -> None:
         self._kube = kube
 
     async def run(self) -> None:
@@ -77,7 +77,7 @@ class NodesStandIn:
             return
         key = key_of(live)
         with contextlib.suppress(KubeError):
-            await self._kube._call(  # noqa: SLF001  what nodes write, the operator has no call for
+            await self._kube._call(  # noqa: SLF001 - what nodes write, the operator has no call for
                 "PATCH",
                 kind_of(live).path(key.namespace, key.name) + "/status",
                 body={"status": wanted},
@@ -133,19 +133,21 @@ async def in_parallel(tasks: Iterable[Any]) -> None:
     await asyncio.gather(*(one(task) for task in tasks))
 
 
-async def baseline(kube: Kube, namespace: str, stacks: int) -> Run:
+async def baseline(kube: KubeClient, namespace: str, stacks: int) -> Run:
     """Apply what the operator would, with the same client, all at once and in no order but the RoleBindings'."""
     manifests = []
     for number in range(stacks):
-        blueprint = make_blueprint(make_stack(name=f"plain-{number}", namespace=namespace))
-        manifests += [*render(blueprint), stamped(render_migration(blueprint))]
-    for one in manifests:
-        del one["metadata"]["ownerReferences"]
-    last = [one for one in manifests if one["kind"] == "RoleBinding"]
-    first = [one for one in manifests if one["kind"] != "RoleBinding"]
+        context = make_context(make_stack(name=f"plain-{number}", namespace=namespace))
+        manifests += [*render(context), with_hash(render_migration(context))]
+    for manifest in manifests:
+        del manifest["metadata"]["ownerReferences"]
+    last = [manifest for manifest in manifests if manifest["kind"] == "RoleBinding"]
+    first = [manifest for manifest in manifests if manifest["kind"] != "RoleBinding"]
     began = time.monotonic()
     for wave in (first, last):
-        await in_parallel(kube.apply(kind_of(one).path(namespace, key_of(one).name), one) for one in wave)
+        await in_parallel(
+            kube.apply(kind_of(manifest).path(namespace, key_of(manifest).name), manifest) for manifest in wave
+        )
     return Run(time.monotonic() - began, len(manifests))
 
 
@@ -159,17 +161,19 @@ async def reconciled(client: Client, audit: AuditLog, stacks: int, prefix: str, 
     mark, began = audit.mark(), time.monotonic()
     await in_parallel(client.kube.create(STACK.path(client.namespace), body) for body in bodies)
     while True:
-        ready = sum(is_ready(one) for one in await client.list(STACK) if one["metadata"]["name"].startswith(prefix))
+        ready = sum(
+            is_ready(stack) for stack in await client.list(STACK) if stack["metadata"]["name"].startswith(prefix)
+        )
         if ready == stacks:
             break
         await asyncio.sleep(0.01 if stacks == 1 else 1)
     seconds = time.monotonic() - began
     await asyncio.sleep(1)
-    objects = [one for one in audit.writes(ACCOUNT, mark, client.namespace) if is_object(one)]
+    objects = [write for write in audit.writes(ACCOUNT, mark, client.namespace) if is_object(write)]
     if not quiet:
-        others = Counter(one.rpartition("/")[0] for one in audit.writes(ACCOUNT, mark) if not is_object(one))
+        others = Counter(write.rpartition("/")[0] for write in audit.writes(ACCOUNT, mark) if not is_object(write))
         print(f"  beside them: {dict(others)}")
-        twice = [one for one, count in Counter(objects).items() if count > 1]
+        twice = [entry for entry, count in Counter(objects).items() if count > 1]
         print(f"  {stacks} stacks: {len(objects)} applies, {len(twice)} objects applied more than once {twice[:3]}")
     if stacks == 1:
         seconds = apply_time(audit.path, mark, client.namespace)
@@ -190,33 +194,33 @@ def apply_time(log: Path, mark: int, namespace: str) -> float:
     with log.open() as lines:
         lines.seek(mark)
         entries = [json.loads(line) for line in lines]
-    entries = [one for one in entries if one["objectRef"].get("namespace") == namespace]
+    entries = [entry for entry in entries if entry["objectRef"].get("namespace") == namespace]
 
     def at(entry: dict[str, Any], key: str = "stageTimestamp") -> float:
         return datetime.fromisoformat(entry[key]).timestamp()
 
-    created = next(one for one in entries if one["objectRef"]["resource"] == "loppestarsstacks")
-    jobs = [one for one in entries if one["objectRef"]["resource"] == "jobs"]
+    created = next(entry for entry in entries if entry["objectRef"]["resource"] == "loppestarsstacks")
+    jobs = [entry for entry in entries if entry["objectRef"]["resource"] == "jobs"]
     waited = at(jobs[1]) - at(jobs[0])
-    mine = [one for one in entries if one["user"]["username"] == ACCOUNT]
-    last = max(at(one) for one in mine if one["objectRef"]["resource"] not in {"loppestarsstacks", "events"})
+    mine = [entry for entry in entries if entry["user"]["username"] == ACCOUNT]
+    last = max(at(entry) for entry in mine if entry["objectRef"]["resource"] not in {"loppestarsstacks", "events"})
     return last - at(created) - waited
 
 
-async def compare_one(kube: Kube, plain_client: Kube, audit: AuditLog) -> None:
+async def compare_one(kube: KubeClient, plain_client: KubeClient, audit: AuditLog) -> None:
     """One stack at a time, in turns with the plain client."""
     ours, plain = [], []
     for number in range(ROUNDS):
         plain.append(await baseline(plain_client, await namespace(kube, f"plain-{number}"), 1))
         client = Client(kube, await namespace(kube, f"bench-{number}"))
         ours.append(await reconciled(client, audit, 1, "s", quiet=number > 0))
-    mine, theirs = (statistics.median(one.seconds for one in runs) for runs in (ours, plain))
-    ratio = statistics.median(one.seconds / other.seconds for one, other in zip(ours, plain, strict=True))
+    mine, theirs = (statistics.median(run.seconds for run in runs) for runs in (ours, plain))
+    ratio = statistics.median(run.seconds / other.seconds for run, other in zip(ours, plain, strict=True))
     text = f"{ratio:.2f} x baseline (medians {mine:.3f} s, {theirs:.3f} s; goal {GOAL_RATIO})"
     verdict("1 stack", text, good=ratio <= GOAL_RATIO)
 
 
-async def compare_many(kube: Kube, plain_client: Kube, audit: AuditLog, count: int) -> Client:
+async def compare_many(kube: KubeClient, plain_client: KubeClient, audit: AuditLog, count: int) -> Client:
     """Many at once, after a sample of as many by the plain client."""
     plain = await baseline(plain_client, await namespace(kube, f"plain-of-{count}"), min(count, 200))
     client = Client(kube, await namespace(kube, f"bench-of-{count}"))
@@ -250,7 +254,7 @@ async def reactions(client: Client, prefix: str) -> list[float]:
     return sorted(took)
 
 
-async def unrelated(kube: Kube) -> None:
+async def unrelated(kube: KubeClient) -> None:
     await namespace(kube, "unrelated")
     data = {"text": "x" * 2000}
     await in_parallel(
@@ -262,7 +266,7 @@ async def unrelated(kube: Kube) -> None:
     )
 
 
-async def namespace(kube: Kube, name: str) -> str:
+async def namespace(kube: KubeClient, name: str) -> str:
     await kube.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     return name
 
@@ -275,13 +279,13 @@ async def measure(plane: ControlPlane, counts: list[int], scratch: Path) -> None
     audit = AuditLog(plane.audit_log)
     account = str(plane.kubeconfig_for(ACCOUNT, GROUPS))
     async with (
-        await Kube.connect(str(plane.kubeconfig)) as kube,
-        await Kube.connect(str(plane.kubeconfig)) as nodes,
-        await Kube.connect(account) as plain_client,
+        await KubeClient.connect(str(plane.kubeconfig)) as kube,
+        await KubeClient.connect(str(plane.kubeconfig)) as nodes,
+        await KubeClient.connect(account) as plain_client,
     ):
         standing_in = asyncio.create_task(NodesStandIn(nodes).run())
         with OperatorProcess(plane, scratch / "operator.log", RESYNC_SECONDS="86400", LOG_LEVEL="INFO") as operator:
-            operator.wait_for_line("reconciling")
+            operator.wait_for_line("reconciling_started")
             print(f"start: {resident(operator.pid)} MiB")
             await reconciled(Client(kube, await namespace(kube, "warm")), audit, 1, "warm")
             for count in counts:
@@ -310,7 +314,7 @@ async def measure(plane: ControlPlane, counts: list[int], scratch: Path) -> None
             passes = [line for line in operator.metrics().splitlines() if "reconciles_total" in line]
             print("  " + "; ".join(line for line in passes if not line.startswith("#")))
             writes = audit.writes(ACCOUNT, mark)
-            by_kind = dict(Counter(one.rpartition("/")[0] for one in writes))
+            by_kind = dict(Counter(write.rpartition("/")[0] for write in writes))
             verdict("restart and no-op resyncs", f"{len(writes)} writes {by_kind or ''}", good=not writes)
             print(f"  {resident(operator.pid)} MiB")
         standing_in.cancel()

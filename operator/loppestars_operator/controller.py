@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Final
 
 import kopf
@@ -12,11 +13,11 @@ import structlog
 from kopf import OperatorSettings as KopfSettings
 
 from loppestars_operator import metrics
-from loppestars_operator.cache.custom import Resources
-from loppestars_operator.cache.owned import Store
+from loppestars_operator.cache.custom import CustomResourceCache
+from loppestars_operator.cache.owned import OwnedCache
 from loppestars_operator.cache.packing import Body
 from loppestars_operator.kinds import CRAWL, STACK
-from loppestars_operator.kube.client import Kube, KubeError
+from loppestars_operator.kube.client import KubeClient, KubeError
 from loppestars_operator.kube.discovery import POLL_SECONDS, Discovery
 from loppestars_operator.kube.events import Recorder
 from loppestars_operator.kube.watch import Watcher
@@ -24,9 +25,9 @@ from loppestars_operator.naming import GROUP, RECONCILE_ANNOTATION, RETRY_ANNOTA
 from loppestars_operator.reconcile.reconciler import Reconciler, Unfinished
 from loppestars_operator.reconcile.secrets import SecretReader
 from loppestars_operator.settings import OperatorSettings
-from loppestars_operator.work_queue import LONGEST_RETRY, SLOW_RETRY, SOON, WorkQueue
+from loppestars_operator.work_queue import MAX_RETRY_SECONDS, SOON, TIMED_OUT_RETRY_SECONDS, WorkQueue
 
-log: Any = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 # Kopf tells each event it hands over, with all its settings; what counts is logged by the pass.
 logging.getLogger("kopf").setLevel(logging.WARNING)
 
@@ -34,21 +35,19 @@ PASS_TIMEOUT: Final = 60.0
 GATHER_SECONDS: Final = 0.03
 CRD_POLL_SECONDS: Final = 3.0
 NAMESPACE_POLL_SECONDS: Final = 15.0
-ADDON_PATIENCE: Final = 5.0
-NOT_FOUND: Final = 404
-FORBIDDEN: Final = 403
+ADDON_LIST_SECONDS: Final = 5.0
 
 
 class Controller:
     """Put together once, run until cancelled."""
 
-    def __init__(self, kube: Kube, settings: OperatorSettings, identity: str, on_end: Callable[[], None]) -> None:
+    def __init__(self, kube: KubeClient, settings: OperatorSettings, identity: str, on_end: Callable[[], None]) -> None:
         self._kube = kube
         self._on_end = on_end
         self._settings = settings
         self._queue = WorkQueue()
-        self._resources = Resources()
-        store = Store()
+        self._resources = CustomResourceCache()
+        store = OwnedCache()
         self._discovery = Discovery(kube)
         self._store = store
         self._namespaces = settings.watch_namespaces
@@ -82,7 +81,7 @@ class Controller:
             await watcher.wait_synced()
             addons = self._discovery.available_kinds()
             watcher.watch_kinds(addons)
-            await watcher.wait_listed(addons, ADDON_PATIENCE)
+            await watcher.wait_listed(addons, ADDON_LIST_SECONDS)
             group.create_task(self._follow_discovery(watcher), name="discovery")
             group.create_task(self._follow_namespaces(), name="namespaces")
             group.create_task(self._resync(), name="resync")
@@ -90,7 +89,7 @@ class Controller:
             for number in range(self._settings.workers):
                 group.create_task(self._queue.work(self._handle), name=f"worker {number}")
             self._missing = ""
-            log.info("reconciling", namespaces=self._namespaces or "all")
+            log.info("reconciling_started", namespaces=self._namespaces or "all")
 
     async def _handle(self, key: StackKey) -> None:
         """Make one pass; whatever goes wrong is tried again later and never reaches the other stacks."""
@@ -101,16 +100,16 @@ class Controller:
         except Unfinished as error:
             result = "unfinished"
             # What hangs is not tried soon again: it takes the place of others.
-            longest = SOON if error.transient and not error.slow else LONGEST_RETRY
-            seconds = self._queue.retry(key, longest, least=SLOW_RETRY if error.slow else 0)
-            log.info("pass unfinished", stack=str(key), reason=str(error), retry_in=round(seconds, 1))
+            longest = SOON if error.transient and not error.slow else MAX_RETRY_SECONDS
+            seconds = self._queue.retry(key, longest, least=TIMED_OUT_RETRY_SECONDS if error.slow else 0)
+            log.info("pass_unfinished", stack=str(key), reason=str(error), retry_in=round(seconds, 1))
         except (KubeError, TimeoutError) as error:
             result = "failed"
             seconds = self._queue.retry(key, SOON)
-            log.warning("pass failed", stack=str(key), error=str(error), retry_in=round(seconds, 1))
+            log.warning("pass_failed", stack=str(key), error=str(error), retry_in=round(seconds, 1))
         except Exception as error:
             result = "crashed"
-            log.exception("pass crashed", stack=str(key), retry_in=round(self._queue.retry(key), 1))
+            log.exception("pass_crashed", stack=str(key), retry_in=round(self._queue.retry(key), 1))
             with contextlib.suppress(KubeError):
                 await self._reconciler.report_defect(key, error)
         else:
@@ -128,16 +127,18 @@ class Controller:
                 listed = await self._kube.get(f"/apis/{GROUP}/{VERSION}")
                 if wanted <= {resource["name"] for resource in listed["resources"]}:
                     return
-                log.warning("CRDs missing; install the chart loppestars-crds")
+                log.warning("definitions_missing", remedy="install the chart loppestars-crds")
             except KubeError as error:
-                log.warning("CRDs missing; install the chart loppestars-crds", error=error.message)
+                log.warning("definitions_missing", remedy="install the chart loppestars-crds", error=error.message)
             await asyncio.sleep(CRD_POLL_SECONDS)
 
     async def _wait_for_namespaces(self) -> tuple[str, ...]:
         """Return the chosen namespaces that may be read, once one may: one that is gone must not stop the others."""
         self._missing = f"a right to read any of the namespaces {', '.join(self._settings.watch_namespaces)}"
         while self._settings.watch_namespaces:
-            readable = [one for one in self._settings.watch_namespaces if await self._is_readable(one)]
+            readable = [
+                namespace for namespace in self._settings.watch_namespaces if await self._is_readable(namespace)
+            ]
             if readable:
                 return tuple(readable)
             await asyncio.sleep(CRD_POLL_SECONDS)
@@ -147,17 +148,17 @@ class Controller:
         try:
             await self._kube.get(STACK.path(namespace), {"limit": "1"})
         except KubeError as error:
-            log.warning("namespace left out", namespace=namespace, error=error.message)
-            return error.status not in {FORBIDDEN, NOT_FOUND}
+            log.warning("namespace_skipped", namespace=namespace, error=error.message)
+            return error.status not in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
         return True
 
     async def _follow_namespaces(self) -> None:
         """End the process when a namespace that was left out may be read: the next one begins with it."""
-        missing = [one for one in self._settings.watch_namespaces if one not in self._namespaces]
+        missing = [namespace for namespace in self._settings.watch_namespaces if namespace not in self._namespaces]
         while missing:
             await asyncio.sleep(NAMESPACE_POLL_SECONDS)
-            if any([await self._is_readable(one) for one in missing]):
-                log.info("a namespace that was left out may be read; starting anew")
+            if any([await self._is_readable(namespace) for namespace in missing]):
+                log.info("namespace_readable")
                 self._on_end()
                 return
 
@@ -166,7 +167,7 @@ class Controller:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             if await self._discovery.refresh():
-                log.info("add-ons changed", groups=sorted(self._discovery.groups))
+                log.info("addons_changed", groups=sorted(self._discovery.groups))
                 watcher.watch_kinds(self._discovery.available_kinds())
                 self._add_all()
 
@@ -176,17 +177,17 @@ class Controller:
             try:
                 await self._forget_missed()
             except KubeError as error:
-                log.warning("resync without lists", error=error.message)
+                log.warning("resync_incomplete", error=error.message)
             self._add_all()
 
     async def _forget_missed(self) -> None:
         """Forget resources whose deletion fell into a gap of kopf's watches: it lists anew and tells of no absence."""
         for namespace in self._namespaces or (None,):
             names, version = await self._kube.list_names(STACK.path(namespace))
-            gone = self._resources.keep_stacks(namespace, {StackKey(*one) for one in names}, version)
+            gone = self._resources.keep_stacks(namespace, {StackKey(*name) for name in names}, version)
             names, version = await self._kube.list_names(CRAWL.path(namespace))
             for key in gone | self._resources.keep_crawls(namespace, names, version):
-                log.warning("deletion was missed", stack=str(key))
+                log.warning("deletion_missed", stack=str(key))
                 self._queue.add(key)
 
     def _add_soon(self, key: StackKey) -> None:
@@ -210,7 +211,7 @@ class Controller:
         # It takes the signals of the process for itself and then returns: the rest has to end as well.
         self._on_end()
 
-    def _take_stack(self, body: Body, *, gone: bool) -> None:
+    def _on_stack_event(self, body: Body, *, gone: bool) -> None:
         """Ask for a pass if anybody asks for one.
 
         A change of the status alone does not: mostly it is our own, and where it tells of an error that is another one
@@ -225,7 +226,7 @@ class Controller:
             return
         known = self._resources.has_stack(key, meta["resourceVersion"])
         self._resources.put_stack(body)
-        asks = wishes(body)
+        asks = requested_generation(body)
         if self._asked.get(key) != asks:
             self._asked[key] = asks
             self._queue.add(key)
@@ -241,7 +242,7 @@ class Controller:
 
         @kopf.on.event(GROUP, VERSION, STACK.plural, registry=registry)
         async def on_stack(event: Any, **_: Any) -> None:
-            self._take_stack(dict(event["object"]), gone=event["type"] == "DELETED")
+            self._on_stack_event(dict(event["object"]), gone=event["type"] == "DELETED")
 
         @kopf.on.event(GROUP, VERSION, CRAWL.plural, registry=registry)
         async def on_crawl(event: Any, **_: Any) -> None:
@@ -252,7 +253,7 @@ class Controller:
         return registry
 
 
-def wishes(body: Body) -> object:
+def requested_generation(body: Body) -> object:
     """Return everything of a stack by which somebody asks for something: all but its status."""
     meta = body["metadata"]
     annotations = meta.get("annotations") or {}

@@ -90,7 +90,7 @@ def kind_of(manifest: Manifest) -> OwnedKind:
 
 def kind_named(kind: str) -> OwnedKind:
     """Return an owned kind by its name alone."""
-    return next(one for one in _BY_NAME.values() if one.kind == kind)
+    return next(known for known in _BY_NAME.values() if known.kind == kind)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from kubernetes.config import ConfigException
@@ -17,11 +17,11 @@ from loppestars_core.kit.logging import configure_logging
 from loppestars_core.kit.metrics import Readiness, start_metrics_server
 from loppestars_core.kit.settings import describe, load_settings
 from loppestars_operator.controller import Controller
-from loppestars_operator.kube.client import Kube
-from loppestars_operator.kube.lease import Elector, LeaseLost
+from loppestars_operator.kube.client import KubeClient
+from loppestars_operator.kube.lease import LeaderElector, LeaseLost
 from loppestars_operator.settings import OperatorSettings
 
-log: Any = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 FAILED: Final = 1
 # A loop that has not turned for this long is as good as dead: the Lease has run out long before.
@@ -65,10 +65,10 @@ async def run(settings: OperatorSettings) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     pulse = Pulse()
     server = start_metrics_server("operator", settings.metrics_host, settings.metrics_port, pulse.readiness)
-    log.info("metrics", port=server.port)
+    log.info("metrics_served", port=server.port)
     # The Lease has connections of its own: calls that hang must not keep it from being renewed.
-    async with await Kube.connect() as kube, await Kube.connect() as kube_of_lease:
-        elector = Elector(kube_of_lease, settings.lease_namespace, settings.lease_name)
+    async with await KubeClient.connect() as kube, await KubeClient.connect() as kube_of_lease:
+        elector = LeaderElector(kube_of_lease, settings.lease_namespace, settings.lease_name)
         work = asyncio.create_task(_lead(kube, settings, elector, pulse, stop))
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -83,7 +83,9 @@ async def run(settings: OperatorSettings) -> int:
             server.stop()
 
 
-async def _lead(kube: Kube, settings: OperatorSettings, elector: Elector, pulse: Pulse, stop: asyncio.Event) -> None:
+async def _lead(
+    kube: KubeClient, settings: OperatorSettings, elector: LeaderElector, pulse: Pulse, stop: asyncio.Event
+) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(pulse.beat(), name="pulse")
         pulse.state = Readiness(ready=True, reason="standby")
@@ -97,9 +99,9 @@ async def _lead(kube: Kube, settings: OperatorSettings, elector: Elector, pulse:
 
 def _outcome(work: asyncio.Task[None]) -> int:
     if not work.done():
-        log.info("stopping")
+        log.info("process_stopped")
         return 0
-    log.error("ending", error=str(work.exception()), exc_info=work.exception())
+    log.error("process_ended", error=str(work.exception()), exc_info=work.exception())
     return FAILED
 
 

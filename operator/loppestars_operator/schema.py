@@ -73,8 +73,8 @@ def _resolve(schema: Schema, definitions: dict[str, Schema]) -> Schema:
 
 def _without_null(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_null(one) for key, one in value.items() if one is not None}
-    return [_without_null(one) for one in value] if isinstance(value, list) else value
+        return {key: _without_null(child) for key, child in value.items() if child is not None}
+    return [_without_null(child) for child in value] if isinstance(value, list) else value
 
 
 def _nullable(schema: Schema) -> bool:
@@ -98,7 +98,7 @@ def _column(name: str, path: str, kind: str = "string", priority: int = 0, descr
     return column
 
 
-def _definition(  # noqa: PLR0913  the parts of a CRD, each named at the call
+def _definition(  # noqa: PLR0913 - the parts of a CRD, each named at the call
     kind: str,
     plural: str,
     *,

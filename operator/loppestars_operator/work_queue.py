@@ -9,12 +9,12 @@ from loppestars_operator import metrics
 from loppestars_operator.naming import StackKey
 
 WORKERS: Final = 8
-FIRST_RETRY: Final = 0.5
-LONGEST_RETRY: Final = 60.0
+FIRST_RETRY_SECONDS: Final = 0.5
+MAX_RETRY_SECONDS: Final = 60.0
 # What mends itself, as an API server that restarts, is tried again this soon at the latest.
 SOON: Final = 5.0
 # What hangs is tried again this soon at the earliest.
-SLOW_RETRY: Final = 20.0
+TIMED_OUT_RETRY_SECONDS: Final = 20.0
 
 
 class WorkQueue:
@@ -48,11 +48,11 @@ class WorkQueue:
                 timer.cancel()
             self._timers[key] = loop.call_later(seconds, self.add, key)
 
-    def retry(self, key: StackKey, longest: float = LONGEST_RETRY, *, least: float = 0) -> float:
+    def retry(self, key: StackKey, longest: float = MAX_RETRY_SECONDS, *, least: float = 0) -> float:
         """Ask for a pass after a back-off that doubles with each failure in a row; return the seconds."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        seconds = max(least, min(FIRST_RETRY * 2.0 ** min(failures - 1, 16), longest))
-        seconds *= random.uniform(0.75, 1.0)  # noqa: S311  jitter
+        seconds = max(least, min(FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 16), longest))
+        seconds *= random.uniform(0.75, 1.0)  # noqa: S311 - jitter
         self.add_later(key, seconds)
         return seconds
 

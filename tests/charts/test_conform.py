@@ -100,8 +100,8 @@ def test_everything_conforms(rendered: Path, schemas: Path, version: str) -> Non
     ours = (CHARTS / "loppestars-crds" / "templates").glob("*.yaml")
     write_schemas(schemas, version, [*addons.crd_files(), *ours])
     found = kubeconform(schemas, version, rendered)
-    wrong = [one for one in found["resources"] if one["status"] != "statusValid"]
-    assert [(one["filename"].rpartition("/")[2], one["kind"], one["msg"]) for one in wrong] == []
+    wrong = [resource for resource in found["resources"] if resource["status"] != "statusValid"]
+    assert [(resource["filename"].rpartition("/")[2], resource["kind"], resource["msg"]) for resource in wrong] == []
     assert found["summary"] == found["summary"] | {"invalid": 0, "errors": 0, "skipped": 0}
     assert found["summary"]["valid"] > 150
 
@@ -138,5 +138,5 @@ def test_what_is_wrong_is_found(schemas: Path, tmp_path: Path) -> None:
     path = tmp_path / "wrong.yaml"
     path.write_text(yaml.safe_dump_all(wrong))
     found = kubeconform(schemas, version, path)
-    assert [one["status"] for one in found["resources"]].count("statusValid") == 0
+    assert [resource["status"] for resource in found["resources"]].count("statusValid") == 0
     assert len(found["resources"]) == len(wrong)

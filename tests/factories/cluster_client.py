@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from loppestars_operator.kinds import CRAWL, STACK, Manifest, OwnedKind
-from loppestars_operator.kube.client import Kube, KubeError
+from loppestars_operator.kube.client import KubeClient, KubeError
 from tests.factories.stacks import sample
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ NOT_FOUND = 404
 class Client:
     """An administrator's view of one namespace."""
 
-    def __init__(self, kube: Kube, namespace: str) -> None:
+    def __init__(self, kube: KubeClient, namespace: str) -> None:
         self.kube = kube
         self.namespace = namespace
 
@@ -98,7 +98,7 @@ def _holds(check: Callable[[dict[str, Any]], object], status: dict[str, Any]) ->
 
 
 def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(one for one in status["conditions"] if one["type"] == kind)
+    found: dict[str, Any] = next(condition for condition in status["conditions"] if condition["type"] == kind)
     return found
 
 
@@ -128,10 +128,10 @@ class AuditLog:
             log.seek(since)
             entries = [json.loads(line) for line in log if line.endswith("\n")]
         return [
-            f"{one['verb']} {reference['resource']}{subresource(reference)}/{reference.get('name', '')}"
-            for one in entries
-            if (reference := one["objectRef"])["resource"] != "leases"
-            and one["user"]["username"] == user
+            f"{entry['verb']} {reference['resource']}{subresource(reference)}/{reference.get('name', '')}"
+            for entry in entries
+            if (reference := entry["objectRef"])["resource"] != "leases"
+            and entry["user"]["username"] == user
             and namespace in (None, reference.get("namespace"))
         ]
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from loppestars_operator.kinds import POD, Manifest
-from loppestars_operator.kube.client import Kube, KubeError
+from loppestars_operator.kube.client import KubeClient, KubeError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,14 +80,14 @@ class FakeKubelet:
         self._thread.join(timeout=10)
 
     async def _run(self) -> None:
-        async with await Kube.connect(self._kubeconfig) as kube:
+        async with await KubeClient.connect(self._kubeconfig) as kube:
             while not self._stop.is_set():
                 with contextlib.suppress(KubeError):
                     for pod in (await kube.get(POD.path()))["items"]:
                         await self._play(kube, pod)
                 await asyncio.sleep(0.1)
 
-    async def _play(self, kube: Kube, pod: Manifest) -> None:
+    async def _play(self, kube: KubeClient, pod: Manifest) -> None:
         if (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"} or "deletionTimestamp" in pod["metadata"]:
             return
         outcome = self.rules.get(pod["metadata"]["namespace"], healthy)(pod)

@@ -37,8 +37,8 @@ def write_schemas(directory: Path, version: str, crds: Iterable[Path]) -> None:
     # A schema of schemas has properties called `$ref` and `$schema`, which kubeconform takes for its own.
     definitions["io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"] = {"type": "object"}
     for name, definition in document["definitions"].items():
-        for one in definition.get("x-kubernetes-group-version-kind", []):
-            _write(target, one["group"], one["version"], one["kind"], _standalone(name, definitions))
+        for group in definition.get("x-kubernetes-group-version-kind", []):
+            _write(target, group["group"], group["version"], group["kind"], _standalone(name, definitions))
     for path in crds:
         for crd in yaml.safe_load_all(path.read_text()):
             if crd and crd.get("kind") == "CustomResourceDefinition":
@@ -74,7 +74,7 @@ def _standalone(name: str, definitions: dict[str, Schema]) -> Schema:
 
 def _references(schema: Any) -> list[str]:
     if isinstance(schema, list):
-        return [name for one in schema for name in _references(one)]
+        return [name for item in schema for name in _references(item)]
     if not isinstance(schema, dict):
         return []
     own = [schema["$ref"].removeprefix(_REFERENCE)] if isinstance(schema.get("$ref"), str) else []
@@ -84,7 +84,7 @@ def _references(schema: Any) -> list[str]:
 def _strict(schema: Any) -> Any:
     """A copy in which objects have no properties but those that are named."""
     if isinstance(schema, list):
-        return [_strict(one) for one in schema]
+        return [_strict(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if schema.get("x-kubernetes-int-or-string"):

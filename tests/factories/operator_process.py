@@ -24,7 +24,7 @@ from tools.cluster import tools
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from loppestars_operator.kube.client import Kube
+    from loppestars_operator.kube.client import KubeClient
     from tests.factories.cluster_client import Client
     from tools.cluster.control_plane import ControlPlane
 
@@ -51,7 +51,9 @@ def chart(name: str, *options: str, namespace: str = NAMESPACE) -> list[dict[str
 
 def install_chart(plane: ControlPlane, *options: str) -> None:
     """Install the operator's chart, its pods aside: the process of the tests stands in for them."""
-    documents = [one for one in chart("loppestars-operator", *options) if one["kind"] not in {"Deployment", "Pod"}]
+    documents = [
+        document for document in chart("loppestars-operator", *options) if document["kind"] not in {"Deployment", "Pod"}
+    ]
     made = kubectl(plane, "create", "namespace", NAMESPACE)
     assert made.returncode == 0 or "AlreadyExists" in made.stderr, made.stderr
     applied = kubectl(
@@ -128,7 +130,7 @@ class OperatorProcess:
         return self._get("/ready")
 
     def _get(self, path: str) -> str:
-        port = self.wait_for_line("metrics")["port"]
+        port = self.wait_for_line("metrics_served")["port"]
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
                 text: str = answer.read().decode()
@@ -144,7 +146,7 @@ class OperatorProcess:
 
 
 @contextlib.asynccontextmanager
-async def operator_in_this_process(kube: Kube, namespace: str) -> AsyncIterator[None]:
+async def operator_in_this_process(kube: KubeClient, namespace: str) -> AsyncIterator[None]:
     """The controller without an election, for one namespace; kopf finds the cluster by KUBECONFIG."""
     ended = asyncio.Event()
     settings = OperatorSettings(watch_namespaces=(namespace,))

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from loppestars_operator.plan.rollout import resolve_images
-from loppestars_operator.rendering import Blueprint, Facts
+from loppestars_operator.rendering import ClusterFacts, RenderContext
 from loppestars_operator.spec import Crawl, Images, Stack
 
 SAMPLES = Path(__file__).parents[2] / "k8s" / "samples"
@@ -47,9 +47,11 @@ def make_stack(**changes: Any) -> Stack:
     return Stack.parse(stack_body(**changes))
 
 
-def make_blueprint(stack: Stack | None = None, facts: Facts | None = None, images: Images | None = None) -> Blueprint:
+def make_context(
+    stack: Stack | None = None, facts: ClusterFacts | None = None, images: Images | None = None
+) -> RenderContext:
     stack = stack or make_stack()
-    return Blueprint(stack, images or resolve_images(stack.spec), facts or Facts())
+    return RenderContext(stack, images or resolve_images(stack.spec), facts or ClusterFacts())
 
 
 def make_crawl(*, name: str = "by-hand", stack: str = "fair", **changes: Any) -> Crawl:

@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from loppestars_operator.naming import StackKey
-from loppestars_operator.work_queue import LONGEST_RETRY, WorkQueue
+from loppestars_operator.work_queue import MAX_RETRY_SECONDS, WorkQueue
 
 ONE, TWO = StackKey("n", "one"), StackKey("n", "two")
 
@@ -67,7 +67,8 @@ async def test_back_off_doubles_to_a_ceiling_and_starts_anew() -> None:
     queue = WorkQueue()
     seconds = [queue.retry(ONE) for _ in range(12)]
     assert all(
-        0.75 * min(0.5 * 2**n, LONGEST_RETRY) <= one <= min(0.5 * 2**n, LONGEST_RETRY) for n, one in enumerate(seconds)
+        0.75 * min(0.5 * 2**n, MAX_RETRY_SECONDS) <= second <= min(0.5 * 2**n, MAX_RETRY_SECONDS)
+        for n, second in enumerate(seconds)
     )
     assert queue.retry(TWO) <= 0.5
     assert queue.retry(ONE, 5.0) <= 5.0

@@ -12,7 +12,7 @@ def crawl_stack_key(body: Body) -> StackKey:
     return StackKey(body["metadata"]["namespace"], body.get("spec", {}).get("stackRef", {}).get("name", ""))
 
 
-class Resources:
+class CustomResourceCache:
     """Bodies of LoppestarsStacks and Crawls, packed; an older reading never replaces a newer one."""
 
     def __init__(self) -> None:
@@ -96,5 +96,5 @@ def _put(known: dict[Any, tuple[str, Packed]], key: Any, body: Body) -> None:
     version = body["metadata"]["resourceVersion"]
     if key in known and not is_newer(version, known[key][0]):
         return
-    slim = {**body, "metadata": {name: one for name, one in body["metadata"].items() if name != "managedFields"}}
+    slim = {**body, "metadata": {name: value for name, value in body["metadata"].items() if name != "managedFields"}}
     known[key] = (version, Packed.of(slim))

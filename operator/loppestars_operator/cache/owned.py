@@ -12,20 +12,20 @@ from loppestars_operator.cache.packing import Packed
 from loppestars_operator.kinds import Manifest, ObjectKey, key_of
 from loppestars_operator.naming import FIELD_MANAGER, STACK_LABEL, StackKey
 
-MOST_DELETED = 4096
+MAX_DELETED = 4096
 """Deleted objects that are remembered, which has to last for the seconds that the answer to a write may take."""
 
 
 @dataclass(slots=True)
-class Observed:
-    """One object as it was last seen. `agreed` is the rendering that it was compared with and found equal."""
+class CachedObject:
+    """One object as it was last seen. `matches_rendering` is the hash of the rendering it was found equal to."""
 
     key: ObjectKey
     stack: StackKey
     uid: str
     resource_version: str
     packed: Packed
-    agreed: str | None = None
+    matches_rendering: str | None = None
 
     @classmethod
     def of(cls, live: Manifest, stack: StackKey) -> Self:
@@ -55,8 +55,12 @@ def trimmed(live: Manifest) -> Manifest:
     for which in ("containerStatuses", "initContainerStatuses"):
         if which in status:
             kept[which] = [
-                {key: one[key] for key in ("name", "ready", "restartCount", "state", "lastState") if key in one}
-                for one in status[which]
+                {
+                    key: container[key]
+                    for key in ("name", "ready", "restartCount", "state", "lastState")
+                    if key in container
+                }
+                for container in status[which]
             ]
     meta.pop("managedFields")
     return {**live, "metadata": meta, "spec": {}, "status": kept}
@@ -73,11 +77,11 @@ def is_newer(candidate: str, known: str) -> bool:
     return int(candidate) > int(known)
 
 
-class Store:
-    """Observed objects by stack. Only the event loop's thread touches it."""
+class OwnedCache:
+    """CachedObject objects by stack. Only the event loop's thread touches it."""
 
     def __init__(self) -> None:
-        self._by_stack: dict[StackKey, dict[ObjectKey, Observed]] = {}
+        self._by_stack: dict[StackKey, dict[ObjectKey, CachedObject]] = {}
         self._deleted: dict[str, str] = {}
 
     def put(self, live: Manifest) -> StackKey | None:
@@ -95,7 +99,7 @@ class Store:
         known = self._by_stack.get(stack, {}).get(key_of(live))
         if known and known.uid == meta["uid"] and not is_newer(meta["resourceVersion"], known.resource_version):
             return None
-        self._insert(Observed.of(live, stack))
+        self._insert(CachedObject.of(live, stack))
         return stack
 
     def remove(self, live: Manifest) -> StackKey | None:
@@ -107,7 +111,7 @@ class Store:
         if stack is None:
             return None
         self._deleted[meta["uid"]] = meta["resourceVersion"]
-        if len(self._deleted) > MOST_DELETED:
+        if len(self._deleted) > MAX_DELETED:
             del self._deleted[next(iter(self._deleted))]
         known = self._by_stack.get(stack, {}).get(key)
         if known is not None and known.uid != meta["uid"]:
@@ -117,12 +121,12 @@ class Store:
         # Also where it was not known yet: whoever is writing it now has to look again.
         return stack
 
-    def replace(self, kind: str, namespace: str | None, listed: Iterable[Observed], version: str) -> set[StackKey]:
+    def replace(self, kind: str, namespace: str | None, listed: Iterable[CachedObject], version: str) -> set[StackKey]:
         """Take a complete list of one kind at a resource version for the truth; return the stacks that changed.
 
         What was seen after that version, as the answer to a write of our own, is kept.
         """
-        fresh = {one.key: one for one in listed}
+        fresh = {item.key: item for item in listed}
         gone = [
             (stack, key)
             for stack, objects in self._by_stack.items()
@@ -147,9 +151,9 @@ class Store:
         stack = self._home_of(live)
         known = self._by_stack.get(stack, {}).get(key_of(live)) if stack else None
         if known and known.resource_version == live["metadata"]["resourceVersion"]:
-            known.agreed = rendering
+            known.matches_rendering = rendering
 
-    def of(self, stack: StackKey) -> dict[ObjectKey, Observed]:
+    def of(self, stack: StackKey) -> dict[ObjectKey, CachedObject]:
         """Return the objects of a stack; a copy, so that a pass sees one state."""
         return dict(self._by_stack.get(stack, {}))
 
@@ -166,7 +170,7 @@ class Store:
                 return stack
         return stack_of(live)
 
-    def _insert(self, observed: Observed) -> None:
+    def _insert(self, observed: CachedObject) -> None:
         self._by_stack.setdefault(observed.stack, {})[observed.key] = observed
 
     def _drop(self, stack: StackKey, key: ObjectKey) -> None:

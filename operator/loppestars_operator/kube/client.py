@@ -10,6 +10,7 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -29,9 +30,6 @@ WATCH_SILENCE: Final = 150.0
 PAGE: Final = "100"
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-CREATED: Final = 201
-HTTP_ERROR: Final = 400
-SERVER_ERROR: Final = 500
 
 
 class KubeError(Exception):
@@ -58,7 +56,7 @@ class KubeError(Exception):
     @property
     def transient(self) -> bool:
         """Whether the same call may succeed later without anybody changing anything."""
-        return self.status >= SERVER_ERROR or self.status in {408, 409, 429}
+        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.status in {408, 409, 429}
 
 
 class Unreachable(KubeError):
@@ -68,7 +66,7 @@ class Unreachable(KubeError):
         super().__init__(503, "Unreachable", f"the API server does not answer: {str(cause) or type(cause).__name__}")
 
 
-class Kube:
+class KubeClient:
     """Calls to one API server. Use as an asynchronous context manager, or `await close()`."""
 
     def __init__(self, configuration: Configuration) -> None:
@@ -117,7 +115,7 @@ class Kube:
         while True:
             page = await self._call("GET", path, params=params, accept=_METADATA_LIST)
             # An empty list of metadata has null for its items.
-            names |= {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in page.get("items") or ()}
+            names |= {(item["metadata"]["namespace"], item["metadata"]["name"]) for item in page.get("items") or ()}
             if not (following := page["metadata"].get("continue")):
                 return names, page["metadata"]["resourceVersion"]
             params["continue"] = following
@@ -147,7 +145,7 @@ class Kube:
             params={"fieldManager": manager, "force": "true" if force else "false"},
             content_type="application/apply-patch+yaml",
         )
-        return live, status == CREATED
+        return live, status == HTTPStatus.CREATED
 
     async def edit(self, path: str, changes: Sequence[Json], *, version: str, manager: str) -> Json:
         """Make changes (JSON patch, RFC 6902) to an object as it was in a resource version."""
@@ -187,7 +185,7 @@ class Kube:
         _, body = await self._exchange(method, path, **options)
         return body
 
-    async def _exchange(  # noqa: PLR0913  the parts of an HTTP call
+    async def _exchange(  # noqa: PLR0913 - the parts of an HTTP call
         self,
         method: str,
         path: str,
@@ -196,7 +194,7 @@ class Kube:
         params: Mapping[str, str] | None = None,
         content_type: str = "application/json",
         accept: str | None = None,
-        timeout: float = CALL_TIMEOUT,  # noqa: ASYNC109  handed on to aiohttp
+        timeout: float = CALL_TIMEOUT,  # noqa: ASYNC109 - handed on to aiohttp
     ) -> tuple[int, Json]:
         if method != "GET" and not self.may_write():
             raise KubeError(503, "NotLeading", "this process may have lost the lead, so it writes nothing")
@@ -219,7 +217,7 @@ class Kube:
             token = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
             merged = {**(headers or {}), **({"Authorization": token} if token else {})}
             async with self._session.request(method, self._url + path, headers=merged, **options) as answer:
-                if answer.status >= HTTP_ERROR:
+                if answer.status >= HTTPStatus.BAD_REQUEST:
                     raise KubeError.from_body(answer.status, await answer.text())
                 yield answer
         except (aiohttp.ClientError, TimeoutError, OSError, ConfigException) as error:

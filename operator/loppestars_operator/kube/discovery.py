@@ -1,22 +1,22 @@
 """Which add-ons the cluster has. CRDs come and go, so the groups are asked for again and again."""
 
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Final
 
 import structlog
 
 from loppestars_operator.kinds import OWNED_KINDS, OwnedKind
-from loppestars_operator.kube.client import Kube, KubeError
+from loppestars_operator.kube.client import KubeClient, KubeError
 
-log: Any = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 POLL_SECONDS: Final = 15.0
-NOT_FOUND: Final = 404
 
 
 class Discovery:
     """The add-on groups whose kinds are all served; unchanged while the API server gives no clear answer."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: KubeClient) -> None:
         self._kube = kube
         self.groups: frozenset[str] = frozenset()
 
@@ -30,7 +30,7 @@ class Discovery:
             present = {wanted[0].group for version, wanted in kinds.items() if await self._serves(version, wanted)}
         except KubeError as error:
             # Nothing is rendered differently, let alone pruned, on a partial answer.
-            log.warning("discovery failed", error=error.message)
+            log.warning("discovery_failed", error=error.message)
             return False
         changed = present != self.groups
         self.groups = frozenset(present)
@@ -44,7 +44,7 @@ class Discovery:
         try:
             listed = await self._kube.get(f"/apis/{version}")
         except KubeError as error:
-            if error.status == NOT_FOUND:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return False
             raise
         return {kind.plural for kind in wanted} <= {resource["name"] for resource in listed["resources"]}

@@ -8,11 +8,11 @@ from typing import Any, Final
 import structlog
 
 from loppestars_operator.kinds import EVENT
-from loppestars_operator.kube.client import Kube, KubeError
+from loppestars_operator.kube.client import KubeClient, KubeError
 from loppestars_operator.naming import API_VERSION, FIELD_MANAGER, STACK_KIND
 from loppestars_operator.spec import Stack, StackStatus
 
-log: Any = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 SILENCE_SECONDS: Final = 600.0
 REMEMBERED: Final = 4096
@@ -22,7 +22,7 @@ MESSAGE_LIMIT: Final = 1024
 class Recorder:
     """Writes events; a failure to write one is logged and forgotten."""
 
-    def __init__(self, kube: Kube, identity: str) -> None:
+    def __init__(self, kube: KubeClient, identity: str) -> None:
         self._kube = kube
         self._identity = identity
         self._said: dict[tuple[str, str, str], float] = {}
@@ -44,12 +44,12 @@ class Recorder:
         if now - self._said.get(key, -SILENCE_SECONDS) < SILENCE_SECONDS:
             return
         if len(self._said) >= REMEMBERED:
-            self._said = {one: when for one, when in self._said.items() if now - when < SILENCE_SECONDS}
+            self._said = {said: when for said, when in self._said.items() if now - when < SILENCE_SECONDS}
         self._said[key] = now
         try:
             await self._kube.create(EVENT.path(stack.key.namespace), self._body(stack, kind, reason, message))
         except KubeError as error:
-            log.warning("event not written", stack=str(stack.key), error=error.message)
+            log.warning("event_not_written", stack=str(stack.key), error=error.message)
 
     def _body(self, stack: Stack, kind: str, reason: str, message: str) -> dict[str, Any]:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

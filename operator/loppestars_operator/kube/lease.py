@@ -10,15 +10,16 @@ import secrets
 import socket
 import time
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
 
 from loppestars_operator import metrics
 from loppestars_operator.kinds import LEASE
-from loppestars_operator.kube.client import Kube, KubeError
+from loppestars_operator.kube.client import KubeClient, KubeError
 
-log: Any = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 LEASE_SECONDS: Final = 10
 RENEW_DEADLINE: Final = 6.0
@@ -26,17 +27,16 @@ RETRY_SECONDS: Final = 2.0
 CALL_TIMEOUT: Final = 2.0
 RELEASE_TRIES: Final = 3
 RELEASE_PAUSE: Final = 0.2
-NOT_FOUND: Final = 404
 
 
 class LeaseLost(Exception):
     """The Lease could not be renewed in time, or somebody else holds it."""
 
 
-class Elector:
+class LeaderElector:
     """Acquires, renews and releases one Lease. Expiry is measured by our own clock, never by the holder's."""
 
-    def __init__(self, kube: Kube, namespace: str, name: str, identity: str | None = None) -> None:
+    def __init__(self, kube: KubeClient, namespace: str, name: str, identity: str | None = None) -> None:
         self._kube = kube
         self._namespace = namespace
         self._name = name
@@ -52,10 +52,10 @@ class Elector:
             try:
                 if await self._try():
                     metrics.LEADER.set(1)
-                    log.info("leading", identity=self.identity)
+                    log.info("lease_acquired", identity=self.identity)
                     return
             except KubeError as error:
-                log.warning("lease not reachable", error=error.message)
+                log.warning("lease_unreachable", error=error.message)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def hold(self) -> None:
@@ -112,7 +112,7 @@ class Elector:
         try:
             lease = await self._kube.get(self._path)
         except KubeError as error:
-            if error.status == NOT_FOUND:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
         if self._lease is None or lease["metadata"]["resourceVersion"] != self._lease["metadata"]["resourceVersion"]:

@@ -9,26 +9,25 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Final
 
 import structlog
 
 from loppestars_operator import metrics
-from loppestars_operator.cache.owned import Observed, Store, stack_of
+from loppestars_operator.cache.owned import CachedObject, OwnedCache, stack_of
 from loppestars_operator.kinds import OWNED_KINDS, POD, OwnedKind
-from loppestars_operator.kube.client import Kube, KubeError
+from loppestars_operator.kube.client import KubeClient, KubeError
 from loppestars_operator.naming import OWNED_SELECTOR, StackKey
 
-log: Any = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 # Small pages: what a list leaves behind in memory is as large as its largest page, unpacked.
 PAGE: Final = "100"
-GONE: Final = 410
-NOT_FOUND: Final = 404
 BACKOFF: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 # How long a watch holds before its failures are counted anew, and before its silent end is ordinary.
 STEADY_SECONDS: Final = 30.0
-SHORTEST_WATCH: Final = 1.0
+MIN_WATCH_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 0.02
 
 
@@ -36,7 +35,7 @@ class Watcher:
     """Keeps the store current for every owned kind in the watched namespaces (none named: all of them)."""
 
     def __init__(
-        self, kube: Kube, store: Store, on_change: Callable[[StackKey], None], namespaces: Iterable[str] = ()
+        self, kube: KubeClient, store: OwnedCache, on_change: Callable[[StackKey], None], namespaces: Iterable[str] = ()
     ) -> None:
         self._kube = kube
         self._store = store
@@ -73,7 +72,7 @@ class Watcher:
         wanted = {(kind.kind, namespace) for kind in kinds for namespace in self._namespaces}
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not wanted <= self._listed:  # noqa: ASYNC110  once, at the start
+                while not wanted <= self._listed:  # noqa: ASYNC110 - once, at the start
                     await asyncio.sleep(LOOK_SECONDS)
 
     @property
@@ -93,26 +92,26 @@ class Watcher:
                 finally:
                     held = time.monotonic() - began
             except KubeError as error:
-                if error.status == NOT_FOUND and kind.addon:
+                if error.status == HTTPStatus.NOT_FOUND and kind.addon:
                     return  # its CRD is gone; discovery starts the watch again
                 # A list that works and a watch that does not, again and again, would cost a list each time.
                 failures = 1 if held > STEADY_SECONDS else failures + 1
-                if error.status == GONE and failures == 1:
+                if error.status == HTTPStatus.GONE and failures == 1:
                     continue  # an old version is listed anew at once, unless that does not help
-                pause = BACKOFF[min(failures, len(BACKOFF)) - 1] * random.uniform(0.8, 1.2)  # noqa: S311  jitter
+                pause = BACKOFF[min(failures, len(BACKOFF)) - 1] * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
                 metrics.WATCH_FAILURES.labels(kind.kind).inc()
-                log.warning("watch failed", kind=kind.kind, error=error.message, retry_in=round(pause, 1))
+                log.warning("watch_failed", kind=kind.kind, error=error.message, retry_in=round(pause, 1))
                 await asyncio.sleep(pause)
 
     async def _list(self, kind: OwnedKind, namespace: str | None) -> str:
-        listed: list[Observed] = []
+        listed: list[CachedObject] = []
         params = {"labelSelector": OWNED_SELECTOR, "limit": PAGE}
         while True:
             page = await self._kube.get(kind.path(namespace), params)
             for item in page.get("items") or ():
                 live = {"apiVersion": kind.api_version, "kind": kind.kind, **item}
                 if stack := stack_of(live):
-                    listed.append(Observed.of(live, stack))
+                    listed.append(CachedObject.of(live, stack))
             if not (following := page["metadata"].get("continue")):
                 break
             params["continue"] = following
@@ -125,7 +124,7 @@ class Watcher:
     async def _follow(self, kind: OwnedKind, namespace: str | None, version: str) -> None:
         """Watch from a version on; the server ends each stream after some minutes, and it is taken up again."""
         while True:
-            seconds = str(random.randint(240, 480))  # noqa: S311  spreads reconnections
+            seconds = str(random.randint(240, 480))  # noqa: S311 - spreads reconnections
             params = {"labelSelector": OWNED_SELECTOR, "resourceVersion": version, "timeoutSeconds": seconds}
             began, before = time.monotonic(), version
             async for event in self._kube.watch(kind.path(namespace), **params):
@@ -138,7 +137,7 @@ class Watcher:
                 stack = self._store.remove(live) if forget else self._store.put(live)
                 if stack:
                     self._on_change(stack)
-            if version == before and time.monotonic() - began < SHORTEST_WATCH:
+            if version == before and time.monotonic() - began < MIN_WATCH_SECONDS:
                 raise KubeError(503, "ShortWatch", "the watch ended as soon as it began")
 
     def _seen(self, kind: OwnedKind, namespace: str | None) -> None:

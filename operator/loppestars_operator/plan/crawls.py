@@ -18,13 +18,13 @@ from loppestars_operator.plan.readiness import (
 )
 from loppestars_operator.rendering.context import CRAWLER
 from loppestars_operator.spec import FINISHED, Crawl, CrawlCounts, CrawlStatus
-from loppestars_operator.spec.base import MOST_COUNTED
+from loppestars_operator.spec.base import MAX_COUNTED
 from loppestars_operator.spec.crawl import CrawlState, Trigger
 
 # What the crawler's exit codes mean; anything else is Failed. See loppestars_core.contract.exit_codes.
 EXIT_STATES: Final[dict[int, CrawlState]] = {0: "Succeeded", 3: "Superseded", 130: "Cancelled", 143: "Cancelled"}
 # A Job may be seen to end before its pod's last words arrive on another watch.
-PATIENCE: Final = timedelta(seconds=8)
+REPORT_GRACE: Final = timedelta(seconds=8)
 # How long a pod may outlive the end of its grace period before its node counts as lost.
 LOST_AFTER: Final = timedelta(seconds=60)
 MESSAGE_LIMIT: Final = 1000
@@ -62,7 +62,9 @@ def plan_crawls(
     by_crawl = {_label(job, CRAWL_LABEL) or job["metadata"]["name"]: job for job in jobs}
     plan = CrawlPlan(adopt=[job for job in jobs if not _label(job, CRAWL_LABEL) and is_scheduled(job)])
     look_again = None
-    open_crawls = sorted((one for one in crawls if not one.finished), key=lambda one: (one.created_at, one.name))
+    open_crawls = sorted(
+        (crawl for crawl in crawls if not crawl.finished), key=lambda crawl: (crawl.created_at, crawl.name)
+    )
     busy = [job for job in jobs if job_finished_at(job) is None] or _ending_pods(jobs, pods, now)
     blocked = rules.blocked or (f"waits for {busy[0]['metadata']['name']} to end" if busy else None)
     start = None
@@ -116,7 +118,7 @@ def _observe(crawl: Crawl, job: Manifest, pods: Sequence[Manifest], now: datetim
     ends = [end for pod in pods if (end := terminated(pod))]
     readiness = job_readiness(job, pods)
     if not ends and readiness.reason != "DeadlineExceeded":
-        left = PATIENCE - (now - _time(finished_at))
+        left = REPORT_GRACE - (now - _time(finished_at))
         # A clock that is far behind the cluster's must not make the wait endless.
         if timedelta(0) < left < LOST_AFTER:
             return known.model_copy(update={"state": "Running"}), left.total_seconds()
@@ -173,8 +175,8 @@ def _ending_pods(jobs: Sequence[Manifest], pods: Iterable[Manifest], now: dateti
         pod
         for pod in pods
         if any(
-            one.get("kind") == "Job" and one.get("uid") not in kept
-            for one in pod["metadata"].get("ownerReferences") or ()
+            owner.get("kind") == "Job" and owner.get("uid") not in kept
+            for owner in pod["metadata"].get("ownerReferences") or ()
         )
         and (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
         and not _is_lost(pod, now)
@@ -202,18 +204,20 @@ def _gone(crawl: Crawl, now: datetime) -> CrawlStatus:
 
 def _beyond_history(crawls: Iterable[Crawl], rules: CrawlRules) -> list[Crawl]:
     newest_first = sorted(
-        (one for one in crawls if one.finished and not one.deleting),
-        key=lambda one: (one.status.finished_at or "", one.name),
+        (crawl for crawl in crawls if crawl.finished and not crawl.deleting),
+        key=lambda crawl: (crawl.status.finished_at or "", crawl.name),
         reverse=True,
     )
-    good = [one for one in newest_first if one.status.state == "Succeeded"]
-    bad = [one for one in newest_first if one.status.state in FINISHED - {"Succeeded"}]
+    good = [crawl for crawl in newest_first if crawl.status.state == "Succeeded"]
+    bad = [crawl for crawl in newest_first if crawl.status.state in FINISHED - {"Succeeded"}]
     return [*good[rules.successful_history :], *bad[rules.failed_history :]]
 
 
 def _pods_of(job: Manifest, pods: Iterable[Manifest]) -> list[Manifest]:
     uid = job["metadata"]["uid"]
-    return [pod for pod in pods if any(one.get("uid") == uid for one in pod["metadata"].get("ownerReferences") or ())]
+    return [
+        pod for pod in pods if any(owner.get("uid") == uid for owner in pod["metadata"].get("ownerReferences") or ())
+    ]
 
 
 def _counts(report: Mapping[str, Any]) -> CrawlCounts | None:
@@ -221,7 +225,7 @@ def _counts(report: Mapping[str, Any]) -> CrawlCounts | None:
     if not isinstance(counts, dict):
         return None
     known = {name: value for name, value in counts.items() if name in CrawlCounts.model_fields}
-    return CrawlCounts(**{name: min(max(0, n), MOST_COUNTED) for name, n in known.items() if isinstance(n, int)})
+    return CrawlCounts(**{name: min(max(0, n), MAX_COUNTED) for name, n in known.items() if isinstance(n, int)})
 
 
 def _text(value: object) -> str | None:

@@ -95,7 +95,7 @@ def replicas_of(deployment: Manifest) -> Replicas:
 def image_of(deployment: Manifest, component: str) -> str:
     """Return the image of the component's own container; injected ones may stand before it."""
     containers = deployment["spec"]["template"]["spec"]["containers"]
-    own: Manifest = next((one for one in containers if one["name"] == component), containers[0])
+    own: Manifest = next((container for container in containers if container["name"] == component), containers[0])
     image: str = own["image"]
     return image
 
@@ -138,7 +138,7 @@ def first_problem(pods: Iterable[Manifest]) -> PodProblem | None:
     """Return the problem of the newest pod that has one."""
     newest_first = sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True)
     problems = (pod_problem(pod) for pod in newest_first if "deletionTimestamp" not in pod["metadata"])
-    return next((one for one in problems if one), None)
+    return next((problem for problem in problems if problem), None)
 
 
 def pod_problem(pod: Manifest) -> PodProblem | None:
@@ -165,7 +165,7 @@ def terminated(pod: Manifest) -> dict[str, Any] | None:
     """Return how the component's own container ended, or None while it runs; containers bear their component's name."""
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
     component = (pod["metadata"].get("labels") or {}).get("app.kubernetes.io/component")
-    own: dict[str, Any] = next((one for one in statuses if one["name"] == component), next(iter(statuses), {}))
+    own: dict[str, Any] = next((status for status in statuses if status["name"] == component), next(iter(statuses), {}))
     return (own.get("state") or {}).get("terminated")
 
 
@@ -202,5 +202,5 @@ def _explain(text: str, problem: PodProblem | None) -> str:
 
 
 def _condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
-    found = next((one for one in status.get("conditions") or () if one["type"] == kind), None)
+    found = next((condition for condition in status.get("conditions") or () if condition["type"] == kind), None)
     return found or {}

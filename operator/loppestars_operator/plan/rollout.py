@@ -148,7 +148,9 @@ def _judge(stack: Stack, desired: Images, record: RolloutStatus, workloads: Mapp
         for name, workload in on_desired.items()
         if record.serving is not None and workload.image != getattr(record.serving, name)
     }
-    failed = next(((name, one) for name, one in changed.items() if one.readiness.state is State.FAILED), None)
+    failed = next(
+        ((name, workload) for name, workload in changed.items() if workload.readiness.state is State.FAILED), None
+    )
     if failed is None:
         return record
     name, workload = failed
@@ -157,7 +159,7 @@ def _judge(stack: Stack, desired: Images, record: RolloutStatus, workloads: Mapp
 
 
 def _all_ready(workloads: Mapping[str, Workload]) -> bool:
-    return {API, IMAGING} <= workloads.keys() and all(one.readiness.ready for one in workloads.values())
+    return {API, IMAGING} <= workloads.keys() and all(workload.readiness.ready for workload in workloads.values())
 
 
 def _is_migrated(stack: Stack, desired: Images) -> bool:
@@ -168,7 +170,7 @@ def _is_migrated(stack: Stack, desired: Images) -> bool:
     return recorded.database in {None, database_of(stack.spec)}
 
 
-def _pass_gate(  # noqa: PLR0911  one return a case
+def _pass_gate(  # noqa: PLR0911 - one return a case
     stack: Stack, job: MigrationJob, desired: Images, rollout: RolloutStatus
 ) -> Plan:
     recorded = stack.status.migration
@@ -206,7 +208,7 @@ def _pass_gate(  # noqa: PLR0911  one return a case
     return replace(_withhold(stack, desired, rollout, Gate.MIGRATING, message=seen.message), reason=reason)
 
 
-def _withhold(  # noqa: PLR0913  what the pass knows, each named at the call
+def _withhold(  # noqa: PLR0913 - what the pass knows, each named at the call
     stack: Stack,
     desired: Images,
     rollout: RolloutStatus,

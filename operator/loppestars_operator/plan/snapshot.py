@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from loppestars_operator.cache.owned import Observed
+from loppestars_operator.cache.owned import CachedObject
 from loppestars_operator.kinds import Manifest, ObjectKey, key_of
 from loppestars_operator.naming import STACK_KIND, component_name
 from loppestars_operator.plan.crawls import is_crawl_job
@@ -21,10 +21,10 @@ _COMPONENT = "app.kubernetes.io/component"
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Snapshot:
     """One consistent reading of a stack's objects."""
 
-    objects: Mapping[ObjectKey, Observed]
+    objects: Mapping[ObjectKey, CachedObject]
     deployments: Mapping[str, Manifest]
     jobs: list[Manifest]
     pods: list[Manifest]
@@ -33,31 +33,31 @@ class Sight:
         """Return the Deployments by component, judged."""
         return {
             component: Workload(
-                image=image_of(one, component),
-                readiness=deployment_readiness(one, self._pods(component)),
-                replicas=replicas_of(one),
+                image=image_of(deployment, component),
+                readiness=deployment_readiness(deployment, self._pods(component)),
+                replicas=replicas_of(deployment),
             )
-            for component, one in self.deployments.items()
+            for component, deployment in self.deployments.items()
         }
 
     def migration(self, manifest: Manifest, owner_uid: str) -> MigrationJob:
         """Return what was seen of the migration Job as it is rendered now."""
-        job = next((one for one in self.jobs if key_of(one) == key_of(manifest)), None)
+        job = next((job for job in self.jobs if key_of(job) == key_of(manifest)), None)
         if job is None:
             return MigrationJob(manifest)
-        owners = [one for one in job["metadata"].get("ownerReferences") or () if one.get("kind") == STACK_KIND]
+        owners = [owner for owner in job["metadata"].get("ownerReferences") or () if owner.get("kind") == STACK_KIND]
         if owners and not _owned_by(job, owner_uid):
             return MigrationJob(manifest, foreign=True)
         uid = job["metadata"]["uid"]
         pods = [pod for pod in self._pods(MIGRATE) if _owned_by(pod, uid)]
         return MigrationJob(manifest, job_readiness(job, pods), job_finished_at(job))
 
-    def outdated_migrations(self, current: Manifest, owner_uid: str) -> list[Observed]:
+    def outdated_migrations(self, current: Manifest, owner_uid: str) -> list[CachedObject]:
         """Return the migration Jobs of other renderings, which nobody waits for any more."""
         return [
-            self.objects[key_of(one)]
-            for one in self.jobs
-            if _component(one) == MIGRATE and key_of(one) != key_of(current) and _owned_by(one, owner_uid)
+            self.objects[key_of(job)]
+            for job in self.jobs
+            if _component(job) == MIGRATE and key_of(job) != key_of(current) and _owned_by(job, owner_uid)
         ]
 
     def crawl_jobs(self) -> list[Manifest]:
@@ -72,18 +72,18 @@ class Sight:
         return [pod for pod in self.pods if _component(pod) == component]
 
 
-def look(objects: Mapping[ObjectKey, Observed]) -> Sight:
+def take_snapshot(objects: Mapping[ObjectKey, CachedObject]) -> Snapshot:
     """Unpack the kinds that decisions are made on. A Deployment that only carries our labels is none of ours."""
     bodies: dict[str, list[Manifest]] = {"Job": [], "Pod": []}
     deployments: dict[str, Manifest] = {}
-    for key, one in objects.items():
+    for key, found in objects.items():
         if key.kind == "Deployment":
-            names = {component_name(one.stack.name, component): component for component in (API, IMAGING)}
+            names = {component_name(found.stack.name, component): component for component in (API, IMAGING)}
             if key.name in names:
-                deployments[names[key.name]] = one.body()
+                deployments[names[key.name]] = found.body()
         elif key.kind in bodies:
-            bodies[key.kind].append(one.body())
-    return Sight(objects, deployments, bodies["Job"], bodies["Pod"])
+            bodies[key.kind].append(found.body())
+    return Snapshot(objects, deployments, bodies["Job"], bodies["Pod"])
 
 
 def _component(manifest: Manifest) -> str:

@@ -33,7 +33,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class StatusInputs:
     """Everything a status is made of, besides the stack and the plan."""
 
     workloads: Mapping[str, Workload]
@@ -42,7 +42,7 @@ class View:
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
-def summarise(stack: Stack, plan: Plan, view: View, now: str) -> StackStatus:
+def summarise(stack: Stack, plan: Plan, view: StatusInputs, now: str) -> StackStatus:
     """Return the status that the stack should have; times of conditions that hold on are kept."""
     if stack.spec.paused and plan.create_migration:
         plan = replace(
@@ -63,7 +63,7 @@ def summarise(stack: Stack, plan: Plan, view: View, now: str) -> StackStatus:
         version=plan.rollout.version,
         url=serving_url(stack.spec),
         phase=_phase(stack, plan, verdict),
-        conditions=[_dated(stack, one, now) for one in conditions],
+        conditions=[_dated(stack, condition, now) for condition in conditions],
         components=_components(view.workloads) or None,
         last_crawl=_last_crawl(view.crawls, stack.status.last_crawl),
         last_successful_crawl_at=_last_success(view.crawls, stack.status.last_successful_crawl_at),
@@ -81,17 +81,25 @@ def unusable_status(stack: Stack, reason: str, message: str, now: str) -> StackS
         _reconciling(stack, verdict),
         _stalled(stack, verdict),
     ]
-    told = [_dated(stack, one, now) for one in conditions]
-    kept = [one for one in stack.status.conditions or () if one.type not in {claim.type for claim in conditions}]
+    told = [_dated(stack, condition, now) for condition in conditions]
+    kept = [
+        condition
+        for condition in stack.status.conditions or ()
+        if condition.type not in {claim.type for claim in conditions}
+    ]
     return stack.status.model_copy(
         update={"observed_generation": stack.generation, "phase": "Stalled", "conditions": [*told, *kept]}
     )
 
 
-def find_verdict(plan: Plan, view: View) -> Verdict | None:
+def find_verdict(plan: Plan, view: StatusInputs) -> Verdict | None:
     """Return the worst of what is wrong, or None."""
-    stalled = [Verdict(one.reason, one.message, stalled=True) for one in view.problems if not one.transient]
-    waiting = [Verdict(one.reason, one.message, stalled=False) for one in view.problems if one.transient]
+    stalled = [
+        Verdict(problem.reason, problem.message, stalled=True) for problem in view.problems if not problem.transient
+    ]
+    waiting = [
+        Verdict(problem.reason, problem.message, stalled=False) for problem in view.problems if problem.transient
+    ]
     if plan.gate is Gate.REFUSED:
         stalled.append(Verdict("VersionTooOld", plan.message, stalled=True))
     if plan.gate is Gate.FAILED:
@@ -167,7 +175,7 @@ def _migrated(plan: Plan) -> _Claim:
             return _Claim(name, "False", plan.reason or "Migrating", plan.message)
 
 
-def _available(kind: str, component: str, view: View) -> _Claim:
+def _available(kind: str, component: str, view: StatusInputs) -> _Claim:
     workload = view.workloads.get(component)
     if workload is None:
         return _Claim(kind, "False", "NotDeployed", f"{component} is not deployed yet")
@@ -178,9 +186,9 @@ def _available(kind: str, component: str, view: View) -> _Claim:
     return _Claim(kind, "False", workload.readiness.reason, message)
 
 
-def _scheduled(stack: Stack, plan: Plan, view: View) -> _Claim:
+def _scheduled(stack: Stack, plan: Plan, view: StatusInputs) -> _Claim:
     name, crawler = "CrawlerScheduled", stack.spec.crawler
-    problem = next((one for one in view.problems if one.component == CRAWLER), None)
+    problem = next((problem for problem in view.problems if problem.component == CRAWLER), None)
     if problem:
         return _Claim(name, "False", problem.reason, problem.message)
     if plan.images is None:
@@ -232,8 +240,8 @@ def _components(workloads: Mapping[str, Workload]) -> list[ComponentStatus]:
 
 def _last_crawl(crawls: Iterable[Crawl], recorded: LastCrawl | None) -> LastCrawl | None:
     """Return the newer of what is recorded and what is there: Crawls are pruned, and not all known after a start."""
-    finished = [one for one in crawls if one.finished and one.status.finished_at]
-    last = max(finished, key=lambda one: one.status.finished_at or "", default=None)
+    finished = [crawl for crawl in crawls if crawl.finished and crawl.status.finished_at]
+    last = max(finished, key=lambda crawl: crawl.status.finished_at or "", default=None)
     if last is None or last.status.state is None:
         return recorded
     if recorded and (recorded.finished_at or "") > (last.status.finished_at or ""):
@@ -254,8 +262,8 @@ def _last_success(crawls: Iterable[Crawl], recorded: str | None) -> str | None:
 
     A dry run counts for nothing: the markets are as old as before.
     """
-    real = [one.status for one in crawls if one.status.state == "Succeeded" and not one.spec.dry_run]
-    ends = [one.finished_at for one in real if one.finished_at]
+    real = [crawl.status for crawl in crawls if crawl.status.state == "Succeeded" and not crawl.spec.dry_run]
+    ends = [status.finished_at for status in real if status.finished_at]
     return max([*ends, *([recorded] if recorded else [])], default=None)
 
 
@@ -264,7 +272,9 @@ def _history(stack: Stack, plan: Plan, now: str) -> list[HistoryEntry]:
     before, after = stack.status.rollout or RolloutStatus(), plan.rollout
     entries = list(stack.status.history or ())
     if after.serving != before.serving and after.version:
-        entries = [one.model_copy(update={"result": "Replaced"}) if one.result == "Serving" else one for one in entries]
+        entries = [
+            entry.model_copy(update={"result": "Replaced"}) if entry.result == "Serving" else entry for entry in entries
+        ]
         entries.insert(0, HistoryEntry(version=after.version, served_from=now, result="Serving"))
     if after.refused is not None and after.refused != before.refused:
         entries.insert(0, HistoryEntry(version=stack.spec.version, served_from=now, result="RolledBack"))

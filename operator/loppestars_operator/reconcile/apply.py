@@ -5,24 +5,23 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
 
 from loppestars_operator import metrics
-from loppestars_operator.cache.owned import Observed, Store
+from loppestars_operator.cache.owned import CachedObject, OwnedCache
 from loppestars_operator.kinds import ADDON_GROUPS, OWNED_KINDS, Manifest, ObjectKey, key_of, kind_named, kind_of
-from loppestars_operator.kube.client import Kube, KubeError
+from loppestars_operator.kube.client import KubeClient, KubeError
 from loppestars_operator.naming import CEDING_MANAGER, RENDERING_ANNOTATION, REPAIR_MANAGER, STACK_LABEL
 from loppestars_operator.problems import Problem
 from loppestars_operator.reconcile.drift import crowded_lists, find_drift, owned_fields
-from loppestars_operator.rendering.context import Facts
+from loppestars_operator.rendering.context import ClusterFacts
 
-log: Any = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
-NOT_FOUND: Final = 404
 UNPROCESSABLE: Final = (400, 422)
-FORBIDDEN: Final = 403
 SLOW_SECONDS: Final = 3.0
 CONFLICT: Final = "FieldManagerConflict"
 # Server-side apply says with a 500 that a field does not exist or is of another type.
@@ -53,12 +52,12 @@ class Changes:
     @property
     def slow(self) -> bool:
         """Whether a call failed only after seconds: the next ones would take as long."""
-        return any(one.slow for one in self.problems)
+        return any(problem.slow for problem in self.problems)
 
     @property
     def written(self) -> int:
         """How many objects were written."""
-        return sum(one is not Outcome.UNCHANGED for one in self.outcomes.values())
+        return sum(outcome is not Outcome.UNCHANGED for outcome in self.outcomes.values())
 
     def __add__(self, other: "Changes") -> "Changes":
         return Changes({**self.outcomes, **other.outcomes}, (*self.problems, *other.problems))
@@ -67,21 +66,21 @@ class Changes:
 class Applier:
     """Makes the cluster agree with manifests, and the store with the answers."""
 
-    def __init__(self, kube: Kube, store: Store) -> None:
+    def __init__(self, kube: KubeClient, store: OwnedCache) -> None:
         self._kube = kube
         self._store = store
 
     async def apply(
         self,
         manifests: Iterable[Manifest],
-        observed: Mapping[ObjectKey, Observed],
-        facts: Facts,
+        observed: Mapping[ObjectKey, CachedObject],
+        facts: ClusterFacts,
         *,
-        careful: bool = False,
+        serial: bool = False,
     ) -> Changes:
         """Apply wave after wave; a wave with problems does not hold back the next, whose objects may be healthy.
 
-        Unless its calls hang: then the rest is left for later. `careful` makes one call at a time, for stacks whose
+        Unless its calls hang: then the rest is left for later. `serial` makes one call at a time, for stacks whose
         calls have hung before: the places for calls are all stacks' together.
         """
         waves: dict[int, list[Manifest]] = {}
@@ -89,8 +88,8 @@ class Applier:
             waves.setdefault(kind_of(manifest).wave, []).append(manifest)
         changes = Changes({})
         for _, wave in sorted(waves.items()):
-            for part in [[one] for one in wave] if careful else [wave]:
-                calls = (self._apply_one(one, observed.get(key_of(one)), facts) for one in part)
+            for part in [[manifest] for manifest in wave] if serial else [wave]:
+                calls = (self._apply_one(manifest, observed.get(key_of(manifest)), facts) for manifest in part)
                 for result in await asyncio.gather(*calls):
                     changes += result
                 if changes.slow:
@@ -98,19 +97,21 @@ class Applier:
         return changes
 
     async def prune(
-        self, rendered: Iterable[Manifest], observed: Mapping[ObjectKey, Observed], owner_uid: str
+        self, rendered: Iterable[Manifest], observed: Mapping[ObjectKey, CachedObject], owner_uid: str
     ) -> Changes:
         """Delete what is no longer rendered: only with our label, our owner reference and our field manager."""
         wanted = {key_of(manifest) for manifest in rendered}
         superfluous = [
-            one
-            for key, one in observed.items()
-            if key not in wanted and key.kind in _PRUNED and is_ours(one.body(), owner_uid)
+            found
+            for key, found in observed.items()
+            if key not in wanted and key.kind in _PRUNED and is_ours(found.body(), owner_uid)
         ]
-        results = await asyncio.gather(*(self.delete(one) for one in superfluous))
-        return Changes({one.key: Outcome.PRUNED for one in superfluous}, tuple(one for one in results if one))
+        results = await asyncio.gather(*(self.delete(found) for found in superfluous))
+        return Changes(
+            {found.key: Outcome.PRUNED for found in superfluous}, tuple(problem for problem in results if problem)
+        )
 
-    async def delete(self, observed: Observed) -> Problem | None:
+    async def delete(self, observed: CachedObject) -> Problem | None:
         """Delete one object, in the incarnation that was observed."""
         key = observed.key
         try:
@@ -119,37 +120,39 @@ class Applier:
             return explain(error, key)
         self._store.remove(observed.body())
         metrics.WRITES.labels(key.kind, Outcome.PRUNED.value).inc()
-        log.info("deleted", object=str(key))
+        log.info("object_deleted", object=str(key))
         return None
 
-    async def create_once(self, manifest: Manifest, observed: Mapping[ObjectKey, Observed]) -> Changes:
+    async def create_once(self, manifest: Manifest, observed: Mapping[ObjectKey, CachedObject]) -> Changes:
         """Create a Job: its template is immutable, so one that is there is left as it is."""
         if key_of(manifest) in observed:
             return Changes({key_of(manifest): Outcome.UNCHANGED})
         return await self._write(manifest, new=True)
 
-    async def _apply_one(self, manifest: Manifest, observed: Observed | None, facts: Facts) -> Changes:
+    async def _apply_one(self, manifest: Manifest, observed: CachedObject | None, facts: ClusterFacts) -> Changes:
         key, kind = key_of(manifest), kind_of(manifest)
         if kind.addon and kind.group not in facts.groups:
             return Changes({}, (_missing_addon(manifest, kind.group),))
         if observed is None:
             return await self._write(manifest, new=True)
         rendering = manifest["metadata"]["annotations"][RENDERING_ANNOTATION]
-        if observed.agreed == rendering:
+        if observed.matches_rendering == rendering:
             return Changes({key: Outcome.UNCHANGED})
         live = observed.body()
         drift = find_drift(manifest, live)
         if drift is None:
-            observed.agreed = rendering
+            observed.matches_rendering = rendering
             return Changes({key: Outcome.UNCHANGED})
-        log.info("drifted", object=str(key), field=drift)
+        log.info("object_drifted", object=str(key), field=drift)
         return await self._put_right(manifest, live)
 
     async def _put_right(self, manifest: Manifest, live: Manifest) -> Changes:
         if problem := await self._cede_replicas(manifest, live):
             return Changes({}, (problem,))
         written = await self._write(manifest)
-        if any(one.reason == "InvalidSpec" for one in written.problems) and (lists := crowded_lists(manifest, live)):
+        if any(problem.reason == "InvalidSpec" for problem in written.problems) and (
+            lists := crowded_lists(manifest, live)
+        ):
             return await self._make_room(manifest, live, lists) or written
         return written
 
@@ -161,17 +164,17 @@ class Applier:
         key, kind = key_of(manifest), kind_of(manifest)
         path, version = kind.path(key.namespace, key.name), live["metadata"]["resourceVersion"]
         changes = [{"op": "replace", "path": pointer, "value": value} for pointer, value in lists.items()]
-        log.info("making room", object=str(key), lists=sorted(lists))
+        log.info("lists_replaced", object=str(key), lists=sorted(lists))
         try:
             await self._kube.edit(path, changes, version=version, manager=REPAIR_MANAGER)
             live, _ = await self._kube.apply(path, manifest)
-            managers = [one["manager"] for one in live["metadata"]["managedFields"]]
+            managers = [entry["manager"] for entry in live["metadata"]["managedFields"]]
             disown = {"op": "remove", "path": f"/metadata/managedFields/{managers.index(REPAIR_MANAGER)}"}
             live = await self._kube.edit(
                 path, [disown], version=live["metadata"]["resourceVersion"], manager=REPAIR_MANAGER
             )
         except (KubeError, ValueError) as error:
-            log.warning("no room made", object=str(key), error=str(error))
+            log.warning("lists_not_replaced", object=str(key), error=str(error))
             return None
         metrics.WRITES.labels(key.kind, Outcome.CONFIGURED.value).inc()
         self._store.put(live)
@@ -199,7 +202,7 @@ class Applier:
         outcome = Outcome.CREATED if created else Outcome.CONFIGURED
         metrics.WRITES.labels(key.kind, outcome.value).inc()
         # An install makes dozens; what is put right later is worth a line each.
-        (log.debug if created else log.info)(outcome.value, object=str(key))
+        (log.debug if created else log.info)(f"object_{outcome.value}", object=str(key))
         # What was just applied agrees, unless somebody changes it again.
         self._store.agree(live, manifest["metadata"].get("annotations", {}).get(RENDERING_ANNOTATION, ""))
         return Changes({key: outcome})
@@ -209,7 +212,7 @@ class Applier:
         found = await self._kube.get(
             kind_named(key.kind).path(key.namespace), {"fieldSelector": f"metadata.name={key.name}"}
         )
-        return any(owned_fields(one) is not None for one in found.get("items") or ())
+        return any(owned_fields(item) is not None for item in found.get("items") or ())
 
     async def _cede_replicas(self, manifest: Manifest, live: Manifest) -> Problem | None:
         """Hand `replicas` over at its live value: dropping an owned one would fall to 1, even beside an autoscaler."""
@@ -246,7 +249,7 @@ def explain(error: KubeError, key: ObjectKey, component: str | None = None) -> P
         return Problem("ApiError", f"{key}: {error.message}", transient=True, component=component)
     if error.status in UNPROCESSABLE or UNTYPED in error.message:
         return Problem("InvalidSpec", error.message, transient=False, component=component)
-    if error.status == FORBIDDEN:
+    if error.status == HTTPStatus.FORBIDDEN:
         return _forbidden(error.message, component)
     return Problem("ApiError", f"{key}: {error.message}", transient=True, component=component)
 

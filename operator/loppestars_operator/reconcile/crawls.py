@@ -2,27 +2,27 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
 
 from loppestars_operator import metrics
-from loppestars_operator.cache.custom import Resources
+from loppestars_operator.cache.custom import CustomResourceCache
 from loppestars_operator.kinds import CRAWL, Manifest, ObjectKey, key_of, kind_of
-from loppestars_operator.kube.client import Kube, KubeError
+from loppestars_operator.kube.client import KubeClient, KubeError
 from loppestars_operator.naming import API_VERSION, CRAWL_KIND, CRAWL_LABEL, STACK_KIND, TRIGGER_LABEL, StackKey
 from loppestars_operator.plan.crawls import CrawlPlan, CrawlRules, orphaned, plan_crawls, waiting
 from loppestars_operator.plan.rollout import Plan
-from loppestars_operator.plan.snapshot import Sight
+from loppestars_operator.plan.snapshot import Snapshot
 from loppestars_operator.problems import Problem
 from loppestars_operator.reconcile.apply import Applier
 from loppestars_operator.reconcile.status_writer import write_status
-from loppestars_operator.rendering import Blueprint, Facts, render_crawl_job
+from loppestars_operator.rendering import ClusterFacts, RenderContext, render_crawl_job
 from loppestars_operator.spec import Crawl, CrawlStatus, Stack
 
-log: Any = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
-NOT_FOUND: Final = 404
 # When a Job that was refused is tried again: what mends itself, and what waits for somebody.
 SOON: Final = 5.0
 LATER: Final = 60.0
@@ -31,14 +31,16 @@ LATER: Final = 60.0
 class Crawling:
     """The writing side of Crawls."""
 
-    def __init__(self, kube: Kube, applier: Applier, resources: Resources, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, kube: KubeClient, applier: Applier, resources: CustomResourceCache, clock: Callable[[], datetime]
+    ) -> None:
         self._kube = kube
         self._applier = applier
         self._resources = resources
         self._clock = clock
 
     async def carry_out(
-        self, stack: Stack, plan: Plan, facts: Facts, crawls: Sequence[Crawl], sight: Sight
+        self, stack: Stack, plan: Plan, facts: ClusterFacts, crawls: Sequence[Crawl], snapshot: Snapshot
     ) -> float | None:
         """Do what is due; return the seconds after which to look again, if time alone decides."""
         rules = CrawlRules(
@@ -46,14 +48,14 @@ class Crawling:
             successful_history=stack.spec.crawler.successful_history_limit,
             failed_history=stack.spec.crawler.failed_history_limit,
         )
-        due = plan_crawls(crawls, sight.crawl_jobs(), sight.crawl_pods(), rules, self._clock())
+        due = plan_crawls(crawls, snapshot.crawl_jobs(), snapshot.crawl_pods(), rules, self._clock())
         await self._adopt(stack, due)
         for crawl in crawls:
             if stack.uid not in crawl.owners and not crawl.finished and not crawl.deleting:
                 await self._own(stack, crawl)
-        refused = await self._start(stack, plan, facts, due.start, sight) if due.start else None
+        refused = await self._start(stack, plan, facts, due.start, snapshot) if due.start else None
         for job in due.stop:
-            await self._applier.delete(sight.objects[key_of(job)])
+            await self._applier.delete(snapshot.objects[key_of(job)])
         for crawl, status in due.report:
             told = (
                 waiting(crawl, f"its Job is refused: {refused.message}") if refused and crawl is due.start else status
@@ -76,12 +78,14 @@ class Crawling:
                 if status != crawl.status:
                     await self._report(crawl, status)
 
-    async def _start(self, stack: Stack, plan: Plan, facts: Facts, crawl: Crawl, sight: Sight) -> Problem | None:
+    async def _start(
+        self, stack: Stack, plan: Plan, facts: ClusterFacts, crawl: Crawl, snapshot: Snapshot
+    ) -> Problem | None:
         """Make the Job of a Crawl that is really there; return why it could not be made."""
         if plan.images is None or not await self._is_there(crawl):
             return None
-        job = render_crawl_job(Blueprint(stack, plan.images, facts), crawl)
-        changes = await self._applier.create_once(job, sight.objects)
+        job = render_crawl_job(RenderContext(stack, plan.images, facts), crawl)
+        changes = await self._applier.create_once(job, snapshot.objects)
         return changes.problems[0] if changes.problems else None
 
     async def _is_there(self, crawl: Crawl) -> bool:
@@ -89,7 +93,7 @@ class Crawling:
         try:
             live = await self._kube.get(CRAWL.path(crawl.namespace, crawl.name))
         except KubeError as error:
-            if error.status != NOT_FOUND:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
             self._resources.drop_crawl(crawl.stack_key, crawl.name)
             return False
@@ -138,7 +142,7 @@ class Crawling:
             self._resources.drop_crawl(crawl.stack_key, crawl.name)
             return
         self._resources.put_crawl(live)
-        log.info("crawl", crawl=f"{crawl.namespace}/{crawl.name}", state=status.state)
+        log.info("crawl_state_written", crawl=f"{crawl.namespace}/{crawl.name}", state=status.state)
         _count(crawl, status)
 
 

@@ -53,8 +53,8 @@ def _crowded(rendered: Any, live: Any, pointer: str) -> Iterator[tuple[str, Any]
             yield from _crowded(value, live.get(key), f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}")
         return
     both_lists = isinstance(rendered, list) and isinstance(live, list)
-    if both_lists and rendered and all(isinstance(one, dict) for one in rendered):
-        if all(any(_contains(ours, one, "") for ours in rendered) for one in live):
+    if both_lists and rendered and all(isinstance(item, dict) for item in rendered):
+        if all(any(_contains(ours, item, "") for ours in rendered) for item in live):
             return
         yield pointer, rendered
 
@@ -105,7 +105,7 @@ def _compare_keyed(rendered: list[Any], live: list[Any], keyed: Fields, path: st
         if match is None:
             return where
         key, child = match
-        there = next((one for one in live if key.items() <= one.items()), None)
+        there = next((item for item in live if key.items() <= item.items()), None)
         if (found := _compare(item, there, child, where)) is not None:
             return found
     return None
@@ -125,7 +125,7 @@ def _contains(rendered: Any, live: Any, path: str) -> bool:
         return (
             isinstance(live, list)
             and len(rendered) == len(live)
-            and all(_contains(one, other, path) for one, other in zip(rendered, live, strict=True))
+            and all(_contains(item, other, path) for item, other in zip(rendered, live, strict=True))
         )
     return _equal(rendered, live, path)
 

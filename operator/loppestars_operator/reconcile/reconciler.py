@@ -6,48 +6,48 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Final
 
 import structlog
 from pydantic import ValidationError
 
 from loppestars_operator import metrics
-from loppestars_operator.cache.custom import Resources
-from loppestars_operator.cache.owned import Store
+from loppestars_operator.cache.custom import CustomResourceCache
+from loppestars_operator.cache.owned import OwnedCache
 from loppestars_operator.kinds import STACK, Manifest, ObjectKey, Wave, key_of, kind_of
-from loppestars_operator.kube.client import Kube, KubeError
+from loppestars_operator.kube.client import KubeClient, KubeError
 from loppestars_operator.kube.discovery import Discovery
 from loppestars_operator.kube.events import Recorder
 from loppestars_operator.naming import CRAWL_KIND, STACK_KIND, StackKey
 from loppestars_operator.plan.readiness import UNOBSERVED
 from loppestars_operator.plan.rollout import MigrationJob, Plan, plan_rollout, resolve_images
-from loppestars_operator.plan.snapshot import Sight, look
-from loppestars_operator.plan.status import View, summarise, unusable_status
+from loppestars_operator.plan.snapshot import Snapshot, take_snapshot
+from loppestars_operator.plan.status import StatusInputs, summarise, unusable_status
 from loppestars_operator.problems import Problem
 from loppestars_operator.reconcile.apply import Applier, Changes, explain
 from loppestars_operator.reconcile.crawls import Crawling
 from loppestars_operator.reconcile.secrets import SecretReader
 from loppestars_operator.reconcile.status_writer import write_status
-from loppestars_operator.rendering import Blueprint, Facts, render, render_migration, stamped
+from loppestars_operator.rendering import ClusterFacts, RenderContext, render, render_migration, with_hash
 from loppestars_operator.rendering.context import CRAWLER, IMAGING
 from loppestars_operator.spec import Crawl, Stack, StackSpec, StackStatus
 from loppestars_operator.spec.state import RolloutStatus
 
-log: Any = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
-NOT_FOUND: Final = 404
-TAKE_UP_SECONDS: Final = 5.0
-HICCUP_SECONDS: Final = 3.0
+OBSERVE_GRACE_SECONDS: Final = 5.0
+TRANSIENT_GRACE_SECONDS: Final = 3.0
 
 
 class Reconciler:
     """Brings one stack closer to its spec each time it is asked."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  the parts of a pass, put together in one place
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a pass, put together in one place
         self,
-        kube: Kube,
-        store: Store,
-        resources: Resources,
+        kube: KubeClient,
+        store: OwnedCache,
+        resources: CustomResourceCache,
         discovery: Discovery,
         recorder: Recorder,
         secrets: SecretReader,
@@ -88,43 +88,45 @@ class Reconciler:
         except ValidationError as error:
             await self._refuse(body, error)
             return None
-        secrets = await self._secrets.look(stack)
-        facts = Facts(self._discovery.groups, secrets.versions)
-        sight = look(self._store.of(key))
-        job = sight.migration(_render_migration(stack, facts), stack.uid)
-        plan = plan_rollout(stack, job, sight.workloads())
+        secrets = await self._secrets.read(stack)
+        facts = ClusterFacts(self._discovery.groups, secrets.versions)
+        snapshot = take_snapshot(self._store.of(key))
+        job = snapshot.migration(_render_migration(stack, facts), stack.uid)
+        plan = plan_rollout(stack, job, snapshot.workloads())
         if plan.rolled_back and plan.rollout != (stack.status.rollout or RolloutStatus()):
             # The decision is on record before it is acted on, or a pass after a crash might decide otherwise.
             stack = await self._report(
-                stack, summarise(stack, plan, View(sight.workloads(), crawls=crawls), self._now())
+                stack, summarise(stack, plan, StatusInputs(snapshot.workloads(), crawls=crawls), self._now())
             )
-        changes = await self._carry_out(stack, plan, job, facts, sight)
+        changes = await self._carry_out(stack, plan, job, facts, snapshot)
         (self._slow.add if changes.slow else self._slow.discard)(key)
         look_again, trouble = await self._carry_out_crawls(stack, plan, facts, crawls)
         lasting = [explain(trouble, ObjectKey(CRAWL_KIND, *astuple(key)), CRAWLER)] if trouble else []
-        view = View(
-            workloads=look(self._store.of(key)).workloads(),
-            problems=(*secrets.problems, *changes.problems, *(one for one in lasting if not one.transient)),
+        view = StatusInputs(
+            workloads=take_snapshot(self._store.of(key)).workloads(),
+            problems=(*secrets.problems, *changes.problems, *(problem for problem in lasting if not problem.transient)),
             crawls=_parse_crawls(self._resources.crawls(key)),
             notes=_notes(stack.spec, facts),
         )
-        if self._is_taken_up(key, view):
-            return TAKE_UP_SECONDS
-        if self._is_hiccup(stack, view):
+        if self._awaits_observation(key, view):
+            return OBSERVE_GRACE_SECONDS
+        if self._is_transient(stack, view):
             raise Unfinished(view.problems)
         await self._report(stack, summarise(stack, plan, view, self._now()))
         if view.problems:
             raise Unfinished(view.problems)
         if trouble:
             raise trouble
-        return min((one for one in (look_again, secrets.look_again) if one is not None), default=None)
+        return min((seconds for seconds in (look_again, secrets.look_again) if seconds is not None), default=None)
 
     async def _carry_out_crawls(
-        self, stack: Stack, plan: Plan, facts: Facts, crawls: Sequence[Crawl]
+        self, stack: Stack, plan: Plan, facts: ClusterFacts, crawls: Sequence[Crawl]
     ) -> tuple[float | None, KubeError | None]:
         """Return when to look again, and what went wrong: trouble with a crawl must not silence the stack."""
         try:
-            return await self._crawling.carry_out(stack, plan, facts, crawls, look(self._store.of(stack.key))), None
+            return await self._crawling.carry_out(
+                stack, plan, facts, crawls, take_snapshot(self._store.of(stack.key))
+            ), None
         except KubeError as error:
             return None, error
 
@@ -136,19 +138,21 @@ class Reconciler:
         self._secrets.forget(key)
         metrics.forget_stack(key.namespace, key.name)
 
-    async def _carry_out(self, stack: Stack, plan: Plan, job: MigrationJob, facts: Facts, sight: Sight) -> Changes:
+    async def _carry_out(
+        self, stack: Stack, plan: Plan, job: MigrationJob, facts: ClusterFacts, snapshot: Snapshot
+    ) -> Changes:
         """Apply what the plan allows, in order; what is withheld by the gate is neither applied nor pruned."""
         if stack.spec.paused:
             return Changes({})
-        manifests = render(Blueprint(stack, plan.images or plan.desired, facts))
-        allowed = [one for one in manifests if plan.images or kind_of(one).wave < Wave.MIGRATION]
-        if any(key_of(one) not in sight.objects for one in allowed) and not await self._still_there(stack):
+        manifests = render(RenderContext(stack, plan.images or plan.desired, facts))
+        allowed = [manifest for manifest in manifests if plan.images or kind_of(manifest).wave < Wave.MIGRATION]
+        if any(key_of(manifest) not in snapshot.objects for manifest in allowed) and not await self._still_there(stack):
             return Changes({})
-        stages, careful = _by_stage(allowed), any(one.namespace == stack.key.namespace for one in self._slow)
-        apply = partial(self._applier.apply, observed=sight.objects, facts=facts, careful=careful)
+        stages, serial = _by_stage(allowed), any(key.namespace == stack.key.namespace for key in self._slow)
+        apply = partial(self._applier.apply, observed=snapshot.objects, facts=facts, serial=serial)
         changes = await apply(stages.before)
         if plan.create_migration and not changes.slow:
-            changes += await self._applier.create_once(job.manifest, sight.objects)
+            changes += await self._applier.create_once(job.manifest, snapshot.objects)
         if changes.slow:
             return changes
         async with asyncio.TaskGroup() as group:
@@ -156,36 +160,36 @@ class Reconciler:
             changes += await apply(stages.serving)
             if not changes.slow:
                 # Before the rest: KEDA refuses a Deployment that an autoscaler of ours still holds.
-                changes += await self._applier.prune(manifests, sight.objects, stack.uid)
+                changes += await self._applier.prune(manifests, snapshot.objects, stack.uid)
                 changes += await apply(stages.rest)
-        await self._clear_migrations(stack, plan, job, sight)
+        await self._clear_migrations(stack, plan, job, snapshot)
         return changes + beside.result()
 
-    async def _clear_migrations(self, stack: Stack, plan: Plan, job: MigrationJob, sight: Sight) -> None:
-        for outdated in sight.outdated_migrations(job.manifest, stack.uid):
+    async def _clear_migrations(self, stack: Stack, plan: Plan, job: MigrationJob, snapshot: Snapshot) -> None:
+        for outdated in snapshot.outdated_migrations(job.manifest, stack.uid):
             await self._applier.delete(outdated)
-        if plan.delete_migration and key_of(job.manifest) in sight.objects:
-            await self._applier.delete(sight.objects[key_of(job.manifest)])
+        if plan.delete_migration and key_of(job.manifest) in snapshot.objects:
+            await self._applier.delete(snapshot.objects[key_of(job.manifest)])
 
-    def _is_taken_up(self, key: StackKey, view: View) -> bool:
+    def _awaits_observation(self, key: StackKey, view: StatusInputs) -> bool:
         """Whether a controller has not looked at a change yet: its status is of yesterday, so none is made of it.
 
         An autoscaler's every step would show as a stack that is not Ready for some milliseconds. A controller that
         stays silent is reported after some seconds.
         """
-        if all(one.readiness.reason != UNOBSERVED for one in view.workloads.values()):
+        if all(workload.readiness.reason != UNOBSERVED for workload in view.workloads.values()):
             self._unobserved.pop(key, None)
             return False
-        return time.monotonic() - self._unobserved.setdefault(key, time.monotonic()) < TAKE_UP_SECONDS
+        return time.monotonic() - self._unobserved.setdefault(key, time.monotonic()) < OBSERVE_GRACE_SECONDS
 
-    def _is_hiccup(self, stack: Stack, view: View) -> bool:
+    def _is_transient(self, stack: Stack, view: StatusInputs) -> bool:
         """Whether a Ready stack meets with trouble that may be over with the next try: not worth two statuses."""
         ready = stack.status.condition("Ready")
         is_ready = ready and ready.status == "True" and ready.observed_generation == stack.generation
-        if not view.problems or not is_ready or not all(one.transient for one in view.problems):
+        if not view.problems or not is_ready or not all(problem.transient for problem in view.problems):
             self._troubled.pop(stack.key, None)
             return False
-        return time.monotonic() - self._troubled.setdefault(stack.key, time.monotonic()) < HICCUP_SECONDS
+        return time.monotonic() - self._troubled.setdefault(stack.key, time.monotonic()) < TRANSIENT_GRACE_SECONDS
 
     async def _still_there(self, stack: Stack) -> bool:
         """Whether this incarnation of the stack exists: a missed deletion must not bring its objects back."""
@@ -197,7 +201,7 @@ class Reconciler:
         try:
             live = await self._kube.get(STACK.path(key.namespace, key.name))
         except KubeError as error:
-            if error.status != NOT_FOUND:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
             self._resources.forget_stack(key)
             return None
@@ -220,7 +224,7 @@ class Reconciler:
             self._resources.forget_stack(stack.key)
             return stack
         self._resources.put_stack(live)
-        log.info("status", stack=str(stack.key), phase=status.phase, reason=ready.reason if ready else None)
+        log.info("status_written", stack=str(stack.key), phase=status.phase, reason=ready.reason if ready else None)
         await self._recorder.conditions_changed(stack, status)
         return replace(stack, status=status)
 
@@ -252,8 +256,8 @@ class Unfinished(Exception):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__(problems[0].message)
-        self.transient = any(one.transient for one in problems)
-        self.slow = any(one.slow for one in problems)
+        self.transient = any(problem.transient for problem in problems)
+        self.slow = any(problem.slow for problem in problems)
 
 
 _SOMETHING_VALID: Final[Manifest] = {
@@ -264,8 +268,8 @@ _SOMETHING_VALID: Final[Manifest] = {
 }
 
 
-def _render_migration(stack: Stack, facts: Facts) -> Manifest:
-    return stamped(render_migration(Blueprint(stack, resolve_images(stack.spec), facts)))
+def _render_migration(stack: Stack, facts: ClusterFacts) -> Manifest:
+    return with_hash(render_migration(RenderContext(stack, resolve_images(stack.spec), facts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +284,7 @@ class _Stages:
 
 def _by_stage(manifests: Sequence[Manifest]) -> _Stages:
     def of(*waves: Wave) -> list[Manifest]:
-        return [one for one in manifests if kind_of(one).wave in waves]
+        return [manifest for manifest in manifests if kind_of(manifest).wave in waves]
 
     return _Stages(of(Wave.PREREQUISITES), of(Wave.SERVING), of(Wave.REST), of(Wave.BESIDE))
 
@@ -291,11 +295,11 @@ def _parse_crawls(bodies: list[Manifest]) -> list[Crawl]:
         try:
             parsed.append(Crawl.parse(body))
         except ValidationError as error:
-            log.warning("crawl not understood", crawl=body["metadata"]["name"], error=str(error))
+            log.warning("crawl_invalid", crawl=body["metadata"]["name"], error=str(error))
     return parsed
 
 
-def _notes(spec: StackSpec, facts: Facts) -> dict[str, str]:
+def _notes(spec: StackSpec, facts: ClusterFacts) -> dict[str, str]:
     scaling = spec.imaging.autoscaling
     if scaling and scaling.queue_depth is not None and "keda.sh" not in facts.groups:
         return {IMAGING: "scales on CPU, since queueDepth needs KEDA and its CRDs are not installed"}

@@ -6,20 +6,19 @@ Without it a missing Secret is told by the pod that cannot start.
 
 import time
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final
 
 from loppestars_operator.kinds import SECRET
-from loppestars_operator.kube.client import Kube, KubeError
+from loppestars_operator.kube.client import KubeClient, KubeError
 from loppestars_operator.naming import StackKey
 from loppestars_operator.plan.rollout import resolve_images
 from loppestars_operator.problems import Problem
 from loppestars_operator.rendering import environment
-from loppestars_operator.rendering.context import Blueprint, Facts
+from loppestars_operator.rendering.context import ClusterFacts, RenderContext
 from loppestars_operator.spec import Stack
 
 LOOK_SECONDS: Final = 20.0
-NOT_FOUND: Final = 404
-FORBIDDEN: Final = 403
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +33,13 @@ class Secrets:
 class SecretReader:
     """Reads the metadata of Secrets, each at most once in twenty seconds."""
 
-    def __init__(self, kube: Kube, *, enabled: bool) -> None:
+    def __init__(self, kube: KubeClient, *, enabled: bool) -> None:
         self._kube = kube
         self._enabled = enabled
         self._known: dict[tuple[StackKey, str], tuple[float, str | None]] = {}
         self._last: dict[tuple[StackKey, str], str] = {}
 
-    async def look(self, stack: Stack) -> Secrets:
+    async def read(self, stack: Stack) -> Secrets:
         """Look at the Secrets that a stack's pods use."""
         if not self._enabled:
             return Secrets()
@@ -68,9 +67,9 @@ class SecretReader:
         try:
             secret = await self._kube.get(SECRET.path(key.namespace, name), metadata_only=True)
         except KubeError as error:
-            if error.status not in {NOT_FOUND, FORBIDDEN}:
+            if error.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}:
                 raise
-            version = None if error.status == NOT_FOUND else ""
+            version = None if error.status == HTTPStatus.NOT_FOUND else ""
         else:
             version = f"{secret['metadata']['uid']}/{secret['metadata']['resourceVersion']}"
         self._known[key, name] = (time.monotonic(), version)
@@ -79,12 +78,12 @@ class SecretReader:
 
 def secrets_of(stack: Stack) -> list[str]:
     """Return the names of all Secrets that a stack's pods read variables from."""
-    blueprint = Blueprint(stack, resolve_images(stack.spec), Facts())
+    context = RenderContext(stack, resolve_images(stack.spec), ClusterFacts())
     spec = stack.spec
     variables = [
-        *environment.with_extra(environment.api(blueprint), spec.api.pod),
-        *environment.with_extra(environment.imaging(blueprint), spec.imaging.pod),
-        *environment.with_extra(environment.crawler(blueprint), spec.crawler.pod),
+        *environment.with_extra(environment.api(context), spec.api.pod),
+        *environment.with_extra(environment.imaging(context), spec.imaging.pod),
+        *environment.with_extra(environment.crawler(context), spec.crawler.pod),
     ]
     return environment.secret_names(variables)
 

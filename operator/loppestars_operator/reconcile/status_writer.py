@@ -1,17 +1,16 @@
 """Writing the status of a custom resource."""
 
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Any
 
 from loppestars_operator import metrics
 from loppestars_operator.kinds import Manifest, ObjectKey, OwnedKind
-from loppestars_operator.kube.client import Kube, KubeError
+from loppestars_operator.kube.client import KubeClient, KubeError
 from loppestars_operator.naming import FIELD_MANAGER
-
-NOT_FOUND: Final = 404
 
 
 async def write_status(
-    kube: Kube, kind: OwnedKind, key: ObjectKey, uid: str, status: dict[str, Any]
+    kube: KubeClient, kind: OwnedKind, key: ObjectKey, uid: str, status: dict[str, Any]
 ) -> Manifest | None:
     """Apply a status and return the object, or None where the object is gone.
 
@@ -31,7 +30,7 @@ async def write_status(
             version, nothing = live["metadata"]["resourceVersion"], [{"op": "remove", "path": "/status"}]
             live = await kube.edit(path, nothing, version=version, manager=FIELD_MANAGER)
     except KubeError as error:
-        if error.status != NOT_FOUND:
+        if error.status != HTTPStatus.NOT_FOUND:
             raise
         return None
     metrics.WRITES.labels(kind.kind, "status").inc()

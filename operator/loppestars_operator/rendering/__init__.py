@@ -8,7 +8,7 @@ from loppestars_operator.kinds import Manifest, kind_of
 from loppestars_operator.naming import RENDERING_ANNOTATION, digest
 from loppestars_operator.rendering.accounts import render_accounts
 from loppestars_operator.rendering.api import render_api
-from loppestars_operator.rendering.context import Blueprint, Facts
+from loppestars_operator.rendering.context import ClusterFacts, RenderContext
 from loppestars_operator.rendering.crawler import render_crawl_job, render_crawler
 from loppestars_operator.rendering.imaging import render_imaging
 from loppestars_operator.rendering.migration import render_migration
@@ -17,25 +17,25 @@ from loppestars_operator.rendering.network import render_network_policies
 from loppestars_operator.rendering.routes import render_routes
 from loppestars_operator.rendering.scaling import render_scaling
 
-__all__ = ["Blueprint", "Facts", "render", "render_crawl_job", "render_migration", "stamped"]
+__all__ = ["ClusterFacts", "RenderContext", "render", "render_crawl_job", "render_migration", "with_hash"]
 
 
-def render(blueprint: Blueprint) -> list[Manifest]:
+def render(context: RenderContext) -> list[Manifest]:
     """Return every object the stack should have, in the order of applying; the migration Job is not among them."""
     manifests = [
-        *render_accounts(blueprint),
-        *render_network_policies(blueprint),
-        *render_api(blueprint),
-        *render_imaging(blueprint),
-        *render_crawler(blueprint),
-        *render_scaling(blueprint),
-        *render_routes(blueprint),
-        *render_monitoring(blueprint),
+        *render_accounts(context),
+        *render_network_policies(context),
+        *render_api(context),
+        *render_imaging(context),
+        *render_crawler(context),
+        *render_scaling(context),
+        *render_routes(context),
+        *render_monitoring(context),
     ]
-    return sorted((stamped(manifest) for manifest in manifests), key=lambda manifest: kind_of(manifest).wave)
+    return sorted((with_hash(manifest) for manifest in manifests), key=lambda manifest: kind_of(manifest).wave)
 
 
-def stamped(manifest: Manifest) -> Manifest:
+def with_hash(manifest: Manifest) -> Manifest:
     """Return the manifest with a hash of itself: a field that is no longer rendered is seen by it."""
     metadata = manifest["metadata"]
     annotations = {**metadata.get("annotations", {}), RENDERING_ANNOTATION: digest(manifest)}

@@ -1,25 +1,25 @@
 """ServiceAccounts: one a component, so that each can be bound to a cloud identity of its own."""
 
 from loppestars_operator.kinds import Manifest
-from loppestars_operator.rendering.context import API, CRAWLER, IMAGING, MIGRATE, Blueprint
+from loppestars_operator.rendering.context import API, CRAWLER, IMAGING, MIGRATE, RenderContext
 from loppestars_operator.spec.stack import Component
 
 
-def render_accounts(blueprint: Blueprint) -> list[Manifest]:
+def render_accounts(context: RenderContext) -> list[Manifest]:
     """Return the ServiceAccounts. None mounts a token by itself; the API's pod asks for one."""
-    spec = blueprint.spec
+    spec = context.spec
     components: dict[str, Component] = {
         API: spec.api,
         IMAGING: spec.imaging,
         CRAWLER: spec.crawler,
         MIGRATE: Component(),
     }
-    return [_account(blueprint, component, settings) for component, settings in components.items()]
+    return [_account(context, component, settings) for component, settings in components.items()]
 
 
-def _account(blueprint: Blueprint, component: str, settings: Component) -> Manifest:
+def _account(context: RenderContext, component: str, settings: Component) -> Manifest:
     chosen = settings.service_account.annotations if settings.service_account else None
-    metadata = blueprint.metadata(blueprint.named(component), component)
+    metadata = context.metadata(context.named(component), component)
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",

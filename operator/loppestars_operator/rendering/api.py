@@ -5,7 +5,7 @@ from typing import Any
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import GROUP, selector_labels
 from loppestars_operator.rendering import environment
-from loppestars_operator.rendering.context import API, HTTP_PORT, Blueprint
+from loppestars_operator.rendering.context import API, HTTP_PORT, RenderContext
 from loppestars_operator.rendering.pods import (
     PRE_STOP_SECONDS,
     PodPlan,
@@ -23,73 +23,73 @@ GRACE_SECONDS = PRE_STOP_SECONDS + DRAIN_SECONDS + 10
 CRAWL_VERBS = ("create", "get", "list", "watch", "patch")
 
 
-def render_api(blueprint: Blueprint) -> list[Manifest]:
+def render_api(context: RenderContext) -> list[Manifest]:
     """Return the objects of the API."""
-    return [*_crawl_role(blueprint), _service(blueprint), _deployment(blueprint)]
+    return [*_crawl_role(context), _service(context), _deployment(context)]
 
 
-def _crawl_role(blueprint: Blueprint) -> list[Manifest]:
-    name, rbac = blueprint.named(API), "rbac.authorization.k8s.io"
+def _crawl_role(context: RenderContext) -> list[Manifest]:
+    name, rbac = context.named(API), "rbac.authorization.k8s.io"
     return [
         {
             "apiVersion": f"{rbac}/v1",
             "kind": "Role",
-            "metadata": blueprint.metadata(name, API),
+            "metadata": context.metadata(name, API),
             "rules": [{"apiGroups": [GROUP], "resources": ["crawls"], "verbs": list(CRAWL_VERBS)}],
         },
         {
             "apiVersion": f"{rbac}/v1",
             "kind": "RoleBinding",
-            "metadata": blueprint.metadata(name, API),
+            "metadata": context.metadata(name, API),
             "roleRef": {"apiGroup": rbac, "kind": "Role", "name": name},
-            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": blueprint.stack.key.namespace}],
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": context.stack.key.namespace}],
         },
     ]
 
 
-def _service(blueprint: Blueprint) -> Manifest:
+def _service(context: RenderContext) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": blueprint.metadata(blueprint.named(API), API),
+        "metadata": context.metadata(context.named(API), API),
         "spec": {
             "type": "ClusterIP",
-            "selector": selector_labels(blueprint.name, API),
+            "selector": selector_labels(context.name, API),
             "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
         },
     }
 
 
-def _deployment(blueprint: Blueprint) -> Manifest:
-    return deployment(blueprint, API, blueprint.spec.api, _pod(blueprint), max_surge=1)
+def _deployment(context: RenderContext) -> Manifest:
+    return deployment(context, API, context.spec.api, _pod(context), max_surge=1)
 
 
-def deployment(blueprint: Blueprint, component: str, settings: Any, plan: PodPlan, *, max_surge: int) -> Manifest:
+def deployment(context: RenderContext, component: str, settings: Any, plan: PodPlan, *, max_surge: int) -> Manifest:
     """Return a Deployment that never has fewer ready pods than it should; `replicas` only where the spec sets it."""
-    name = blueprint.named(component)
+    name = context.named(component)
     fixed = {"replicas": settings.replicas} if settings.replicas is not None else {}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": blueprint.metadata(name, component),
+        "metadata": context.metadata(name, component),
         "spec": {
             **fixed,
-            "selector": {"matchLabels": selector_labels(blueprint.name, component)},
+            "selector": {"matchLabels": selector_labels(context.name, component)},
             "progressDeadlineSeconds": settings.progress_deadline_seconds,
             "revisionHistoryLimit": 3,
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": max_surge, "maxUnavailable": 0}},
-            "template": pod_template(blueprint, plan),
+            "template": pod_template(context, plan),
         },
     }
 
 
-def _pod(blueprint: Blueprint) -> PodPlan:
+def _pod(context: RenderContext) -> PodPlan:
     return PodPlan(
         component=API,
-        image=blueprint.images.api,
+        image=context.images.api,
         command=("loppestars-api",),
-        settings=blueprint.spec.api,
-        env=environment.api(blueprint),
+        settings=context.spec.api,
+        env=environment.api(context),
         requests={"cpu": "100m", "memory": "192Mi"},
         limits={"memory": "512Mi"},
         account=API,
@@ -102,5 +102,5 @@ def _pod(blueprint: Blueprint) -> PodPlan:
             "readinessProbe": probe("/ready", "http", period_seconds=5, failure_threshold=2, timeout_seconds=4),
             "lifecycle": drain(),
         },
-        pod=serving_pod(blueprint, API, grace_seconds=GRACE_SECONDS),
+        pod=serving_pod(context, API, grace_seconds=GRACE_SECONDS),
     )

@@ -14,7 +14,7 @@ METRICS_PORT = 9090
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ClusterFacts:
     """What the operator knows of the cluster.
 
     `groups` are the API groups served, so that add-ons are rendered only where their CRDs are; `secrets` are the
@@ -26,12 +26,12 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Blueprint:
+class RenderContext:
     """Input of every rendering function."""
 
     stack: Stack
     images: Images
-    facts: Facts
+    facts: ClusterFacts
 
     @property
     def spec(self) -> StackSpec:
@@ -74,7 +74,9 @@ def serving_url(spec: StackSpec) -> str | None:
     host = public_host(spec)
     if host is None:
         return None
-    gateway_is_https = bool(gateway_parents(spec)) and any(one.redirect_section_name for one in gateway_parents(spec))
+    gateway_is_https = bool(gateway_parents(spec)) and any(
+        parent.redirect_section_name for parent in gateway_parents(spec)
+    )
     secure = gateway_is_https or (ingress_enabled(spec) and spec.ingress is not None and spec.ingress.tls.secret_name)
     return f"{'https' if secure else 'http'}://{host}"
 
@@ -109,5 +111,5 @@ def port_of(url: str | None) -> int:
 def without_none(value: Any) -> Any:
     """Drop keys whose value is None, at any depth: server-side apply would own a null."""
     if isinstance(value, dict):
-        return {key: without_none(one) for key, one in value.items() if one is not None}
-    return [without_none(one) for one in value] if isinstance(value, list) else value
+        return {key: without_none(child) for key, child in value.items() if child is not None}
+    return [without_none(child) for child in value] if isinstance(value, list) else value

@@ -5,23 +5,23 @@ from typing import Any
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import API_VERSION, CRAWL_KIND, CRAWL_LABEL, component_labels
 from loppestars_operator.rendering import environment
-from loppestars_operator.rendering.context import CRAWLER, Blueprint
+from loppestars_operator.rendering.context import CRAWLER, RenderContext
 from loppestars_operator.rendering.jobs import cron_job, finite_pod, job_spec
 from loppestars_operator.rendering.pods import PodPlan, metrics_port, pod_template
 from loppestars_operator.spec import Crawl
 
 
-def render_crawler(blueprint: Blueprint) -> list[Manifest]:
+def render_crawler(context: RenderContext) -> list[Manifest]:
     """Return the CronJob of scheduled crawls."""
-    settings = blueprint.spec.crawler
+    settings = context.spec.crawler
     return [
         cron_job(
-            blueprint,
+            context,
             CRAWLER,
             schedule=settings.schedule,
             time_zone=settings.time_zone,
             suspend=settings.suspend,
-            template=_template(blueprint, ("loppestars-crawler", "crawl", "--trigger", "schedule")),
+            template=_template(context, ("loppestars-crawler", "crawl", "--trigger", "schedule")),
             active_deadline_seconds=settings.active_deadline_seconds,
             starting_deadline_seconds=settings.starting_deadline_seconds,
             # The Crawls are the record; a Job is kept until its Crawl has been written.
@@ -30,10 +30,10 @@ def render_crawler(blueprint: Blueprint) -> list[Manifest]:
     ]
 
 
-def render_crawl_job(blueprint: Blueprint, crawl: Crawl) -> Manifest:
+def render_crawl_job(context: RenderContext, crawl: Crawl) -> Manifest:
     """Return the Job of one Crawl, owned by it."""
-    labels = {**component_labels(blueprint.name, CRAWLER), CRAWL_LABEL: crawl.name}
-    template = _template(blueprint, crawl_arguments(crawl))
+    labels = {**component_labels(context.name, CRAWLER), CRAWL_LABEL: crawl.name}
+    template = _template(context, crawl_arguments(crawl))
     template["metadata"]["labels"] = {**template["metadata"]["labels"], CRAWL_LABEL: crawl.name}
     owner = {
         "apiVersion": API_VERSION,
@@ -52,7 +52,7 @@ def render_crawl_job(blueprint: Blueprint, crawl: Crawl) -> Manifest:
             "labels": labels,
             "ownerReferences": [owner],
         },
-        "spec": job_spec(template, active_deadline_seconds=blueprint.spec.crawler.active_deadline_seconds),
+        "spec": job_spec(template, active_deadline_seconds=context.spec.crawler.active_deadline_seconds),
     }
 
 
@@ -77,15 +77,15 @@ def crawl_arguments(crawl: Crawl) -> tuple[str, ...]:
     )
 
 
-def _template(blueprint: Blueprint, command: tuple[str, ...]) -> dict[str, Any]:
+def _template(context: RenderContext, command: tuple[str, ...]) -> dict[str, Any]:
     return pod_template(
-        blueprint,
+        context,
         PodPlan(
             component=CRAWLER,
-            image=blueprint.images.crawler,
+            image=context.images.crawler,
             command=command,
-            settings=blueprint.spec.crawler,
-            env=environment.crawler(blueprint),
+            settings=context.spec.crawler,
+            env=environment.crawler(context),
             requests={"cpu": "100m", "memory": "192Mi"},
             limits={"memory": "512Mi"},
             account=CRAWLER,

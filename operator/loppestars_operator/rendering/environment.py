@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from loppestars_operator.rendering.context import HTTP_PORT, METRICS_PORT, Blueprint, serving_url
+from loppestars_operator.rendering.context import HTTP_PORT, METRICS_PORT, RenderContext, serving_url
 from loppestars_operator.spec.pods import PodOverrides
 from loppestars_operator.spec.sources import Source
 
@@ -24,23 +24,23 @@ def secret(name: str, secret_name: str | None, key: str) -> list[Variable]:
     return [{"name": name, "valueFrom": {"secretKeyRef": {"name": secret_name, "key": key}}}]
 
 
-def common(_: Blueprint) -> list[Variable]:
+def common(_: RenderContext) -> list[Variable]:
     """Return what every component reads."""
-    return [*value("METRICS_HOST", "0.0.0.0"), *value("METRICS_PORT", METRICS_PORT)]  # noqa: S104  a pod's own address
+    return [*value("METRICS_HOST", "0.0.0.0"), *value("METRICS_PORT", METRICS_PORT)]  # noqa: S104 - a pod's own address
 
 
-def database(blueprint: Blueprint) -> list[Variable]:
+def database(context: RenderContext) -> list[Variable]:
     """Return the database URLs."""
-    reference, direct = blueprint.spec.database.secret_ref, blueprint.spec.database.direct_secret_ref
+    reference, direct = context.spec.database.secret_ref, context.spec.database.direct_secret_ref
     return [
         *secret("DATABASE_URL", reference.name, reference.key),
         *(secret("DATABASE_DIRECT_URL", direct.name, direct.key) if direct else []),
     ]
 
 
-def storage(blueprint: Blueprint) -> list[Variable]:
+def storage(context: RenderContext) -> list[Variable]:
     """Return where photos lie."""
-    s3 = blueprint.spec.storage.s3
+    s3 = context.spec.storage.s3
     credentials = s3.credentials_secret_ref
     return [
         *value("S3_ENDPOINT_URL", s3.endpoint),
@@ -54,48 +54,48 @@ def storage(blueprint: Blueprint) -> list[Variable]:
     ]
 
 
-def api(blueprint: Blueprint) -> list[Variable]:
+def api(context: RenderContext) -> list[Variable]:
     """Return everything the API reads."""
-    spec = blueprint.spec
+    spec = context.spec
     jwt = spec.auth.jwt_secret_ref
     return [
-        *common(blueprint),
-        *value("HOST", "0.0.0.0"),  # noqa: S104  a pod's own address
+        *common(context),
+        *value("HOST", "0.0.0.0"),  # noqa: S104 - a pod's own address
         *value("PORT", HTTP_PORT),
         *value("PUBLIC_URL", serving_url(spec)),
-        *database(blueprint),
-        *storage(blueprint),
+        *database(context),
+        *storage(context),
         *(secret("JWT_SECRET", jwt.name, jwt.key) if jwt else []),
         *value("JWKS_URL", spec.auth.jwks_url),
         *value("JWT_ISSUER", spec.auth.issuer),
         *value("JWT_AUDIENCE", spec.auth.audience),
         *value("TRUSTED_PROXIES", ",".join(spec.api.trusted_proxies or ()) or None),
         *value("CRAWL_LAUNCHER", "cluster"),
-        *value("CRAWL_STACK", blueprint.name),
-        *value("CRAWL_NAMESPACE", blueprint.stack.key.namespace),
+        *value("CRAWL_STACK", context.name),
+        *value("CRAWL_NAMESPACE", context.stack.key.namespace),
     ]
 
 
-def imaging(blueprint: Blueprint) -> list[Variable]:
+def imaging(context: RenderContext) -> list[Variable]:
     """Return everything the imaging workers and the sweep read."""
-    blur = blueprint.spec.imaging.blur
+    blur = context.spec.imaging.blur
     return [
-        *common(blueprint),
-        *database(blueprint),
-        *storage(blueprint),
+        *common(context),
+        *database(context),
+        *storage(context),
         *value("ANONYMISE_STYLE", blur.style),
         *value("MIN_CONFIDENCE", blur.min_confidence),
-        *value("SEARCH_ORIENTATIONS", blueprint.spec.imaging.search_orientations),
+        *value("SEARCH_ORIENTATIONS", context.spec.imaging.search_orientations),
     ]
 
 
-def crawler(blueprint: Blueprint) -> list[Variable]:
+def crawler(context: RenderContext) -> list[Variable]:
     """Return everything the crawler reads."""
-    settings = blueprint.spec.crawler
+    settings = context.spec.crawler
     return [
-        *common(blueprint),
-        *database(blueprint),
-        *value("CRAWL_SOURCES", ",".join(one.name for one in settings.sources)),
+        *common(context),
+        *database(context),
+        *value("CRAWL_SOURCES", ",".join(source.name for source in settings.sources)),
         *value("JSONLD_SOURCES", _jsonld_sources(settings.sources)),
         *value("GEOCODING_PROVIDER", settings.geocoding.provider),
         *value("DEADLINE_SECONDS", settings.active_deadline_seconds - 30),
@@ -105,25 +105,25 @@ def crawler(blueprint: Blueprint) -> list[Variable]:
 
 def _jsonld_sources(sources: list[Source]) -> str | None:
     """Return the addresses of sources that need no code, by name, as the crawler reads them."""
-    addresses = {one.name: one.start_urls for one in sources if one.type == "jsonld"}
+    addresses = {source.name: source.start_urls for source in sources if source.type == "jsonld"}
     return json.dumps(addresses) if addresses else None
 
 
 def with_extra(own: list[Variable], overrides: PodOverrides | None) -> list[Variable]:
     """Append the extra variables of the spec; the operator's own win."""
     taken = {variable["name"] for variable in own}
-    extra = [one for one in (overrides.env if overrides else None) or () if one.name not in taken]
+    extra = [variable for variable in (overrides.env if overrides else None) or () if variable.name not in taken]
     return [
         *own,
         *(
-            {"name": one.name, "value": one.value}
-            if one.secret_key_ref is None
-            else secret(one.name, one.secret_key_ref.name, one.secret_key_ref.key)[0]
-            for one in extra
+            {"name": variable.name, "value": variable.value}
+            if variable.secret_key_ref is None
+            else secret(variable.name, variable.secret_key_ref.name, variable.secret_key_ref.key)[0]
+            for variable in extra
         ),
     ]
 
 
 def secret_names(variables: list[Variable]) -> list[str]:
     """Return the Secrets that variables refer to, sorted."""
-    return sorted({one["valueFrom"]["secretKeyRef"]["name"] for one in variables if "valueFrom" in one})
+    return sorted({variable["valueFrom"]["secretKeyRef"]["name"] for variable in variables if "valueFrom" in variable})

@@ -3,7 +3,7 @@
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.rendering import environment
 from loppestars_operator.rendering.api import deployment
-from loppestars_operator.rendering.context import IMAGING, Blueprint
+from loppestars_operator.rendering.context import IMAGING, RenderContext
 from loppestars_operator.rendering.jobs import cron_job, finite_pod
 from loppestars_operator.rendering.pods import PodPlan, metrics_port, pod_template, probe, serving_pod
 from loppestars_operator.spec.stack import Component
@@ -14,19 +14,19 @@ GRACE_SECONDS = 45
 SWEEP_DEADLINE_SECONDS = 900
 
 
-def render_imaging(blueprint: Blueprint) -> list[Manifest]:
+def render_imaging(context: RenderContext) -> list[Manifest]:
     """Return the objects of imaging."""
-    settings = blueprint.spec.imaging
-    return [deployment(blueprint, IMAGING, settings, _worker(blueprint), max_surge=1), _sweep(blueprint)]
+    settings = context.spec.imaging
+    return [deployment(context, IMAGING, settings, _worker(context), max_surge=1), _sweep(context)]
 
 
-def _worker(blueprint: Blueprint) -> PodPlan:
+def _worker(context: RenderContext) -> PodPlan:
     return PodPlan(
         component=IMAGING,
-        image=blueprint.images.imaging,
+        image=context.images.imaging,
         command=("loppestars-imaging", "work"),
-        settings=blueprint.spec.imaging,
-        env=environment.imaging(blueprint),
+        settings=context.spec.imaging,
+        env=environment.imaging(context),
         requests={"cpu": "250m", "memory": "384Mi"},
         # One engine process ends itself at 1 GiB (ENGINE_MEMORY_MIB); the worker beside it takes some 150 MiB.
         limits={"memory": "1536Mi"},
@@ -38,20 +38,20 @@ def _worker(blueprint: Blueprint) -> PodPlan:
             "livenessProbe": probe("/health", "metrics", period_seconds=10, failure_threshold=3, timeout_seconds=5),
             "readinessProbe": probe("/ready", "metrics", period_seconds=5, failure_threshold=2, timeout_seconds=4),
         },
-        pod=serving_pod(blueprint, IMAGING, grace_seconds=GRACE_SECONDS),
+        pod=serving_pod(context, IMAGING, grace_seconds=GRACE_SECONDS),
     )
 
 
-def _sweep(blueprint: Blueprint) -> Manifest:
-    originals = blueprint.spec.storage.originals
+def _sweep(context: RenderContext) -> Manifest:
+    originals = context.spec.storage.originals
     plan = PodPlan(
         component=SWEEP,
-        image=blueprint.images.imaging,
+        image=context.images.imaging,
         command=("loppestars-imaging", "sweep"),
         # The workers' resources are for photos, of which the sweep decodes none.
-        settings=Component(pod=blueprint.spec.imaging.pod),
+        settings=Component(pod=context.spec.imaging.pod),
         env=[
-            *environment.imaging(blueprint),
+            *environment.imaging(context),
             *environment.value("ORIGINALS_RETENTION", originals.retention),
         ],
         requests={"cpu": "50m", "memory": "128Mi"},
@@ -61,11 +61,11 @@ def _sweep(blueprint: Blueprint) -> Manifest:
         pod=finite_pod(),
     )
     return cron_job(
-        blueprint,
+        context,
         SWEEP,
         schedule=originals.sweep_schedule,
         time_zone="Etc/UTC",
-        template=pod_template(blueprint, plan),
+        template=pod_template(context, plan),
         active_deadline_seconds=SWEEP_DEADLINE_SECONDS,
         starting_deadline_seconds=600,
         history=(1, 1),

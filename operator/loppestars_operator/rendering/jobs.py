@@ -4,7 +4,7 @@ from typing import Any
 
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import component_labels
-from loppestars_operator.rendering.context import Blueprint
+from loppestars_operator.rendering.context import RenderContext
 
 
 def finite_pod() -> dict[str, Any]:
@@ -25,8 +25,8 @@ def job_spec(
     }
 
 
-def cron_job(  # noqa: PLR0913  the parts of a CronJob, each named at the call
-    blueprint: Blueprint,
+def cron_job(  # noqa: PLR0913 - the parts of a CronJob, each named at the call
+    context: RenderContext,
     component: str,
     *,
     schedule: str,
@@ -42,7 +42,7 @@ def cron_job(  # noqa: PLR0913  the parts of a CronJob, each named at the call
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
-        "metadata": blueprint.metadata(blueprint.named(component), component),
+        "metadata": context.metadata(context.named(component), component),
         "spec": {
             "schedule": schedule,
             "timeZone": time_zone,
@@ -52,7 +52,7 @@ def cron_job(  # noqa: PLR0913  the parts of a CronJob, each named at the call
             "successfulJobsHistoryLimit": succeeded,
             "failedJobsHistoryLimit": failed,
             "jobTemplate": {
-                "metadata": {"labels": component_labels(blueprint.name, component)},
+                "metadata": {"labels": component_labels(context.name, component)},
                 "spec": job_spec(template, active_deadline_seconds=active_deadline_seconds),
             },
         },

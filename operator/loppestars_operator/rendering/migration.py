@@ -3,7 +3,7 @@
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import MIGRATION_IMAGE_ANNOTATION, digest
 from loppestars_operator.rendering import environment
-from loppestars_operator.rendering.context import MIGRATE, Blueprint
+from loppestars_operator.rendering.context import MIGRATE, RenderContext
 from loppestars_operator.rendering.jobs import finite_pod, job_spec
 from loppestars_operator.rendering.pods import PodPlan, pod_template
 from loppestars_operator.spec.stack import Component
@@ -11,37 +11,37 @@ from loppestars_operator.spec.stack import Component
 KEPT_SECONDS = 24 * 3600
 
 
-def render_migration(blueprint: Blueprint) -> Manifest:
+def render_migration(context: RenderContext) -> Manifest:
     """Return the migration Job.
 
     A Job's template is immutable, so its name holds a hash of all that could make another try succeed where one
     failed: image, Secrets, limits, and the value of the retry annotation.
     """
-    policy = blueprint.spec.database.migration
+    policy = context.spec.database.migration
     spec = job_spec(
-        pod_template(blueprint, _pod(blueprint)),
+        pod_template(context, _pod(context)),
         active_deadline_seconds=policy.active_deadline_seconds,
         backoff_limit=policy.backoff_limit,
         ttl_seconds=KEPT_SECONDS,
     )
-    name = f"{blueprint.named(MIGRATE)}-{digest([spec, blueprint.stack.retry], 10)}"
-    annotations = {MIGRATION_IMAGE_ANNOTATION: blueprint.images.api}
+    name = f"{context.named(MIGRATE)}-{digest([spec, context.stack.retry], 10)}"
+    annotations = {MIGRATION_IMAGE_ANNOTATION: context.images.api}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": blueprint.metadata(name, MIGRATE, annotations=annotations),
+        "metadata": context.metadata(name, MIGRATE, annotations=annotations),
         "spec": spec,
     }
 
 
-def _pod(blueprint: Blueprint) -> PodPlan:
-    api = blueprint.spec.api
+def _pod(context: RenderContext) -> PodPlan:
+    api = context.spec.api
     return PodPlan(
         component=MIGRATE,
-        image=blueprint.images.api,
+        image=context.images.api,
         command=("loppestars-migrate",),
         settings=Component(pod=api.pod),
-        env=environment.database(blueprint),
+        env=environment.database(context),
         requests={"cpu": "50m", "memory": "128Mi"},
         limits={"memory": "512Mi"},
         account=MIGRATE,

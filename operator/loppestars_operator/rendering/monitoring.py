@@ -3,30 +3,30 @@
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import STACK_LABEL, stack_labels
 from loppestars_operator.rendering.alerts import alert_groups
-from loppestars_operator.rendering.context import Blueprint
+from loppestars_operator.rendering.context import RenderContext
 
 MONITORING_GROUP = "monitoring.coreos.com"
 
 
-def render_monitoring(blueprint: Blueprint) -> list[Manifest]:
+def render_monitoring(context: RenderContext) -> list[Manifest]:
     """Return the PodMonitor and the PrometheusRule, where they are wanted and can be."""
-    mode = blueprint.spec.monitoring.mode
-    if mode == "Disabled" or (mode == "Auto" and MONITORING_GROUP not in blueprint.facts.groups):
+    mode = context.spec.monitoring.mode
+    if mode == "Disabled" or (mode == "Auto" and MONITORING_GROUP not in context.facts.groups):
         return []
-    return [_pod_monitor(blueprint), _rule(blueprint)]
+    return [_pod_monitor(context), _rule(context)]
 
 
-def _pod_monitor(blueprint: Blueprint) -> Manifest:
+def _pod_monitor(context: RenderContext) -> Manifest:
     return {
         "apiVersion": f"{MONITORING_GROUP}/v1",
         "kind": "PodMonitor",
-        "metadata": _metadata(blueprint),
+        "metadata": _metadata(context),
         "spec": {
-            "selector": {"matchLabels": {STACK_LABEL: blueprint.name}},
+            "selector": {"matchLabels": {STACK_LABEL: context.name}},
             "podMetricsEndpoints": [
                 {
                     "port": "metrics",
-                    "interval": blueprint.spec.monitoring.interval,
+                    "interval": context.spec.monitoring.interval,
                     "relabelings": [
                         _relabel("__meta_kubernetes_pod_label_loppestars_dev_stack", "stack"),
                         _relabel("__meta_kubernetes_pod_label_app_kubernetes_io_component", "component"),
@@ -37,23 +37,23 @@ def _pod_monitor(blueprint: Blueprint) -> Manifest:
     }
 
 
-def _rule(blueprint: Blueprint) -> Manifest:
-    key = blueprint.stack.key
-    budget = blueprint.spec.monitoring.storage_budget
+def _rule(context: RenderContext) -> Manifest:
+    key = context.stack.key
+    budget = context.spec.monitoring.storage_budget
     # A schedule that is suspended on purpose is no reason to wake anybody.
-    crawls = not blueprint.spec.crawler.suspend
+    crawls = not context.spec.crawler.suspend
     return {
         "apiVersion": f"{MONITORING_GROUP}/v1",
         "kind": "PrometheusRule",
-        "metadata": _metadata(blueprint),
+        "metadata": _metadata(context),
         "spec": {"groups": alert_groups(key.namespace, key.name, storage_budget=budget, crawls=crawls)},
     }
 
 
-def _metadata(blueprint: Blueprint) -> Manifest:
-    metadata = blueprint.metadata(blueprint.name)
+def _metadata(context: RenderContext) -> Manifest:
+    metadata = context.metadata(context.name)
     # The operator's own labels win: pruning and watching go by them.
-    labels = {**(blueprint.spec.monitoring.labels or {}), **stack_labels(blueprint.name)}
+    labels = {**(context.spec.monitoring.labels or {}), **stack_labels(context.name)}
     return {**metadata, "labels": labels}
 
 

@@ -12,7 +12,7 @@ from loppestars_operator.rendering.context import (
     IMAGING,
     METRICS_PORT,
     MIGRATE,
-    Blueprint,
+    RenderContext,
     port_of,
 )
 from loppestars_operator.rendering.imaging import SWEEP
@@ -26,37 +26,37 @@ API_SERVER_PORTS = (443, 6443)
 OUTSIDE_PORTS = (80, 443)
 
 
-def render_network_policies(blueprint: Blueprint) -> list[Manifest]:
+def render_network_policies(context: RenderContext) -> list[Manifest]:
     """Return the policies, or none where the spec turns them off."""
-    if not blueprint.spec.network_policy.enabled:
+    if not context.spec.network_policy.enabled:
         return []
-    database, storage, outside = _database(blueprint), _storage(blueprint), _outside(blueprint)
-    scraping = _scraping(blueprint)
+    database, storage, outside = _database(context), _storage(context), _outside(context)
+    scraping = _scraping(context)
     return [
-        _default_deny(blueprint),
+        _default_deny(context),
         _policy(
-            blueprint,
+            context,
             API,
-            ingress=[_clients(blueprint), scraping],
-            egress=[_dns(), database, storage, _api_server(blueprint), *_token_keys(blueprint)],
+            ingress=[_clients(context), scraping],
+            egress=[_dns(), database, storage, _api_server(context), *_token_keys(context)],
         ),
-        _policy(blueprint, IMAGING, ingress=[scraping], egress=[_dns(), database, storage]),
-        _policy(blueprint, SWEEP, ingress=[scraping], egress=[_dns(), database, storage]),
-        _policy(blueprint, CRAWLER, ingress=[scraping], egress=[_dns(), database, outside]),
-        _policy(blueprint, MIGRATE, ingress=[], egress=[_dns(), database]),
+        _policy(context, IMAGING, ingress=[scraping], egress=[_dns(), database, storage]),
+        _policy(context, SWEEP, ingress=[scraping], egress=[_dns(), database, storage]),
+        _policy(context, CRAWLER, ingress=[scraping], egress=[_dns(), database, outside]),
+        _policy(context, MIGRATE, ingress=[], egress=[_dns(), database]),
     ]
 
 
-def _default_deny(blueprint: Blueprint) -> Manifest:
+def _default_deny(context: RenderContext) -> Manifest:
     return _manifest(
-        blueprint,
-        blueprint.named("default-deny"),
+        context,
+        context.named("default-deny"),
         None,
         {
             "podSelector": {
                 "matchLabels": {
                     "app.kubernetes.io/name": "loppestars",
-                    "app.kubernetes.io/instance": blueprint.name,
+                    "app.kubernetes.io/instance": context.name,
                 }
             },
             "policyTypes": ["Ingress", "Egress"],
@@ -64,32 +64,32 @@ def _default_deny(blueprint: Blueprint) -> Manifest:
     )
 
 
-def _policy(blueprint: Blueprint, component: str, *, ingress: list[Rule], egress: list[Rule]) -> Manifest:
+def _policy(context: RenderContext, component: str, *, ingress: list[Rule], egress: list[Rule]) -> Manifest:
     rules = {"ingress": ingress, "egress": egress}
     spec = {
-        "podSelector": {"matchLabels": selector_labels(blueprint.name, component)},
+        "podSelector": {"matchLabels": selector_labels(context.name, component)},
         "policyTypes": ["Ingress", "Egress"],
         **{direction: allowed for direction, allowed in rules.items() if allowed},
     }
-    return _manifest(blueprint, blueprint.named(component), component, spec)
+    return _manifest(context, context.named(component), component, spec)
 
 
-def _manifest(blueprint: Blueprint, name: str, component: str | None, spec: Rule) -> Manifest:
+def _manifest(context: RenderContext, name: str, component: str | None, spec: Rule) -> Manifest:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": blueprint.metadata(name, component),
+        "metadata": context.metadata(name, component),
         "spec": spec,
     }
 
 
-def _clients(blueprint: Blueprint) -> Rule:
-    cidrs = blueprint.spec.network_policy.client_cidrs
+def _clients(context: RenderContext) -> Rule:
+    cidrs = context.spec.network_policy.client_cidrs
     return _with_blocks("from", _ports([HTTP_PORT]), cidrs)
 
 
-def _scraping(blueprint: Blueprint) -> Rule:
-    selector = blueprint.spec.monitoring.namespace_selector
+def _scraping(context: RenderContext) -> Rule:
+    selector = context.spec.monitoring.namespace_selector
     namespaces = {"matchLabels": dict(selector)} if selector else {}
     return {**_ports([METRICS_PORT]), "from": [{"namespaceSelector": namespaces}]}
 
@@ -98,27 +98,27 @@ def _dns() -> Rule:
     return {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
 
 
-def _database(blueprint: Blueprint) -> Rule:
-    return _towards(blueprint.spec.network_policy.database, DATABASE_PORTS)
+def _database(context: RenderContext) -> Rule:
+    return _towards(context.spec.network_policy.database, DATABASE_PORTS)
 
 
-def _storage(blueprint: Blueprint) -> Rule:
-    return _towards(blueprint.spec.network_policy.storage, (port_of(blueprint.spec.storage.s3.endpoint),))
+def _storage(context: RenderContext) -> Rule:
+    return _towards(context.spec.network_policy.storage, (port_of(context.spec.storage.s3.endpoint),))
 
 
-def _api_server(blueprint: Blueprint) -> Rule:
-    return _towards(blueprint.spec.network_policy.api_server, API_SERVER_PORTS)
+def _api_server(context: RenderContext) -> Rule:
+    return _towards(context.spec.network_policy.api_server, API_SERVER_PORTS)
 
 
-def _outside(blueprint: Blueprint) -> Rule:
-    starts = [url for source in blueprint.spec.crawler.sources for url in source.start_urls or ()]
+def _outside(context: RenderContext) -> Rule:
+    starts = [url for source in context.spec.crawler.sources for url in source.start_urls or ()]
     ports = (*OUTSIDE_PORTS, *sorted({port_of(url) for url in starts} - {*OUTSIDE_PORTS}))
-    return _towards(blueprint.spec.network_policy.outside, ports)
+    return _towards(context.spec.network_policy.outside, ports)
 
 
-def _token_keys(blueprint: Blueprint) -> list[Rule]:
-    url = blueprint.spec.auth.jwks_url
-    return [_towards(blueprint.spec.network_policy.outside, (port_of(url),))] if url else []
+def _token_keys(context: RenderContext) -> list[Rule]:
+    url = context.spec.auth.jwks_url
+    return [_towards(context.spec.network_policy.outside, (port_of(url),))] if url else []
 
 
 def _towards(peers: Peers | None, default_ports: Sequence[int]) -> Rule:

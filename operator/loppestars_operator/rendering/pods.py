@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from loppestars_operator.naming import SECRETS_ANNOTATION, component_labels, digest, selector_labels
-from loppestars_operator.rendering.context import METRICS_PORT, Blueprint, without_none
+from loppestars_operator.rendering.context import METRICS_PORT, RenderContext, without_none
 from loppestars_operator.rendering.environment import Variable, secret_names, with_extra
 from loppestars_operator.spec.pods import Resources
 from loppestars_operator.spec.quantities import quantity
@@ -38,23 +38,23 @@ class PodPlan:
     pod: dict[str, Any] = field(default_factory=dict)
 
 
-def pod_template(blueprint: Blueprint, plan: PodPlan) -> dict[str, Any]:
+def pod_template(context: RenderContext, plan: PodPlan) -> dict[str, Any]:
     """Return a pod template; byte-identical for the same spec, images and Secrets."""
     overrides = plan.settings.pod
     env = with_extra(plan.env, overrides)
     annotations = dict((overrides.annotations if overrides else None) or {})
-    versions = {name: blueprint.facts.secrets[name] for name in secret_names(env) if name in blueprint.facts.secrets}
+    versions = {name: context.facts.secrets[name] for name in secret_names(env) if name in context.facts.secrets}
     if versions:
         annotations[SECRETS_ANNOTATION] = digest(versions)
     labels = {
         **((overrides.labels if overrides else None) or {}),
-        **component_labels(blueprint.name, plan.component),
+        **component_labels(context.name, plan.component),
     }
     template: dict[str, Any] = without_none(
         {
             "metadata": {"labels": labels, "annotations": annotations or None},
             "spec": {
-                "serviceAccountName": blueprint.named(plan.account),
+                "serviceAccountName": context.named(plan.account),
                 "automountServiceAccountToken": plan.mounts_token,
                 "enableServiceLinks": False,
                 "securityContext": {
@@ -64,8 +64,8 @@ def pod_template(blueprint: Blueprint, plan: PodPlan) -> dict[str, Any]:
                     "fsGroup": USER_ID,
                     "seccompProfile": {"type": "RuntimeDefault"},
                 },
-                "imagePullSecrets": _pull_secrets(blueprint),
-                "containers": [_container(blueprint, plan, env)],
+                "imagePullSecrets": _pull_secrets(context),
+                "containers": [_container(context, plan, env)],
                 "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": plan.scratch}}],
                 **_scheduling(plan.settings),
                 **plan.pod,
@@ -75,11 +75,11 @@ def pod_template(blueprint: Blueprint, plan: PodPlan) -> dict[str, Any]:
     return template
 
 
-def _container(blueprint: Blueprint, plan: PodPlan, env: list[Variable]) -> dict[str, Any]:
+def _container(context: RenderContext, plan: PodPlan, env: list[Variable]) -> dict[str, Any]:
     return {
         "name": plan.component,
         "image": plan.image,
-        "imagePullPolicy": blueprint.spec.image.pull_policy,
+        "imagePullPolicy": context.spec.image.pull_policy,
         "command": list(plan.command),
         "env": env,
         "resources": resources(plan.settings.resources, plan.requests, plan.limits),
@@ -89,7 +89,7 @@ def _container(blueprint: Blueprint, plan: PodPlan, env: list[Variable]) -> dict
             "capabilities": {"drop": ["ALL"]},
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  an emptyDir of the pod's own
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - an emptyDir of the pod's own
         **plan.container,
     }
 
@@ -114,9 +114,9 @@ def probe(path: str, port: str, **timing: int) -> dict[str, Any]:
     return {"httpGet": {"path": path, "port": port}, **{_camel(name): number for name, number in timing.items()}}
 
 
-def serving_pod(blueprint: Blueprint, component: str, *, grace_seconds: int) -> dict[str, Any]:
+def serving_pod(context: RenderContext, component: str, *, grace_seconds: int) -> dict[str, Any]:
     """Return what pods that always run have: time to drain, and a spread over nodes and zones."""
-    labels = selector_labels(blueprint.name, component)
+    labels = selector_labels(context.name, component)
     return {
         "terminationGracePeriodSeconds": grace_seconds,
         "topologySpreadConstraints": [
@@ -142,8 +142,8 @@ def metrics_port() -> dict[str, Any]:
     return {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}
 
 
-def _pull_secrets(blueprint: Blueprint) -> list[dict[str, str]] | None:
-    return [{"name": one.name} for one in blueprint.spec.image.pull_secrets or ()] or None
+def _pull_secrets(context: RenderContext) -> list[dict[str, str]] | None:
+    return [{"name": secret.name} for secret in context.spec.image.pull_secrets or ()] or None
 
 
 def _scheduling(settings: Component) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def _scheduling(settings: Component) -> dict[str, Any]:
         return {}
     return {
         "nodeSelector": overrides.node_selector or None,
-        "tolerations": [one.to_json() for one in overrides.tolerations or ()] or None,
+        "tolerations": [toleration.to_json() for toleration in overrides.tolerations or ()] or None,
         "affinity": overrides.affinity or None,
         "priorityClassName": overrides.priority_class_name,
     }

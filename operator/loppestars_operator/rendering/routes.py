@@ -3,7 +3,7 @@
 from typing import Any
 
 from loppestars_operator.kinds import Manifest
-from loppestars_operator.rendering.context import API, Blueprint, gateway_parents, ingress_enabled, without_none
+from loppestars_operator.rendering.context import API, RenderContext, gateway_parents, ingress_enabled, without_none
 from loppestars_operator.spec.stack import ParentReference
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
@@ -17,24 +17,24 @@ REDIRECT = {
 }
 
 
-def render_routes(blueprint: Blueprint) -> list[Manifest]:
+def render_routes(context: RenderContext) -> list[Manifest]:
     """Return the Ingress and the HTTPRoutes that the spec asks for. Only port 8080 of the API is ever routed."""
-    ingress = [_ingress(blueprint)] if ingress_enabled(blueprint.spec) else []
-    return [*ingress, *_http_routes(blueprint)]
+    ingress = [_ingress(context)] if ingress_enabled(context.spec) else []
+    return [*ingress, *_http_routes(context)]
 
 
-def _ingress(blueprint: Blueprint) -> Manifest:
-    settings = blueprint.spec.ingress
+def _ingress(context: RenderContext) -> Manifest:
+    settings = context.spec.ingress
     if settings is None:
         raise AssertionError("an Ingress is rendered only where the spec has one")
     secret = settings.tls.secret_name
     annotations = {**BODY_SIZE, **(REDIRECT if secret else {}), **(settings.annotations or {})}
-    backend = {"service": {"name": blueprint.named(API), "port": {"name": "http"}}}
+    backend = {"service": {"name": context.named(API), "port": {"name": "http"}}}
     manifest: Manifest = without_none(
         {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "Ingress",
-            "metadata": blueprint.metadata(blueprint.named(API), API, annotations=annotations),
+            "metadata": context.metadata(context.named(API), API, annotations=annotations),
             "spec": {
                 "ingressClassName": settings.class_name or None,
                 "tls": [{"hosts": [settings.host], "secretName": secret}] if secret else None,
@@ -50,32 +50,32 @@ def _ingress(blueprint: Blueprint) -> Manifest:
     return manifest
 
 
-def _http_routes(blueprint: Blueprint) -> list[Manifest]:
-    parents: list[ParentReference] = gateway_parents(blueprint.spec)
+def _http_routes(context: RenderContext) -> list[Manifest]:
+    parents: list[ParentReference] = gateway_parents(context.spec)
     if not parents:
         return []
-    gateway = blueprint.spec.gateway
+    gateway = context.spec.gateway
     timeout = gateway.request_timeout if gateway else ""
     forward: dict[str, Any] = {
         "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-        "backendRefs": [{"name": blueprint.named(API), "port": 80}],
+        "backendRefs": [{"name": context.named(API), "port": 80}],
         **({"timeouts": {"request": timeout}} if timeout else {}),
     }
     redirect = {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}]}
-    serving = [_parent(one, one.section_name) for one in parents]
-    plain = [_parent(one, one.redirect_section_name) for one in parents if one.redirect_section_name]
+    serving = [_parent(parent, parent.section_name) for parent in parents]
+    plain = [_parent(parent, parent.redirect_section_name) for parent in parents if parent.redirect_section_name]
     return [
-        _http_route(blueprint, API, serving, forward),
-        *([_http_route(blueprint, "redirect", plain, redirect)] if plain else []),
+        _http_route(context, API, serving, forward),
+        *([_http_route(context, "redirect", plain, redirect)] if plain else []),
     ]
 
 
-def _http_route(blueprint: Blueprint, suffix: str, parents: list[dict[str, Any]], rule: dict[str, Any]) -> Manifest:
+def _http_route(context: RenderContext, suffix: str, parents: list[dict[str, Any]], rule: dict[str, Any]) -> Manifest:
     return {
         "apiVersion": f"{GATEWAY_GROUP}/v1",
         "kind": "HTTPRoute",
-        "metadata": blueprint.metadata(blueprint.named(suffix), API),
-        "spec": {"parentRefs": parents, "hostnames": _hostnames(blueprint), "rules": [rule]},
+        "metadata": context.metadata(context.named(suffix), API),
+        "spec": {"parentRefs": parents, "hostnames": _hostnames(context), "rules": [rule]},
     }
 
 
@@ -86,8 +86,8 @@ def _parent(parent: ParentReference, section: str | None) -> dict[str, Any]:
     return reference
 
 
-def _hostnames(blueprint: Blueprint) -> list[str]:
-    spec = blueprint.spec
+def _hostnames(context: RenderContext) -> list[str]:
+    spec = context.spec
     if spec.gateway and spec.gateway.hostnames:
         return list(spec.gateway.hostnames)
     return [spec.ingress.host] if spec.ingress and spec.ingress.host else []

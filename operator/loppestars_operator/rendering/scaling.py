@@ -4,7 +4,7 @@ from typing import Any
 
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import selector_labels
-from loppestars_operator.rendering.context import API, IMAGING, Blueprint, without_none
+from loppestars_operator.rendering.context import API, IMAGING, RenderContext, without_none
 from loppestars_operator.spec.scaling import Autoscaling, ImagingAutoscaling
 
 KEDA_GROUP = "keda.sh"
@@ -31,38 +31,38 @@ QUEUE_DEPTH_QUERY = (
 )
 
 
-def render_scaling(blueprint: Blueprint) -> list[Manifest]:
+def render_scaling(context: RenderContext) -> list[Manifest]:
     """Return autoscalers, where the spec does not fix the number of pods, and budgets."""
     return [
-        *_api_autoscaler(blueprint),
-        *_imaging_autoscaler(blueprint),
-        *(_budget(blueprint, component) for component in (API, IMAGING)),
+        *_api_autoscaler(context),
+        *_imaging_autoscaler(context),
+        *(_budget(context, component) for component in (API, IMAGING)),
     ]
 
 
-def _api_autoscaler(blueprint: Blueprint) -> list[Manifest]:
-    settings = blueprint.spec.api
+def _api_autoscaler(context: RenderContext) -> list[Manifest]:
+    settings = context.spec.api
     if settings.replicas is not None:
         return []
-    return [_by_cpu(blueprint, API, settings.autoscaling or Autoscaling())]
+    return [_by_cpu(context, API, settings.autoscaling or Autoscaling())]
 
 
-def _imaging_autoscaler(blueprint: Blueprint) -> list[Manifest]:
-    settings = blueprint.spec.imaging
+def _imaging_autoscaler(context: RenderContext) -> list[Manifest]:
+    settings = context.spec.imaging
     if settings.replicas is not None:
         return []
     scaling = settings.autoscaling or ImagingAutoscaling()
-    if scaling.queue_depth is not None and KEDA_GROUP in blueprint.facts.groups:
-        return _by_queue_depth(blueprint, scaling, scaling.queue_depth)
-    return [_by_cpu(blueprint, IMAGING, scaling)]
+    if scaling.queue_depth is not None and KEDA_GROUP in context.facts.groups:
+        return _by_queue_depth(context, scaling, scaling.queue_depth)
+    return [_by_cpu(context, IMAGING, scaling)]
 
 
-def _by_cpu(blueprint: Blueprint, component: str, scaling: Autoscaling | ImagingAutoscaling) -> Manifest:
-    name = blueprint.named(component)
+def _by_cpu(context: RenderContext, component: str, scaling: Autoscaling | ImagingAutoscaling) -> Manifest:
+    name = context.named(component)
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
-        "metadata": blueprint.metadata(name, component),
+        "metadata": context.metadata(name, component),
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
             "minReplicas": scaling.min_replicas,
@@ -87,14 +87,14 @@ def _behavior(scaling: Autoscaling | ImagingAutoscaling) -> dict[str, Any]:
     return scaling.behavior.to_json()
 
 
-def _by_queue_depth(blueprint: Blueprint, scaling: ImagingAutoscaling, depth: int) -> list[Manifest]:
-    name = blueprint.named(IMAGING)
-    database = blueprint.spec.database.secret_ref
+def _by_queue_depth(context: RenderContext, scaling: ImagingAutoscaling, depth: int) -> list[Manifest]:
+    name = context.named(IMAGING)
+    database = context.spec.database.secret_ref
     return [
         {
             "apiVersion": "keda.sh/v1alpha1",
             "kind": "TriggerAuthentication",
-            "metadata": blueprint.metadata(name, IMAGING),
+            "metadata": context.metadata(name, IMAGING),
             "spec": {
                 "secretTargetRef": [{"parameter": "connection", "name": database.name, "key": database.key}],
             },
@@ -102,7 +102,7 @@ def _by_queue_depth(blueprint: Blueprint, scaling: ImagingAutoscaling, depth: in
         {
             "apiVersion": "keda.sh/v1alpha1",
             "kind": "ScaledObject",
-            "metadata": blueprint.metadata(name, IMAGING),
+            "metadata": context.metadata(name, IMAGING),
             "spec": without_none(
                 {
                     "scaleTargetRef": {"name": name},
@@ -123,15 +123,15 @@ def _by_queue_depth(blueprint: Blueprint, scaling: ImagingAutoscaling, depth: in
     ]
 
 
-def _budget(blueprint: Blueprint, component: str) -> Manifest:
+def _budget(context: RenderContext, component: str) -> Manifest:
     # minAvailable: 1 would block every drain at one replica; AlwaysAllow lets broken pods be evicted.
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": blueprint.metadata(blueprint.named(component), component),
+        "metadata": context.metadata(context.named(component), component),
         "spec": {
             "maxUnavailable": 1,
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
-            "selector": {"matchLabels": selector_labels(blueprint.name, component)},
+            "selector": {"matchLabels": selector_labels(context.name, component)},
         },
     }

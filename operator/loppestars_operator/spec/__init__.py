@@ -23,7 +23,7 @@ __all__ = [
 
 
 # Annotations have no bound of their own; what is remembered of them in the status has.
-LONGEST_RETRY_VALUE = 128
+MAX_RETRY_VALUE = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Stack:
     def retry(self) -> str | None:
         """Value of the retry annotation, a hash of one that is long; a new one asks for another try of what failed."""
         value = self.annotations.get(RETRY_ANNOTATION)
-        return digest(value) if value is not None and len(value) > LONGEST_RETRY_VALUE else value
+        return digest(value) if value is not None and len(value) > MAX_RETRY_VALUE else value
 
     @property
     def reconcile(self) -> str | None:

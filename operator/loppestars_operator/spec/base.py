@@ -62,8 +62,8 @@ Quantity = Annotated[
 Time = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
 Text = Annotated[str, Field(max_length=4096)]
 Word = Annotated[str, Field(max_length=253)]
-MOST_COUNTED = 2_000_000_000
-Count = Annotated[int, Field(ge=0, le=MOST_COUNTED)]
+MAX_COUNTED = 2_000_000_000
+Count = Annotated[int, Field(ge=0, le=MAX_COUNTED)]
 
 
 def unique_names(field: str, thing: str) -> tuple[str, str]:

@@ -28,7 +28,7 @@ def quantity(text: str) -> Decimal | None:
 
     The API server stores resources in thousandths, rounded up, so they are compared as such.
     """
-    suffix = next((one for one in sorted(_SUFFIXES, key=len, reverse=True) if text.endswith(one)), "")
+    suffix = next((known for known in sorted(_SUFFIXES, key=len, reverse=True) if text.endswith(known)), "")
     try:
         value = _EXACT.multiply(Decimal(text.removesuffix(suffix)), _SUFFIXES.get(suffix, Decimal(1)))
         return value.quantize(_SUFFIXES["m"], rounding=ROUND_CEILING, context=_EXACT)

@@ -120,9 +120,9 @@ class StackStatus(Model):
         try:
             return cls.model_validate(stored)
         except ValidationError as error:
-            strange = {one["loc"][0] for one in error.errors()}
+            strange = {fault["loc"][0] for fault in error.errors()}
             return cls.model_validate({name: value for name, value in stored.items() if name not in strange})
 
     def condition(self, kind: str) -> Condition | None:
         """Return the condition of that type, if it was ever set."""
-        return next((one for one in self.conditions or () if one.type == kind), None)
+        return next((condition for condition in self.conditions or () if condition.type == kind), None)

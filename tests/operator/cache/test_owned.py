@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from loppestars_operator.cache import owned as store_module
-from loppestars_operator.cache.owned import Observed, Store
+from loppestars_operator.cache.owned import CachedObject, OwnedCache
 from loppestars_operator.naming import STACK_LABEL, StackKey
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ def live(uid: str = "u1", version: int = 1, name: str = "fair-api") -> dict[str,
     return {"apiVersion": "v1", "kind": "Service", "metadata": meta}
 
 
-def known(store: Store) -> list[str]:
-    return sorted(one.uid for one in store.of(KEY).values())
+def known(store: OwnedCache) -> list[str]:
+    return sorted(observed.uid for observed in store.of(KEY).values())
 
 
 class TestLabels:
     def test_object_named_as_its_stack_that_is_relabelled(self) -> None:
         """It is still known as that stack's, which is told of the change."""
-        store = Store()
+        store = OwnedCache()
         store.put(live(name="fair"))
         changed = live(name="fair", version=2)
         changed["metadata"]["labels"][STACK_LABEL] = "another"
@@ -42,7 +42,7 @@ class TestLabels:
 
     def test_stacks_whose_names_begin_alike(self) -> None:
         """`fair` and `fair-api` in one namespace: each knows its own."""
-        store = Store()
+        store = OwnedCache()
         longer = live("u2", name="fair-api-api")
         longer["metadata"]["labels"][STACK_LABEL] = "fair-api"
         store.put(live("u1", name="fair-api"))
@@ -53,7 +53,7 @@ class TestLabels:
 class TestOrder:
     def test_the_answer_to_a_write_after_the_objects_end(self) -> None:
         """An object that is deleted before the answer to its creation is read does not come back as a ghost."""
-        store = Store()
+        store = OwnedCache()
         assert store.remove(live()) == KEY, "whoever is writing it looks again"
         assert store.put(live()) is None
         assert known(store) == []
@@ -62,7 +62,7 @@ class TestOrder:
 
     def test_older_readings_and_incarnations(self) -> None:
         """Neither an older version nor the end of an older incarnation changes anything."""
-        store = Store()
+        store = OwnedCache()
         store.put(live("u2", 7))
         assert store.put(live("u2", 6)) is None
         assert store.remove(live("u1", 9)) is None
@@ -70,17 +70,17 @@ class TestOrder:
 
     def test_a_list_keeps_what_was_written_after_it(self) -> None:
         """What is newer than the list stays, what it does not name goes."""
-        store = Store()
+        store = OwnedCache()
         store.put(live("u1", 3, "a"))
         store.put(live("u2", 9, "b"))
-        changed = store.replace("Service", None, [Observed.of(live("u3", 4, "c"), KEY)], "5")
+        changed = store.replace("Service", None, [CachedObject.of(live("u3", 4, "c"), KEY)], "5")
         assert changed == {KEY}
         assert known(store) == ["u2", "u3"]
 
     def test_what_is_remembered_of_deleted_objects_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The oldest are forgotten first."""
-        monkeypatch.setattr(store_module, "MOST_DELETED", 3)
-        store = Store()
+        monkeypatch.setattr(store_module, "MAX_DELETED", 3)
+        store = OwnedCache()
         for number in range(5):
             store.remove(live(f"u{number}"))
         assert store.put(live("u4")) is None
@@ -88,7 +88,7 @@ class TestOrder:
 
     def test_labels_that_somebody_changed(self) -> None:
         """An object stays its stack's: what it is labelled with is drift, and losing the label is no end."""
-        store = Store()
+        store = OwnedCache()
         store.put(live("u1", 3))
         relabelled = live("u1", 4)
         relabelled["metadata"]["labels"] = {STACK_LABEL: "other"}
@@ -102,7 +102,7 @@ class TestOrder:
 
     def test_a_stack_whose_name_begins_another(self) -> None:
         """Objects of `fair-api` are not those of `fair`."""
-        store = Store()
+        store = OwnedCache()
         store.put(live("u1", 3, "fair-api"))
         inner = live("u2", 4, "fair-api-api")
         inner["metadata"]["labels"] = {STACK_LABEL: "fair-api"}
@@ -113,5 +113,5 @@ class TestOrder:
         """Without our label there is no stack to tell."""
         body = live()
         body["metadata"]["labels"] = {}
-        assert Store().put(body) is None
-        assert Store().remove(body) is None
+        assert OwnedCache().put(body) is None
+        assert OwnedCache().remove(body) is None

@@ -28,8 +28,8 @@ values = st.recursive(
 def test_whatever_is_packed_comes_out_whole(bodies: list[tuple[str, dict[str, object]]]) -> None:
     """Whatever was packed first of its kind, and however much the next differs from it."""
     wholes = [{**body, "kind": kind} for kind, body in bodies]
-    packed = [Packed.of(one) for one in wholes]
-    assert [one.open() for one in packed] == wholes
+    packed = [Packed.of(body) for body in wholes]
+    assert [item.open() for item in packed] == wholes
 
 
 def test_second_of_a_kind_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,5 +39,5 @@ def test_second_of_a_kind_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
     for body in yaml.safe_load_all(text):
         Packed.of(body)
     others = list(yaml.safe_load_all(text.replace("shop", "market-hall")))
-    packed = sum(len(Packed.of(one)) for one in others)
-    assert packed < sum(len(json.dumps(one)) for one in others) / 10
+    packed = sum(len(Packed.of(body)) for body in others)
+    assert packed < sum(len(json.dumps(body)) for body in others) / 10

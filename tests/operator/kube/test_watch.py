@@ -11,9 +11,9 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
-from loppestars_operator.cache.owned import Store
+from loppestars_operator.cache.owned import OwnedCache
 from loppestars_operator.kinds import kind_named
-from loppestars_operator.kube.client import Kube
+from loppestars_operator.kube.client import KubeClient
 from loppestars_operator.kube.watch import Watcher
 
 SERVICE = kind_named("Service")
@@ -50,8 +50,8 @@ async def test_what_does_not_help_is_backed_off(mode: str) -> None:
     await site.start()
     configuration = Configuration()
     configuration.host = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with Kube(configuration) as kube:
-        watcher = Watcher(kube, Store(), lambda _: None)
+    async with KubeClient(configuration) as kube:
+        watcher = Watcher(kube, OwnedCache(), lambda _: None)
         task = asyncio.create_task(watcher._keep(SERVICE, None))
         await asyncio.sleep(2)
         task.cancel()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loppestars_operator.kube.client import Kube
+from loppestars_operator.kube.client import KubeClient
 from tests.factories.cluster_client import AuditLog, Client
 from tests.factories.control_plane import running_control_plane
 from tests.factories.kubelet import FakeKubelet
@@ -63,7 +63,7 @@ def operator(
     """One replica for all tests that do not end it; they use namespaces of their own."""
     log = tmp_path_factory.mktemp("operator") / "operator.log"
     with OperatorProcess(plane, log) as process:
-        process.wait_for_line("reconciling")
+        process.wait_for_line("reconciling_started")
         yield process
 
 
@@ -73,7 +73,7 @@ async def client(plane: ControlPlane) -> AsyncIterator[Client]:
     namespace = f"shop-{uuid.uuid4().hex[:8]}"
     made = kubectl(plane, "create", "namespace", namespace)
     assert made.returncode == 0, made.stderr
-    async with await Kube.connect(str(plane.kubeconfig)) as kube:
+    async with await KubeClient.connect(str(plane.kubeconfig)) as kube:
         yield Client(kube, namespace)
 
 
@@ -83,7 +83,7 @@ async def lone_client(with_addons: ControlPlane, monkeypatch: pytest.MonkeyPatch
     namespace = f"lone-{uuid.uuid4().hex[:8]}"
     assert kubectl(with_addons, "create", "namespace", namespace).returncode == 0
     monkeypatch.setenv("KUBECONFIG", str(with_addons.kubeconfig))
-    async with await Kube.connect(str(with_addons.kubeconfig)) as kube:
+    async with await KubeClient.connect(str(with_addons.kubeconfig)) as kube:
         yield Client(kube, namespace)
 
 

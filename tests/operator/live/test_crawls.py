@@ -110,7 +110,7 @@ async def test_scheduled_job_is_adopted_and_stays_deleted(
     await asyncio.sleep(1.5)
     assert await client.list(CRAWL) == []
     writes = audit.writes(ACCOUNT, began, client.namespace)
-    assert [one for one in writes if "crawls" in one or "jobs" in one] == []
+    assert [write for write in writes if "crawls" in write or "jobs" in write] == []
 
 
 async def test_history_is_bounded(client: Client, operator: OperatorProcess) -> None:
@@ -123,8 +123,8 @@ async def test_history_is_bounded(client: Client, operator: OperatorProcess) -> 
         await asyncio.sleep(1)  # times of finished Jobs are whole seconds
 
     async def pruned() -> bool:
-        crawls = [one["metadata"]["name"] for one in await client.list(CRAWL)]
-        jobs = [one["metadata"]["name"] for one in await client.list(JOB)]
+        crawls = [crawl["metadata"]["name"] for crawl in await client.list(CRAWL)]
+        jobs = [job["metadata"]["name"] for job in await client.list(JOB)]
         return crawls == ["run-1"] and not any(name.startswith("run-0") for name in jobs)
 
     await eventually(pruned, within=20)
@@ -148,7 +148,7 @@ async def test_crawl_waits_for_the_process_of_the_cancelled_one(
     await client.ready()
     await start(client, "first")
     await client.crawl_when("first", lambda status: status["state"] == "Running")
-    (pod,) = [one for one in await client.list(POD) if one["metadata"]["name"].startswith("first-")]
+    (pod,) = [pod for pod in await client.list(POD) if pod["metadata"]["name"].startswith("first-")]
     # What a kubelet does for as long as the process runs: it keeps the pod.
     finalizers = [*pod["metadata"].get("finalizers", ()), "tests.loppestars.dev/process"]
     await client.patch(POD, pod["metadata"]["name"], {"metadata": {"finalizers": finalizers}})

@@ -11,7 +11,7 @@ from tests.factories.cluster_client import Client, condition
 from tests.factories.operator_process import operator_in_this_process
 
 if TYPE_CHECKING:
-    from loppestars_operator.rendering import Blueprint
+    from loppestars_operator.rendering import RenderContext
 
 pytestmark = pytest.mark.cluster
 
@@ -20,10 +20,10 @@ async def test_defect_is_told_and_strikes_one_stack_only(lone_client: Client, mo
     """Silence would look like health: the stack's last status said Ready."""
     render = reconciler.render
 
-    def failing(blueprint: Blueprint) -> Any:
-        if blueprint.name == "struck" and blueprint.spec.version == "0.1.1":
+    def failing(context: RenderContext) -> Any:
+        if context.name == "struck" and context.spec.version == "0.1.1":
             raise ValueError("a mistake of ours")
-        return render(blueprint)
+        return render(context)
 
     monkeypatch.setattr(reconciler, "render", failing)
     async with operator_in_this_process(lone_client.kube, lone_client.namespace):

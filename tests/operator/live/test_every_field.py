@@ -57,7 +57,7 @@ def leaves(fields: dict[str, Any], live: Any, path: Pointer = ()) -> Iterator[Po
             yield from leaves(child, live[key], (*path, key))
         elif kind == "k":
             wanted = json.loads(key)
-            found = next((index for index, one in enumerate(live) if wanted.items() <= one.items()), None)
+            found = next((index for index, item in enumerate(live) if wanted.items() <= item.items()), None)
             if found is not None:
                 yield from leaves(child, live[found], (*path, found))
 
@@ -150,7 +150,7 @@ def owned_values(fields: dict[str, Any], live: Any, path: str = "") -> dict[str,
             there = live.get(key) if isinstance(live, dict) else None
         elif kind == "k":
             wanted = json.loads(key)
-            there = next((one for one in live or () if wanted.items() <= one.items()), None)
+            there = next((item for item in live or () if wanted.items() <= item.items()), None)
         else:
             there = json.loads(key) in (live or ())
         values |= owned_values(child, there, f"{path}/{name}")
@@ -178,7 +178,7 @@ async def test_every_owned_field_is_put_right(client: Client, operator: Operator
             async with turns:
                 await heal(client, kind, name, patch, tally)
 
-    await asyncio.gather(*(one_object(one) for one in by_object.values()))
+    await asyncio.gather(*(one_object(edits) for edits in by_object.values()))
     times = sorted(tally.times)
     assert len(times) > 400 / STEP, f"{len(jobs)} edits, {tally.refused} refused, {tally.without_effect} without effect"
     p99 = times[int(len(times) * 0.99)]

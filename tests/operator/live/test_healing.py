@@ -23,11 +23,11 @@ DEPLOYMENT, POLICY, SERVICE = kind_named("Deployment"), kind_named("NetworkPolic
 
 async def owned(client: Client) -> list[tuple[OwnedKind, str]]:
     return [
-        (kind, one["metadata"]["name"])
+        (kind, found["metadata"]["name"])
         for kind in OWNED_KINDS
         if not kind.addon and kind.kind != "Job"
-        for one in await client.list(kind)
-        if one["metadata"].get("ownerReferences")
+        for found in await client.list(kind)
+        if found["metadata"].get("ownerReferences")
     ]
 
 
@@ -154,10 +154,10 @@ async def test_what_others_own_is_left_alone(client: Client, operator: OperatorP
     assert deployment
     assert imaging
     assert deployment["metadata"]["annotations"]["team"] == "web"
-    assert {one["name"] for one in deployment["spec"]["template"]["spec"]["containers"]} == {"api", "proxy"}
+    assert {container["name"] for container in deployment["spec"]["template"]["spec"]["containers"]} == {"api", "proxy"}
     assert imaging["spec"]["replicas"] == 3
     mine = audit.writes(ACCOUNT, began, client.namespace)
-    assert [one for one in mine if "loppestarsstacks" not in one and "events" not in one] == []
+    assert [entry for entry in mine if "loppestarsstacks" not in entry and "events" not in entry] == []
 
 
 async def test_quantities_read_back_in_another_form_are_no_drift(
@@ -195,7 +195,7 @@ async def test_what_is_no_longer_rendered_is_pruned(client: Client, operator: Op
 
     async def names() -> list[str]:
         left = [*await client.list(POLICY), *await client.list(kind_named("Ingress"))]
-        return [one["metadata"]["name"] for one in left]
+        return [item["metadata"]["name"] for item in left]
 
     async def pruned() -> bool:
         return await names() == ["somebody-elses"]

@@ -77,8 +77,8 @@ async def webhook(client: Client, *, hangs: bool) -> AsyncIterator[None]:
     finally:
         await client.kube.delete(f"{WEBHOOKS}/{client.namespace}")
         server.close()
-        for one in list(Ill.open):
-            one.abort()
+        for connection in list(Ill.open):
+            connection.abort()
         await asyncio.sleep(0.1)
 
 
@@ -89,7 +89,7 @@ async def test_webhook_that_hangs_does_not_cost_the_lead(
     path = LEASE.path(NAMESPACE, "loppestars-operator")
     async with webhook(lone_client, hangs=True):
         with OperatorProcess(with_addons, tmp_path / "log") as operator:
-            operator.wait_for_line("reconciling")
+            operator.wait_for_line("reconciling_started")
             for number in range(4):
                 await lone_client.apply_stack(f"slow-{number}")
             ages = []
@@ -108,7 +108,7 @@ async def test_stacks_behind_a_webhook_that_hangs_do_not_delay_the_others(
     other = Client(lone_client.kube, f"{lone_client.namespace}-well")
     assert kubectl(with_addons, "create", "namespace", other.namespace).returncode == 0
     with OperatorProcess(with_addons, tmp_path / "log") as operator:
-        operator.wait_for_line("reconciling")
+        operator.wait_for_line("reconciling_started")
         async with webhook(lone_client, hangs=True):
             for number in range(4):
                 await lone_client.apply_stack(f"slow-{number}")
@@ -130,12 +130,12 @@ async def test_webhook_that_breaks_off_is_not_asked_without_end(
 ) -> None:
     """Its error is another one each time: a status that says so must not cause the next try."""
     with OperatorProcess(with_addons, tmp_path / "log") as operator:
-        operator.wait_for_line("reconciling")
+        operator.wait_for_line("reconciling_started")
         async with webhook(lone_client, hangs=False):
             await lone_client.apply_stack()
             status = await lone_client.stack_when(lambda status: condition(status, "Ready")["reason"] == "ApiError")
             assert "webhook" in condition(status, "Ready")["message"]
-            passes = lambda: sum(line["event"] == "pass unfinished" for line in operator.lines())  # noqa: E731
+            passes = lambda: sum(line["event"] == "pass_unfinished" for line in operator.lines())  # noqa: E731
             began, before = time.monotonic(), passes()
             await asyncio.sleep(10)
             assert passes() - before <= 8, f"{passes() - before} in {time.monotonic() - began:.0f} s"
@@ -148,12 +148,12 @@ async def test_hiccup_does_not_unready_a_stack(lone_client: Client, with_addons:
     """One refused write that succeeds a moment later; trouble that lasts is told."""
     policies = kind_named("NetworkPolicy")
     with OperatorProcess(with_addons, tmp_path / "log") as operator:
-        operator.wait_for_line("reconciling")
+        operator.wait_for_line("reconciling_started")
         await lone_client.apply_stack()
         before = condition(await lone_client.ready(), "Ready")
         async with webhook(lone_client, hangs=False):
             await lone_client.kube.delete(policies.path(lone_client.namespace, "fair-api"))
-            operator.wait_for_line("pass unfinished")
+            operator.wait_for_line("pass_unfinished")
 
         async def back() -> bool:
             return await lone_client.get(policies, "fair-api") is not None

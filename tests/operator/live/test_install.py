@@ -29,8 +29,11 @@ async def test_minimal_stack_becomes_ready(client: Client, operator: OperatorPro
     assert status["url"] == "http://loppestars.example.com"
     assert condition(status, "DatabaseMigrated")["status"] == "True"
     assert condition(status, "CrawlerScheduled")["message"] == "0 2 * * * Europe/Copenhagen"
-    assert [(one["name"], one["ready"]) for one in status["components"]] == [("api", 1), ("imaging", 1)]
-    assert [(one["version"], one["result"]) for one in status["history"]] == [("0.1.0", "Serving")]
+    assert [(component["name"], component["ready"]) for component in status["components"]] == [
+        ("api", 1),
+        ("imaging", 1),
+    ]
+    assert [(entry["version"], entry["result"]) for entry in status["history"]] == [("0.1.0", "Serving")]
     table = kubectl(plane, "-n", client.namespace, "get", "lstack").stdout.splitlines()
     assert table[0].split() == ["NAME", "VERSION", "READY", "API", "IMAGING", "LAST", "CRAWL", "AGE"]
     assert table[1].split()[:3] == ["fair", "0.1.0", "True"]
@@ -64,7 +67,7 @@ async def test_deleting_a_stack_removes_what_it_owns(client: Client, operator: O
 
     async def gone() -> bool:
         left = [await client.list(kind) for kind in kinds]
-        return sum(len(one) for one in left) == 1  # the namespace's ServiceAccount
+        return sum(len(item) for item in left) == 1  # the namespace's ServiceAccount
 
     await eventually(gone, within=30)
     await asyncio.sleep(1)
@@ -99,7 +102,7 @@ async def test_names_at_their_limits_and_beginning_alike(client: Client, operato
     await asyncio.sleep(2)
     for name in ("fair", "fair-api-api"):
         status = await client.ready(name)
-        assert [one["ready"] for one in status["components"]] == [1, 1]
+        assert [component["ready"] for component in status["components"]] == [1, 1]
         assert await client.get(DEPLOYMENT, f"{name}-imaging")
 
 

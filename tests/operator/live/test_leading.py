@@ -13,8 +13,8 @@ import pytest
 
 from loppestars_operator.access import rules
 from loppestars_operator.kinds import LEASE, STACK, kind_named
-from loppestars_operator.kube.client import Kube, KubeError
-from loppestars_operator.kube.lease import Elector, LeaseLost
+from loppestars_operator.kube.client import KubeClient, KubeError
+from loppestars_operator.kube.lease import LeaderElector, LeaseLost
 from tests.factories.cluster_client import Client, condition, eventually
 from tests.factories.control_plane import running_control_plane
 from tests.factories.kubelet import FakeKubelet, Outcome, healthy
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tools.cluster.control_plane import ControlPlane
 
 pytestmark = pytest.mark.cluster
+WRITES = {"object_created", "object_configured", "object_deleted", "status_written"}
 TAKES_OVER_WITHIN = 20.0
 
 
@@ -42,7 +43,7 @@ def empty_plane() -> Iterator[ControlPlane]:
 async def test_standby_finishes_an_install_whose_leader_was_killed(empty_plane: ControlPlane, tmp_path: Path) -> None:
     """Kill -9 between the migration and the Deployments; then a gentle end, and a restart that writes nothing."""
     assert kubectl(empty_plane, "create", "namespace", "shop").returncode == 0
-    async with await Kube.connect(str(empty_plane.kubeconfig)) as kube:
+    async with await KubeClient.connect(str(empty_plane.kubeconfig)) as kube:
         with FakeKubelet(empty_plane.kubeconfig) as kubelet:
             await check_takeover(Client(kube, "shop"), empty_plane, kubelet, tmp_path)
 
@@ -60,9 +61,9 @@ async def check_takeover(client: Client, plane: ControlPlane, kubelet: FakeKubel
     held["migrate"] = None
     kubelet.rules[client.namespace] = rule
     leader = OperatorProcess(plane, tmp_path / "leader.log", **own)
-    leader.wait_for_line("reconciling")
+    leader.wait_for_line("reconciling_started")
     standby = OperatorProcess(plane, tmp_path / "standby.log", **own)
-    standby.wait_for_line("metrics")
+    standby.wait_for_line("metrics_served")
     await client.apply_stack(api={"replicas": 1}, imaging={"replicas": 1})
     await client.stack_when(lambda status: status["phase"] == "Migrating")
     assert standby.ready() == "standby\n"
@@ -78,14 +79,14 @@ async def check_takeover(client: Client, plane: ControlPlane, kubelet: FakeKubel
     assert lease["spec"]["holderIdentity"] == "", standby.text()
     deployments = await client.list(kind_named("Deployment"))
     with OperatorProcess(plane, tmp_path / "again.log", **own) as again:
-        again.wait_for_line("reconciling")
+        again.wait_for_line("reconciling_started")
         await asyncio.sleep(3)
         assert 'reconciles_total{result="succeeded"} 0' not in again.metrics()
-        writes = [line for line in again.lines() if line["event"] in {"created", "configured", "deleted", "status"}]
+        writes = [line for line in again.lines() if line["event"] in WRITES]
         assert writes == []
     after = await client.list(kind_named("Deployment"))
-    assert [one["metadata"]["resourceVersion"] for one in after] == [
-        one["metadata"]["resourceVersion"] for one in deployments
+    assert [deployment["metadata"]["resourceVersion"] for deployment in after] == [
+        deployment["metadata"]["resourceVersion"] for deployment in deployments
     ]
 
 
@@ -97,13 +98,13 @@ async def test_leader_that_was_frozen_writes_nothing(
     await grant(client, user, rules())
     own = {"user": user, "LEASE_NAMESPACE": client.namespace, "WATCH_NAMESPACES": client.namespace}
     with OperatorProcess(plane, tmp_path / "frozen.log", **own) as frozen:
-        frozen.wait_for_line("reconciling")
+        frozen.wait_for_line("reconciling_started")
         with OperatorProcess(plane, tmp_path / "standby.log", **own) as standby:
             await client.apply_stack()
             await client.ready()
             await asyncio.sleep(1)  # until the leader has read the answer to its last write
             os.kill(frozen.pid, signal.SIGSTOP)
-            standby.wait_for_line("reconciling", timeout=TAKES_OVER_WITHIN)
+            standby.wait_for_line("reconciling_started", timeout=TAKES_OVER_WITHIN)
             await client.delete(kind_named("Service"), "fair-api")
             await client.apply_stack(api={"replicas": 3})
             before = len(frozen.lines())
@@ -113,8 +114,8 @@ async def test_leader_that_was_frozen_writes_nothing(
                 assert time.monotonic() < deadline, frozen.text()
                 await asyncio.sleep(0.1)
             told = [line["event"] for line in frozen.lines()[before:]]
-            assert "ending" in told
-            assert not {"created", "configured", "deleted", "status"} & {*told}, told
+            assert "process_ended" in told
+            assert not WRITES & {*told}, told
             assert standby.running
 
 
@@ -124,7 +125,7 @@ async def test_restart_writes_nothing_with_addons_either(
     """Their kinds are listed before the first pass like all others."""
     gateway = {"parentRefs": [{"name": "public", "sectionName": "https", "redirectSectionName": "http"}]}
     with OperatorProcess(with_addons, tmp_path / "first.log") as first:
-        first.wait_for_line("reconciling")
+        first.wait_for_line("reconciling_started")
         for number in range(3):
             await lone_client.apply_stack(
                 f"fair-{number}", gateway=gateway, imaging={"autoscaling": {"queueDepth": 5}}, api={"replicas": 1}
@@ -134,7 +135,7 @@ async def test_restart_writes_nothing_with_addons_either(
         await asyncio.sleep(1)
     for number in range(3):
         with OperatorProcess(with_addons, tmp_path / f"again-{number}.log") as again:
-            again.wait_for_line("reconciling")
+            again.wait_for_line("reconciling_started")
             await asyncio.sleep(2)
             assert 'reconciles_total{result="succeeded"} 0' not in again.metrics()
             counted = [line for line in again.metrics().splitlines() if line.startswith("loppestars_operator_writes_")]
@@ -144,8 +145,8 @@ async def test_restart_writes_nothing_with_addons_either(
 class TestElector:
     async def test_one_holder_at_a_time(self, client: Client) -> None:
         """The second gets it when the first releases it, at once."""
-        one = Elector(client.kube, client.namespace, "lead", "one")
-        two = Elector(client.kube, client.namespace, "lead", "two")
+        one = LeaderElector(client.kube, client.namespace, "lead", "one")
+        two = LeaderElector(client.kube, client.namespace, "lead", "two")
         await one.acquire()
         waiting = asyncio.create_task(two.acquire())
         await asyncio.sleep(3)
@@ -158,7 +159,7 @@ class TestElector:
 
     async def test_a_late_renewal_does_not_spoil_the_release(self, client: Client) -> None:
         """A renewal that the server takes between the two calls of a release: the release is made again."""
-        elector = Elector(client.kube, client.namespace, "lead", "one")
+        elector = LeaderElector(client.kube, client.namespace, "lead", "one")
         await elector.acquire()
         read, late = client.kube.get, ["a renewal"]
 
@@ -180,7 +181,7 @@ class TestElector:
         self, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Also in the moments before the process has noticed; reading is free."""
-        elector = Elector(client.kube, client.namespace, "lead", "one")
+        elector = LeaderElector(client.kube, client.namespace, "lead", "one")
         await elector.acquire()
         assert elector.is_held()
         monkeypatch.setattr(client.kube, "may_write", elector.is_held)
@@ -193,7 +194,7 @@ class TestElector:
 
     async def test_lost_lease_is_noticed(self, client: Client) -> None:
         """Somebody else's name in it ends the holder."""
-        elector = Elector(client.kube, client.namespace, "lead", "one")
+        elector = LeaderElector(client.kube, client.namespace, "lead", "one")
         await elector.acquire()
         await client.patch(LEASE, "lead", {"spec": {"holderIdentity": "thief"}})
         with pytest.raises(Exception, match="another process holds the lease"):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loppestars_operator.cache.custom import Resources
-from loppestars_operator.cache.owned import Store
+from loppestars_operator.cache.custom import CustomResourceCache
+from loppestars_operator.cache.owned import OwnedCache
 from loppestars_operator.kinds import CRAWL, STACK, ObjectKey, kind_named
 from loppestars_operator.kube.discovery import Discovery
 from loppestars_operator.kube.events import Recorder
@@ -29,10 +29,10 @@ pytestmark = pytest.mark.cluster
 ELSE = "0b9e3f1c-1a2b-4c3d-8e4f-5a6b7c8d9e0f"
 
 
-def reconciler(client: Client, resources: Resources) -> Reconciler:
+def reconciler(client: Client, resources: CustomResourceCache) -> Reconciler:
     kube = client.kube
     recorder, secrets = Recorder(kube, "tests"), SecretReader(kube, enabled=False)
-    return Reconciler(kube, Store(), resources, Discovery(kube), recorder, secrets)
+    return Reconciler(kube, OwnedCache(), resources, Discovery(kube), recorder, secrets)
 
 
 async def make_crawl(client: Client, name: str, **spec: Any) -> Manifest:
@@ -48,7 +48,7 @@ async def make_crawl(client: Client, name: str, **spec: Any) -> Manifest:
 async def test_crawl_that_is_told_of_before_its_stack(lone_client: Client) -> None:
     """At the start of the operator the two kinds are listed side by side: the Crawl is no orphan."""
     await lone_client.apply_stack()
-    resources = Resources()
+    resources = CustomResourceCache()
     key = resources.put_crawl(await make_crawl(lone_client, "early"))
     await reconciler(lone_client, resources).reconcile(key)
     status = await lone_client.crawl_when("early", lambda status: status["state"] == "Pending")
@@ -60,13 +60,13 @@ async def test_crawl_whose_deletion_was_missed(lone_client: Client) -> None:
     await lone_client.apply_stack()
     async with operator_in_this_process(lone_client.kube, lone_client.namespace):
         await lone_client.ready()
-    resources = Resources()
+    resources = CustomResourceCache()
     key = resources.put_crawl(await make_crawl(lone_client, "ghost"))
     await lone_client.delete(CRAWL, "ghost")
     for _ in range(2):
         await reconciler(lone_client, resources).reconcile(key)
     assert resources.crawls(key) == []
-    jobs = [one["metadata"]["name"] for one in await lone_client.list(kind_named("Job"))]
+    jobs = [job["metadata"]["name"] for job in await lone_client.list(kind_named("Job"))]
     assert [name for name in jobs if name.startswith("ghost")] == []
     assert await lone_client.list(CRAWL) == []
 
@@ -75,7 +75,7 @@ async def test_stack_whose_deletion_was_missed(lone_client: Client) -> None:
     """Nothing of it comes back."""
     body = await lone_client.apply_stack()
     await lone_client.delete(STACK, "fair")
-    resources = Resources()
+    resources = CustomResourceCache()
     key = resources.put_stack(body)
     await reconciler(lone_client, resources).reconcile(key)
     assert resources.stack(key) is None
@@ -100,7 +100,7 @@ async def test_status_meant_for_an_earlier_object_of_that_name(lone_client: Clie
 async def test_lists_find_what_was_missed(lone_client: Client) -> None:
     """By name, at the list's version: what was written after it stays."""
     stack, crawl = await lone_client.apply_stack(), await make_crawl(lone_client, "one")
-    resources = Resources()
+    resources = CustomResourceCache()
     resources.put_stack(stack)
     gone = {**crawl, "metadata": {**crawl["metadata"], "name": "gone"}}
     newer = {**crawl, "metadata": {**crawl["metadata"], "name": "newer", "resourceVersion": "99999999"}}
@@ -109,9 +109,9 @@ async def test_lists_find_what_was_missed(lone_client: Client) -> None:
     names, version = await lone_client.kube.list_names(CRAWL.path(lone_client.namespace))
     assert names == {(lone_client.namespace, "one")}
     assert resources.keep_crawls(lone_client.namespace, names, version) == {key}
-    assert {one["metadata"]["name"] for one in resources.crawls(key)} == {"one", "newer"}
+    assert {crawl["metadata"]["name"] for crawl in resources.crawls(key)} == {"one", "newer"}
     names, version = await lone_client.kube.list_names(STACK.path(lone_client.namespace))
-    assert resources.keep_stacks(lone_client.namespace, {StackKey(*one) for one in names}, version) == set()
+    assert resources.keep_stacks(lone_client.namespace, {StackKey(*name) for name in names}, version) == set()
     assert resources.keep_stacks(lone_client.namespace, set(), version) == {key}
 
 
@@ -122,7 +122,7 @@ async def test_resync_of_a_process(lone_client: Client, with_addons: ControlPlan
     with OperatorProcess(
         with_addons, tmp_path / "log", RESYNC_SECONDS="10", WATCH_NAMESPACES=lone_client.namespace
     ) as operator:
-        operator.wait_for_line("reconciling")
+        operator.wait_for_line("reconciling_started")
         await asyncio.sleep(11)
         await lone_client.apply_stack()
         await lone_client.ready()
@@ -131,4 +131,4 @@ async def test_resync_of_a_process(lone_client: Client, with_addons: ControlPlan
         await make_crawl(lone_client, "waits")
         await asyncio.sleep(10)
         assert operator.running, operator.text()
-        assert not {"resync without lists", "deletion was missed"} & {line["event"] for line in operator.lines()}
+        assert not {"resync_incomplete", "deletion_missed"} & {line["event"] for line in operator.lines()}

@@ -31,14 +31,14 @@ async def test_namespace_that_is_gone_is_left_out_until_it_is_back(
     own = {"user": user, "LEASE_NAMESPACE": client.namespace}
     names = f"{client.namespace},{other.namespace}"
     with OperatorProcess(plane, tmp_path / "first.log", WATCH_NAMESPACES=names, **own) as operator:
-        operator.wait_for_line("reconciling")
-        assert operator.wait_for_line("namespace left out")["namespace"] == other.namespace
+        operator.wait_for_line("reconciling_started")
+        assert operator.wait_for_line("namespace_skipped")["namespace"] == other.namespace
         assert operator.ready() == "leading\n"
         await client.apply_stack()
         await client.ready()
         assert kubectl(plane, "create", "namespace", other.namespace).returncode == 0
         await grant(other, user, rules(), leases=())
-        operator.wait_for_line("a namespace that was left out may be read; starting anew")
+        operator.wait_for_line("namespace_readable")
         deadline = time.monotonic() + 20
         while operator.running:
             assert time.monotonic() < deadline, "it goes on without the namespace"
@@ -54,7 +54,7 @@ async def test_without_any_right_it_says_what_it_waits_for(client: Client, plane
     await grant(client, user, [])
     own = {"user": user, "LEASE_NAMESPACE": client.namespace, "WATCH_NAMESPACES": client.namespace}
     with OperatorProcess(plane, tmp_path / "log", **own) as operator:
-        operator.wait_for_line("namespace left out")
+        operator.wait_for_line("namespace_skipped")
         assert f"a right to read any of the namespaces {client.namespace}" in operator.ready()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from loppestars_operator.access import rules, rules_text
 from loppestars_operator.kinds import OWNED_KINDS, STACK, kind_named
-from loppestars_operator.kube.client import Kube
+from loppestars_operator.kube.client import KubeClient
 from tests.factories.cluster_client import Client, eventually
 from tests.factories.control_plane import running_control_plane
 from tests.factories.kubelet import FakeKubelet
@@ -51,15 +51,15 @@ def test_no_access_to_secrets_by_default_and_no_wildcards() -> None:
 
 def chart_roles(*options: str) -> list[dict[str, Any]]:
     kinds = {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"}
-    return [one for one in chart("loppestars-operator", *options) if one["kind"] in kinds]
+    return [document for document in chart("loppestars-operator", *options) if document["kind"] in kinds]
 
 
 @pytest.mark.cluster
 def test_namespaced_mode_has_no_cluster_wide_role(plane: ControlPlane) -> None:
     """Roles in the chosen namespaces only."""
     documents = chart_roles("--set", "watchNamespaces={one,two}")
-    assert {one["kind"] for one in documents} == {"Role", "RoleBinding"}
-    assert {one["metadata"]["namespace"] for one in documents} == {"one", "two", "loppestars-system"}
+    assert {document["kind"] for document in documents} == {"Role", "RoleBinding"}
+    assert {document["metadata"]["namespace"] for document in documents} == {"one", "two", "loppestars-system"}
 
 
 @pytest.mark.cluster
@@ -85,7 +85,7 @@ async def test_each_rule_is_needed(
     """The API server refuses the operator something, which it says in its log or in the stack's status."""
     user = f"without-{uuid.uuid4().hex[:6]}"
     left = [rule for rule in [*rules(), *LEASE_RULES] if rule != missing]
-    async with await Kube.connect(str(with_addons.kubeconfig)) as kube:
+    async with await KubeClient.connect(str(with_addons.kubeconfig)) as kube:
         client = Client(kube, user)
         await kube.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": user}})
         await grant(client, user, left, leases=[], cluster_wide=cluster_wide)
@@ -102,7 +102,7 @@ async def test_each_rule_is_needed(
 async def test_no_rule_is_missing(with_addons: ControlPlane, tmp_path: Path, *, cluster_wide: bool) -> None:
     """With all rules a stack with the kinds of every add-on becomes Ready, and nothing is refused on the way."""
     user = f"whole-{uuid.uuid4().hex[:6]}"
-    async with await Kube.connect(str(with_addons.kubeconfig)) as kube:
+    async with await KubeClient.connect(str(with_addons.kubeconfig)) as kube:
         client = Client(kube, user)
         await kube.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": user}})
         await grant(client, user, [*rules(), *LEASE_RULES], leases=[], cluster_wide=cluster_wide)
@@ -129,7 +129,7 @@ async def test_finalizers_are_needed_on_a_hardened_api_server(kubelet: FakeKubel
     """With OwnerReferencesPermissionEnforcement the chart's roles suffice, and without that rule they do not."""
     with running_control_plane(controllers=True) as plane, FakeKubelet(plane.kubeconfig):
         install_chart(plane)
-        async with await Kube.connect(str(plane.kubeconfig)) as kube:
+        async with await KubeClient.connect(str(plane.kubeconfig)) as kube:
             client = Client(kube, "default")
             with OperatorProcess(plane, tmp_path / "whole.log"):
                 await client.apply_stack()

@@ -33,13 +33,13 @@ def component_of(pod: Manifest) -> str:
 
 async def images(client: Client) -> dict[str, str]:
     return {
-        component_of(one["spec"]["template"]): image_of(one["spec"]["template"])
-        for one in await client.list(DEPLOYMENT)
+        component_of(deployment["spec"]["template"]): image_of(deployment["spec"]["template"])
+        for deployment in await client.list(DEPLOYMENT)
     }
 
 
 async def pod_ids(client: Client, component: str) -> set[str]:
-    return {one["metadata"]["uid"] for one in await client.list(POD) if component_of(one) == component}
+    return {pod["metadata"]["uid"] for pod in await client.list(POD) if component_of(pod) == component}
 
 
 async def test_upgrade_migrates_first_and_restarts_only_what_changed(
@@ -57,7 +57,7 @@ async def test_upgrade_migrates_first_and_restarts_only_what_changed(
         )
     )
     writes = audit.writes(ACCOUNT, began, client.namespace)
-    job = next(index for index, one in enumerate(writes) if one.startswith("patch jobs/fair-migrate-"))
+    job = next(index for index, write in enumerate(writes) if write.startswith("patch jobs/fair-migrate-"))
     assert job < writes.index("patch deployments/fair-api")
     assert "patch deployments/fair-imaging" not in writes
     assert await pod_ids(client, "imaging") == imaging
@@ -87,7 +87,7 @@ async def test_broken_image_is_rolled_back_and_held(
     assert condition(status, "Stalled")["status"] == "True"
     assert condition(status, "ApiAvailable")["status"] == "True"
     assert status["version"] == "0.1.0"
-    assert [(one["version"], one["result"]) for one in status["history"]] == [
+    assert [(entry["version"], entry["result"]) for entry in status["history"]] == [
         ("0.2.0", "RolledBack"),
         ("0.1.0", "Serving"),
     ]
@@ -109,7 +109,7 @@ async def test_broken_image_is_rolled_back_and_held(
     status = await client.stack_when(
         lambda status: status["version"] == "0.2.0" and condition(status, "Ready")["status"] == "True"
     )
-    assert [one["result"] for one in status["history"]] == ["Serving", "RolledBack", "Replaced"]
+    assert [entry["result"] for entry in status["history"]] == ["Serving", "RolledBack", "Replaced"]
 
 
 async def test_failed_migration_keeps_the_old_version(
@@ -196,7 +196,7 @@ async def test_another_database_is_migrated_before_anything_is_sent_there(
         deployment = await client.get(DEPLOYMENT, "fair-api")
         assert deployment
         env = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
-        return {one["valueFrom"]["secretKeyRef"]["name"] for one in env if one["name"] == "DATABASE_URL"}
+        return {variable["valueFrom"]["secretKeyRef"]["name"] for variable in env if variable["name"] == "DATABASE_URL"}
 
     kubelet.rules[client.namespace] = held
     await client.apply_stack(database={"secretRef": {"name": "restored"}})

@@ -29,22 +29,22 @@ async def test_rotation_by_deletion_is_one_change(client: Client, monkeypatch: p
     stack, reader = make_stack(namespace=client.namespace), SecretReader(client.kube, enabled=True)
     for name in ("loppestars-database", "loppestars-s3", "loppestars-jwt"):
         await make(client, name, "one")
-    first = await reader.look(stack)
+    first = await reader.read(stack)
     assert (len(first.versions), first.problems) == (3, ())
     await client.delete(SECRET, "loppestars-jwt")
-    without = await reader.look(stack)
+    without = await reader.read(stack)
     assert without.versions == first.versions
-    assert [one.reason for one in without.problems] == ["SecretMissing"]
+    assert [problem.reason for problem in without.problems] == ["SecretMissing"]
     assert "loppestars-jwt does not exist" in without.problems[0].message
     await make(client, "loppestars-jwt", "two")
-    second = await reader.look(stack)
+    second = await reader.read(stack)
     assert second.problems == ()
     assert {name for name in first.versions if first.versions[name] != second.versions[name]} == {"loppestars-jwt"}
 
 
 async def test_secret_that_was_never_there(client: Client) -> None:
     """It is named, and nothing is made of it."""
-    found = await SecretReader(client.kube, enabled=True).look(make_stack(namespace=client.namespace))
+    found = await SecretReader(client.kube, enabled=True).read(make_stack(namespace=client.namespace))
     assert (found.versions, len(found.problems)) == ({}, 3)
 
 
@@ -52,7 +52,7 @@ async def test_what_is_remembered_goes_with_the_stack(client: Client) -> None:
     """Stacks come and go for months under one process."""
     stack, reader = make_stack(namespace=client.namespace), SecretReader(client.kube, enabled=True)
     await make(client, "loppestars-jwt", "one")
-    await reader.look(stack)
+    await reader.read(stack)
     reader.forget(stack.key)
     assert (reader._known, reader._last) == ({}, {})
 

@@ -12,7 +12,7 @@ import pytest
 from kubernetes.aio.config import incluster_config
 
 from loppestars_operator.kinds import STACK
-from loppestars_operator.kube.client import Kube, KubeError, Unreachable
+from loppestars_operator.kube.client import KubeClient, KubeError, Unreachable
 from tests.factories.cluster_client import Client, eventually
 from tests.factories.operator_process import NAMESPACE
 
@@ -53,7 +53,7 @@ async def test_renewed_token_is_taken_up(
     # A minute in earnest.
     soon = types.SimpleNamespace(datetime=dt.datetime, timedelta=lambda **_: dt.timedelta(milliseconds=200))
     monkeypatch.setattr(incluster_config, "datetime", soon)
-    async with await Kube.connect() as kube:
+    async with await KubeClient.connect() as kube:
 
         async def status() -> int:
             try:

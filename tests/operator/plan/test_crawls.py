@@ -192,4 +192,4 @@ def test_history_keeps_the_newest_of_each_kind() -> None:
         for hour in (1, 2, 3)
         for state in ("Succeeded", "Failed")
     ]
-    assert {one.name for one in decide(crawls).forget} == {"Succeeded-1", "Failed-1", "Failed-2"}
+    assert {crawl.name for crawl in decide(crawls).forget} == {"Succeeded-1", "Failed-1", "Failed-2"}

@@ -227,7 +227,7 @@ class TestWhatTheStatusMustHold:
     def test_long_retry(self) -> None:
         """The annotation may be as long as annotations may be; another one is another try."""
         texts = ["x" * 100_000 + end for end in "12"]
-        values = [plan(annotations={"loppestars.dev/retry": one}).rollout.retry for one in texts]
+        values = [plan(annotations={"loppestars.dev/retry": text}).rollout.retry for text in texts]
         assert values[0] != values[1]
         assert all(value and RolloutStatus(retry=value) for value in values)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from loppestars_operator.cache.owned import Observed, Store
+from loppestars_operator.cache.owned import CachedObject, OwnedCache
 from loppestars_operator.naming import MANAGED_BY, STACK_LABEL, StackKey, component_labels
-from loppestars_operator.plan.snapshot import look
+from loppestars_operator.plan.snapshot import take_snapshot
 
 KEY = StackKey("shop", "fair")
 
@@ -27,8 +27,10 @@ def test_deployment_that_only_carries_our_labels() -> None:
     """A copy made by hand does not stand in for the real one, whichever came last."""
     bodies = [deployment("a-copy", "x:1"), deployment("fair-api", "r/api:1"), deployment("the-copy", "x:2")]
     assert {STACK_LABEL, *MANAGED_BY} <= bodies[0]["metadata"]["labels"].keys()
-    store = Store()
+    store = OwnedCache()
     for body in bodies:
         store.put(body)
-    assert isinstance(store.of(KEY).popitem()[1], Observed)
-    assert {name: one.image for name, one in look(store.of(KEY)).workloads().items()} == {"api": "r/api:1"}
+    assert isinstance(store.of(KEY).popitem()[1], CachedObject)
+    assert {name: workload.image for name, workload in take_snapshot(store.of(KEY)).workloads().items()} == {
+        "api": "r/api:1"
+    }

@@ -8,7 +8,7 @@ import pytest
 
 from loppestars_operator.plan.readiness import Readiness, Replicas, State
 from loppestars_operator.plan.rollout import Gate, Plan, Workload, resolve_images
-from loppestars_operator.plan.status import View, summarise
+from loppestars_operator.plan.status import StatusInputs, summarise
 from loppestars_operator.problems import Problem
 from loppestars_operator.spec import StackStatus
 from loppestars_operator.spec.state import RolloutStatus
@@ -31,7 +31,7 @@ def plan(gate: Gate = Gate.OPEN, **more: Any) -> Plan:
 
 def status(decided: Plan | None = None, *, stack: Any = STACK, **view: Any) -> StackStatus:
     workloads = view.pop("workloads", {"api": workload(), "imaging": workload()})
-    return summarise(stack, decided or plan(), View(workloads, **view), NOW)
+    return summarise(stack, decided or plan(), StatusInputs(workloads, **view), NOW)
 
 
 def claim(of: StackStatus, kind: str) -> tuple[str, str]:
@@ -97,10 +97,10 @@ def test_times_of_what_holds_on_are_kept() -> None:
     """Only a change of the status moves it."""
     first = status()
     again = summarise(
-        make_stack(status=first.to_json()), plan(), View({"api": workload(), "imaging": workload()}), LATER
+        make_stack(status=first.to_json()), plan(), StatusInputs({"api": workload(), "imaging": workload()}), LATER
     )
     assert again == first
-    failed = summarise(make_stack(status=first.to_json()), plan(Gate.FAILED), View({}), LATER)
+    failed = summarise(make_stack(status=first.to_json()), plan(Gate.FAILED), StatusInputs({}), LATER)
     ready, scheduled = failed.condition("Ready"), failed.condition("CrawlerScheduled")
     assert ready
     assert scheduled
@@ -131,7 +131,7 @@ def test_history_is_bounded_and_says_what_became_of_versions() -> None:
     found = status(stack=stack)
     assert found.history
     assert len(found.history) == 10
-    assert [one.result for one in found.history[:2]] == ["Serving", "Replaced"]
+    assert [entry.result for entry in found.history[:2]] == ["Serving", "Replaced"]
     refused = status(plan(rollout=RolloutStatus(refused=IMAGES)), stack=make_stack())
     assert refused.history
     assert refused.history[0].result == "RolledBack"

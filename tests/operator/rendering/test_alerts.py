@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loppestars_operator.rendering import Facts, render
+from loppestars_operator.rendering import ClusterFacts, render
 from loppestars_operator.rendering.alerts import alert_groups
 from tests.factories.promtool import alerts_after, check_rules
-from tests.factories.stacks import make_blueprint, make_stack
+from tests.factories.stacks import make_context, make_stack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,9 +70,9 @@ def test_every_alert_is_tried_both_ways() -> None:
 def test_suspended_schedule_is_no_alarm(suspend: bool) -> None:  # noqa: FBT001
     """Nobody is woken because of crawls that were turned off."""
     stack = make_stack(crawler={"suspend": suspend})
-    rendered = render(make_blueprint(stack, Facts(frozenset({"monitoring.coreos.com"}))))
-    (rule,) = [one for one in rendered if one["kind"] == "PrometheusRule"]
-    names = [one["alert"] for group in rule["spec"]["groups"] for one in group["rules"]]
+    rendered = render(make_context(stack, ClusterFacts(frozenset({"monitoring.coreos.com"}))))
+    (rule,) = [item for item in rendered if item["kind"] == "PrometheusRule"]
+    names = [rule["alert"] for group in rule["spec"]["groups"] for rule in group["rules"]]
     assert ("LoppestarsNoSuccessfulCrawl" in names) is not suspend
     assert "LoppestarsStackNotReady" in names
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from loppestars_operator.rendering import Facts, environment, render
+from loppestars_operator.rendering import ClusterFacts, environment, render
 from loppestars_operator.spec.reserved import API_VARIABLES, CRAWLER_VARIABLES, IMAGING_VARIABLES
-from tests.factories.stacks import make_blueprint, make_stack
+from tests.factories.stacks import make_context, make_stack
 
 SOURCE = {"name": "torvet", "type": "jsonld", "startUrls": ["https://torvet.example/"]}
 EVERYTHING = make_stack(
@@ -32,27 +32,31 @@ EVERYTHING = make_stack(
 
 def variables(component: str, **changes: object) -> dict[str, str]:
     """The plain values that a component's container is given."""
-    manifests = render(make_blueprint(make_stack(**changes)))
+    manifests = render(make_context(make_stack(**changes)))
     for manifest in manifests:
         spec = manifest.get("spec", {})
         template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
         if template and template["metadata"]["labels"]["app.kubernetes.io/component"] == component:
-            return {one["name"]: one["value"] for one in template["spec"]["containers"][0]["env"] if "value" in one}
+            return {
+                variable["name"]: variable["value"]
+                for variable in template["spec"]["containers"][0]["env"]
+                if "value" in variable
+            }
     raise AssertionError(component)
 
 
 def test_reserved_variables_are_those_that_are_set() -> None:
     """The rule of the CRD names each of them and no other."""
-    blueprint = make_blueprint(EVERYTHING)
+    context = make_context(EVERYTHING)
     found = {
-        "api": (environment.api(blueprint), API_VARIABLES),
-        "imaging": (environment.imaging(blueprint), IMAGING_VARIABLES),
-        "crawler": (environment.crawler(blueprint), CRAWLER_VARIABLES),
+        "api": (environment.api(context), API_VARIABLES),
+        "imaging": (environment.imaging(context), IMAGING_VARIABLES),
+        "crawler": (environment.crawler(context), CRAWLER_VARIABLES),
     }
     for component, (own, reserved) in found.items():
-        names = {one["name"] for one in own} | ({"ORIGINALS_RETENTION"} if component == "imaging" else set())
+        names = {variable["name"] for variable in own} | ({"ORIGINALS_RETENTION"} if component == "imaging" else set())
         assert names == set(reserved), component
-        assert len(own) == len({one["name"] for one in own}), component
+        assert len(own) == len({variable["name"] for variable in own}), component
 
 
 @pytest.mark.parametrize("component", ["imaging", "sweep"])
@@ -73,8 +77,8 @@ def test_search_of_orientations(component: str) -> None:
 def test_gateway_waits_for_a_photo(gateway: dict[str, str], timeouts: dict[str, str] | None) -> None:
     """Longer than the API does; Envoy's own 15 seconds would cut off half of what the API waits for."""
     stack = make_stack(gateway={"parentRefs": [{"name": "public"}], **gateway})
-    groups = Facts(frozenset({"gateway.networking.k8s.io"}))
-    (route,) = [one for one in render(make_blueprint(stack, groups)) if one["kind"] == "HTTPRoute"]
+    groups = ClusterFacts(frozenset({"gateway.networking.k8s.io"}))
+    (route,) = [manifest for manifest in render(make_context(stack, groups)) if manifest["kind"] == "HTTPRoute"]
     assert route["spec"]["rules"][0].get("timeouts") == timeouts
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from loppestars_operator.rendering import Facts, render, render_crawl_job, render_migration, stamped
+from loppestars_operator.rendering import ClusterFacts, render, render_crawl_job, render_migration, with_hash
 from loppestars_operator.spec import Stack
-from tests.factories.stacks import ALL_GROUPS, UID, make_blueprint, make_crawl, sample
+from tests.factories.stacks import ALL_GROUPS, UID, make_context, make_crawl, sample
 
 GOLDEN = Path(__file__).parent / "golden"
 STACKS = ("01-minimal", "02-production", "03-gateway-api", "04-digests", "07-queue-depth")
@@ -37,14 +37,14 @@ def check(name: str, manifests: list[dict[str, object]]) -> None:
 @pytest.mark.parametrize("name", STACKS)
 def test_sample_renders_as_recorded(name: str) -> None:
     """Every object of the sample, with all add-ons installed and the migration Job."""
-    blueprint = make_blueprint(sample_stack(name), Facts(ALL_GROUPS))
-    check(name, [*render(blueprint), stamped(render_migration(blueprint))])
+    context = make_context(sample_stack(name), ClusterFacts(ALL_GROUPS))
+    check(name, [*render(context), with_hash(render_migration(context))])
 
 
 def test_minimal_sample_without_addons() -> None:
     """No kind of an add-on is rendered where its CRDs are missing."""
-    manifests = render(make_blueprint(sample_stack("01-minimal")))
-    assert not {one["apiVersion"].split("/")[0] for one in manifests} & ALL_GROUPS
+    manifests = render(make_context(sample_stack("01-minimal")))
+    assert not {manifest["apiVersion"].split("/")[0] for manifest in manifests} & ALL_GROUPS
 
 
 def test_crawl_job_renders_as_recorded() -> None:
@@ -52,13 +52,13 @@ def test_crawl_job_renders_as_recorded() -> None:
     crawl = make_crawl(
         runId="0b9e3f1c-1a2b-4c3d-8e4f-5a6b7c8d9e0f", sources=["markedskalenderen"], limit=5, dryRun=True
     )
-    check("crawl-job", [render_crawl_job(make_blueprint(), crawl)])
+    check("crawl-job", [render_crawl_job(make_context(), crawl)])
 
 
 def test_rendering_is_repeatable_and_leaves_its_input_alone() -> None:
     """Twice the same input gives the same bytes, with nothing shared that a caller could change."""
-    blueprint = make_blueprint(facts=Facts(ALL_GROUPS))
-    first = yaml.safe_dump(render(blueprint))
-    second = render(blueprint)
+    context = make_context(facts=ClusterFacts(ALL_GROUPS))
+    first = yaml.safe_dump(render(context))
+    second = render(context)
     second[0]["metadata"]["labels"]["app.kubernetes.io/name"] = "changed"
-    assert yaml.safe_dump(render(blueprint)) == first
+    assert yaml.safe_dump(render(context)) == first

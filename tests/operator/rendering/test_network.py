@@ -9,7 +9,7 @@ import pytest
 
 from loppestars_operator.naming import selector_labels
 from loppestars_operator.rendering import render
-from tests.factories.stacks import make_blueprint, make_stack
+from tests.factories.stacks import make_context, make_stack
 
 if TYPE_CHECKING:
     from loppestars_operator.spec import Stack
@@ -28,36 +28,36 @@ ANYWHERE, CLUSTER_POD = "203.0.113.9", "10.244.0.7"
 
 
 def policies(stack: Stack) -> list[dict[str, Any]]:
-    return [one["spec"] for one in render(make_blueprint(stack)) if one["kind"] == "NetworkPolicy"]
+    return [manifest["spec"] for manifest in render(make_context(stack)) if manifest["kind"] == "NetworkPolicy"]
 
 
-def allows(  # noqa: PLR0913  the parts of a flow
+def allows(  # noqa: PLR0913 - the parts of a flow
     stack: Stack, component: str, direction: str, peer: str, port: int, *, namespace: dict[str, str] | None = None
 ) -> bool:
     """Whether any policy that selects the pod lets the flow through; a pod that none selects is open."""
     labels = selector_labels("fair", component)
     selecting = [
-        one
-        for one in policies(stack)
-        if one["podSelector"]["matchLabels"].items() <= labels.items() and direction.title() in one["policyTypes"]
+        policy
+        for policy in policies(stack)
+        if policy["podSelector"]["matchLabels"].items() <= labels.items() and direction.title() in policy["policyTypes"]
     ]
     if not selecting:
         return True
-    rules = [rule for one in selecting for rule in one.get(direction, ())]
+    rules = [rule for policy in selecting for rule in policy.get(direction, ())]
     return any(matches(rule, direction, peer, port, namespace or {}) for rule in rules)
 
 
 def matches(rule: dict[str, Any], direction: str, peer: str, port: int, namespace: dict[str, str]) -> bool:
-    if "ports" in rule and port not in [one["port"] for one in rule["ports"]]:
+    if "ports" in rule and port not in [allowed["port"] for allowed in rule["ports"]]:
         return False
     peers = rule.get("from" if direction == "ingress" else "to")
     if peers is None:
         return True
     return any(
-        ipaddress.ip_address(peer) in ipaddress.ip_network(one["ipBlock"]["cidr"])
-        if "ipBlock" in one
-        else bool(namespace) and one["namespaceSelector"].get("matchLabels", {}).items() <= namespace.items()
-        for one in peers
+        ipaddress.ip_address(peer) in ipaddress.ip_network(block["ipBlock"]["cidr"])
+        if "ipBlock" in block
+        else bool(namespace) and block["namespaceSelector"].get("matchLabels", {}).items() <= namespace.items()
+        for block in peers
     )
 
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from loppestars_operator.naming import SECRETS_ANNOTATION
-from loppestars_operator.rendering import Facts, render
-from tests.factories.stacks import make_blueprint, make_stack
+from loppestars_operator.rendering import ClusterFacts, render
+from tests.factories.stacks import make_context, make_stack
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -52,10 +52,12 @@ def test_pod_is_restricted(kind: str, template: dict[str, Any]) -> None:
         assert pod["restartPolicy"] == "Never"
 
 
-def template_of(component: str, facts: Facts | None = None, **spec: Any) -> dict[str, Any]:
-    manifests = render(make_blueprint(make_stack(**spec), facts))
+def template_of(component: str, facts: ClusterFacts | None = None, **spec: Any) -> dict[str, Any]:
+    manifests = render(make_context(make_stack(**spec), facts))
     name = f"fair-{component}"
-    found = next(one for one in manifests if one["kind"] == "Deployment" and one["metadata"]["name"] == name)
+    found = next(
+        manifest for manifest in manifests if manifest["kind"] == "Deployment" and manifest["metadata"]["name"] == name
+    )
     template: dict[str, Any] = found["spec"]["template"]
     return template
 
@@ -63,7 +65,7 @@ def template_of(component: str, facts: Facts | None = None, **spec: Any) -> dict
 def test_rotated_secret_changes_only_the_pods_that_use_it() -> None:
     """The token secret is the API's; the database is everybody's."""
     versions = {"loppestars-database": "1", "loppestars-s3": "1", "loppestars-jwt": "1"}
-    before, after = Facts(secrets=versions), Facts(secrets=versions | {"loppestars-jwt": "2"})
+    before, after = ClusterFacts(secrets=versions), ClusterFacts(secrets=versions | {"loppestars-jwt": "2"})
     assert template_of("api", before) != template_of("api", after)
     assert template_of("imaging", before) == template_of("imaging", after)
     assert SECRETS_ANNOTATION not in template_of("api")["metadata"].get("annotations", {})
@@ -79,7 +81,7 @@ def test_overrides_do_not_displace_the_operators_own() -> None:
     template = template_of("api", pod=None, api={"pod": pod})
     labels = template["metadata"]["labels"]
     assert (labels["team"], labels["app.kubernetes.io/component"]) == ("web", "api")
-    variables = {one["name"]: one.get("value") for one in template["spec"]["containers"][0]["env"]}
+    variables = {variable["name"]: variable.get("value") for variable in template["spec"]["containers"][0]["env"]}
     assert (variables["LOG_LEVEL"], variables["PORT"]) == ("DEBUG", "8080")
     assert template["spec"]["nodeSelector"] == {"disk": "ssd"}
 
@@ -91,7 +93,7 @@ def test_grace_period_exceeds_the_drain() -> None:
 
 
 def container(component: str, **changes: Any) -> dict[str, Any]:
-    for manifest in render(make_blueprint(make_stack(**changes))):
+    for manifest in render(make_context(make_stack(**changes))):
         spec = manifest.get("spec", {})
         template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
         if template and template["metadata"]["labels"]["app.kubernetes.io/component"] == component:
