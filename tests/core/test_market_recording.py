@@ -11,12 +11,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.events.models import DomainEvent
+from loppestars_core.kit.folding import fold
 from loppestars_core.markets.corrections import correct_market, withdraw_correction
 from loppestars_core.markets.disappearance import mark_vanished
 from loppestars_core.markets.ingest import Recorded, is_known, keep_listed, record_sighting
 from loppestars_core.markets.matching import mean_the_same
 from loppestars_core.markets.models import Market, MarketRedirect, MarketSighting
-from loppestars_core.markets.search_text import fold
 from loppestars_core.markets.sighting import SourceMarket, combine
 
 TODAY = date(2026, 11, 21)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from loppestars_core.kit.folding import fold
 from loppestars_core.markets.models import MarketState
 from loppestars_core.markets.query import EARTH_RADIUS_KM, MarketQuery, Position, bounding_box, select_markets
-from loppestars_core.markets.search_text import fold, prefix_query, search_terms
+from loppestars_core.markets.search_text import prefix_query, search_terms
 from tests.factories.markets import add_market
 
 TODAY = date(2026, 6, 6)

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loppestars_core.markets.search_text import fold
+from loppestars_core.kit.folding import fold
+from loppestars_core.places.points import Point, distance_km, why_not_in_denmark, why_not_near
+from loppestars_core.places.postal_codes import danish_postal_codes
 from loppestars_crawler.addresses.normalising import Address, PlaceWords, normalise_address
-from loppestars_crawler.addresses.points import Point, distance_km, why_not_in_denmark, why_not_near
-from loppestars_crawler.addresses.postal_codes import danish_postal_codes
 
 TABLE = danish_postal_codes()
 COPENHAGEN = Point(55.6761, 12.5683)

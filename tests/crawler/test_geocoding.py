@@ -2,9 +2,9 @@
 
 import pytest
 
+from loppestars_core.places.points import Point
+from loppestars_core.places.postal_codes import danish_postal_codes
 from loppestars_crawler.addresses.normalising import Address
-from loppestars_crawler.addresses.points import Point
-from loppestars_crawler.addresses.postal_codes import danish_postal_codes
 from loppestars_crawler.geocoding.locating import Location, Locator
 from loppestars_crawler.geocoding.provider import CachedGeocode, Found
 

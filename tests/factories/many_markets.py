@@ -6,7 +6,8 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from loppestars_core.markets.search_text import fold, search_terms
+from loppestars_core.kit.folding import fold
+from loppestars_core.markets.search_text import search_terms
 
 # Town, postal code, latitude, longitude, and how many of a hundred markets are there.
 _TOWNS: Final = (

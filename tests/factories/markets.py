@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from loppestars_core.kit.folding import fold
 from loppestars_core.markets.models import Market
-from loppestars_core.markets.search_text import fold, search_terms
+from loppestars_core.markets.search_text import search_terms
 
 
 def market_values(**overrides: Any) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from sqlalchemy import Row, delete, func, insert, literal_column, or_, select, u
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.events.domain_events import record_event
+from loppestars_core.kit.folding import fold
 from loppestars_core.markets.matching import mean_the_same
 from loppestars_core.markets.models import Market, MarketOverride, MarketRedirect, MarketSighting, MarketState
-from loppestars_core.markets.search_text import fold, search_terms
+from loppestars_core.markets.search_text import search_terms
 from loppestars_core.markets.sighting import SourceMarket, combine, series_of
 
 _SAME = (MarketState.SCHEDULED, MarketState.CANCELLED)

@@ -4,7 +4,7 @@ Wrongly joining two markets hides one from its visitors, wrongly keeping two sho
 doubt keeps them apart.
 """
 
-from loppestars_core.markets.search_text import fold, fold_words
+from loppestars_core.kit.folding import fold, fold_words
 from loppestars_core.markets.sighting import SourceMarket
 
 # Words that say nothing about which market it is.

@@ -26,8 +26,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
+from loppestars_core.kit.folding import fold
 from loppestars_core.markets.models import Market, MarketState
-from loppestars_core.markets.search_text import fold, prefix_query
+from loppestars_core.markets.search_text import prefix_query
 
 # IUGG mean radius; great-circle distances on it differ from the ellipsoid's by less than 0.5 %.
 EARTH_RADIUS_KM = 6371.0088

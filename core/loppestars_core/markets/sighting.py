@@ -13,8 +13,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Self
 
+from loppestars_core.kit.folding import fold
 from loppestars_core.markets.models import MarketState
-from loppestars_core.markets.search_text import fold
 
 # Any constant serves: it keeps our series apart from other users of UUIDs made of names.
 _SERIES = uuid.UUID("6f0b0a52-3f1f-5d1a-9d0c-8f4b6a1c2e77")

@@ -8,8 +8,8 @@ line, so nothing that a person could use is lost.
 import re
 from dataclasses import dataclass, field, replace
 
-from loppestars_core.markets.search_text import fold
-from loppestars_crawler.addresses.postal_codes import PostalCode, PostalCodes, danish_postal_codes
+from loppestars_core.kit.folding import fold
+from loppestars_core.places.postal_codes import PostalCode, PostalCodes, danish_postal_codes
 from loppestars_crawler.text import clean
 
 LOWEST_CODE, HIGHEST_CODE = 1000, 9990

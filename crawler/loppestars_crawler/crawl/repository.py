@@ -17,7 +17,7 @@ from loppestars_core.kit.clock import now_utc, today_in_denmark
 from loppestars_core.markets.disappearance import mark_vanished
 from loppestars_core.markets.ingest import Recorded, is_known, keep_listed, record_sighting
 from loppestars_core.markets.models import Geocode
-from loppestars_crawler.addresses.points import Point
+from loppestars_core.places.points import Point
 from loppestars_crawler.fetching.stored_pages import StoredPage, pack, unpack
 from loppestars_crawler.geocoding.provider import CachedGeocode
 

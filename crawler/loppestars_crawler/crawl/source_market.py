@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from loppestars_core.markets.sighting import SourceMarket
+from loppestars_core.places.points import Point
 from loppestars_crawler.addresses.normalising import PlaceWords, municipality_name, normalise_address
-from loppestars_crawler.addresses.points import Point
 from loppestars_crawler.metrics import DOUBTS
 from loppestars_crawler.pages import loppemarkeder_nu, markedskalenderen_dk
 

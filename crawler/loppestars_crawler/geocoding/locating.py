@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import structlog
 
+from loppestars_core.places.points import Point, why_not_in_denmark, why_not_near
+from loppestars_core.places.postal_codes import PostalCodes, danish_postal_codes
 from loppestars_crawler.addresses.normalising import Address, municipality_name
-from loppestars_crawler.addresses.points import Point, why_not_in_denmark, why_not_near
-from loppestars_crawler.addresses.postal_codes import PostalCodes, danish_postal_codes
 from loppestars_crawler.geocoding.provider import CachedGeocode, GeocodeCache, GeocodingProvider
 from loppestars_crawler.metrics import GEOCODES
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from loppestars_core.places.points import Point
     from loppestars_crawler.addresses.normalising import Address
-    from loppestars_crawler.addresses.points import Point
 
 
 @dataclass(frozen=True, slots=True)

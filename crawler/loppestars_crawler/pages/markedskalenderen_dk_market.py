@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import parsel
 from web_poet import cached_method, field
 
-from loppestars_core.markets.search_text import fold
+from loppestars_core.kit.folding import fold
 from loppestars_crawler.items import MarketDetails, MarketPage, Outcome, Problem
 from loppestars_crawler.pages.html import HtmlPage
 from loppestars_crawler.pages.reading import count_in, e_mail, entry_fee, website

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from loppestars_crawler.addresses.points import Point, distance_km
+from loppestars_core.places.points import Point, distance_km
 from loppestars_local.sample_site.catalogue import listed_on
 from loppestars_local.sample_site.server import SampleServer
 from loppestars_local.sample_site.site import SampleSite

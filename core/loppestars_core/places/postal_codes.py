@@ -11,8 +11,8 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from loppestars_core.markets.search_text import fold
-from loppestars_crawler.addresses.points import Point, centre_of
+from loppestars_core.kit.folding import fold
+from loppestars_core.places.points import Point, centre_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +101,7 @@ class PostalCodes:
 @cache
 def danish_postal_codes() -> PostalCodes:
     """Read the table that is part of the package; about 1,150 rows, read once."""
-    text = (files("loppestars_crawler") / "data" / "danish_postal_codes.tsv").read_text(encoding="utf-8")
+    text = (files("loppestars_core.places") / "data" / "danish_postal_codes.tsv").read_text(encoding="utf-8")
     rows = []
     for line in text.splitlines():
         if line and not line.startswith("#"):
