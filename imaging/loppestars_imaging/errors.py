@@ -1,45 +1,39 @@
-"""What can go wrong with a photo, and what the caller is told.
+"""What can go wrong with a photo.
 
 ```
-ImagingError                 status, code, permanent
+ImagingError                 code
 ├── PhotoRefused             the photo itself: trying again changes nothing
-│   ├── EmptyPhoto           422
-│   ├── TooManyBytes         413
-│   ├── TooManyPixels        422, names both numbers
-│   │   └── TooLong          422, one side alone is too long
-│   ├── UnsupportedFormat    415
-│   └── UnreadablePhoto      422, truncated or damaged
+│   ├── EmptyPhoto
+│   ├── TooManyBytes         names both numbers
+│   ├── TooManyPixels        names both numbers
+│   │   └── TooLong          one side alone is too long
+│   ├── UnsupportedFormat    names the format
+│   └── UnreadablePhoto      truncated or damaged
 └── NotProcessed             the photo may be fine: nothing was published
-    ├── DetectorUnavailable  503, no model or a wrong one
-    ├── EngineUnavailable    503, no process could be started
-    ├── DetectionFailed      503, the detector gave no usable answer
-    ├── PhotoTimedOut        504
-    └── EngineCrashed        503, the process that held the photo died
+    ├── DetectorUnavailable  no model or a wrong one
+    ├── EngineUnavailable    no process could be started
+    ├── DetectionFailed      the detector gave no usable answer
+    ├── PhotoTimedOut
+    └── EngineCrashed        the process that held the photo died
 ```
 
 A message is safe to show to whoever sent the photo: it never holds a path, a URL or a stack.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class ImagingError(Exception):
     """Base of everything imaging raises on purpose."""
 
-    status: ClassVar[int] = 500
-    """HTTP status the API answers with."""
     code: ClassVar[str] = "imaging_error"
     """Stable name for records, metrics and reports."""
-    permanent: ClassVar[bool] = False
-    """True when another attempt cannot succeed."""
 
 
 class PhotoRefused(ImagingError):
     """The photo cannot be processed, now or later."""
 
-    status = 422
     code = "photo_refused"
-    permanent = True
 
 
 class EmptyPhoto(PhotoRefused):
@@ -54,7 +48,6 @@ class EmptyPhoto(PhotoRefused):
 class TooManyBytes(PhotoRefused):
     """Larger than the byte limit."""
 
-    status = 413
     code = "too_many_bytes"
 
     def __init__(self, size: int, limit: int) -> None:
@@ -80,12 +73,12 @@ class TooLong(TooManyPixels):
 class UnsupportedFormat(PhotoRefused):
     """Not one of the formats that are read."""
 
-    status = 415
     code = "unsupported_format"
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"{what} cannot be processed. Send a JPEG, PNG, WebP, AVIF or HEIC/HEIF photo that does not move."
+            f"{what} cannot be processed. Send a JPEG, PNG, WebP, AVIF or HEIC/HEIF photo; "
+            "animated images are not supported."
         )
 
 
@@ -101,7 +94,6 @@ class UnreadablePhoto(PhotoRefused):
 class NotProcessed(ImagingError):
     """Nothing was published; the photo may be fine."""
 
-    status = 503
     code = "not_processed"
 
 
@@ -118,7 +110,7 @@ class EngineUnavailable(NotProcessed):
 
 
 class DetectionFailed(NotProcessed):
-    """The detector raised, or answered with values that are no boxes."""
+    """The detector raised, or answered with values that are not boxes."""
 
     code = "detection_failed"
 
@@ -126,7 +118,6 @@ class DetectionFailed(NotProcessed):
 class PhotoTimedOut(NotProcessed):
     """The photo took longer than its budget."""
 
-    status = 504
     code = "timed_out"
 
     def __init__(self, seconds: float) -> None:
@@ -134,12 +125,12 @@ class PhotoTimedOut(NotProcessed):
 
 
 class EngineCrashed(NotProcessed):
-    """The process that held the photo died; the photo counts one attempt."""
+    """The process that held the photo died."""
 
     code = "engine_crashed"
 
 
-BY_CODE: dict[str, type[ImagingError]] = {
+BY_CODE: Final[dict[str, type[ImagingError]]] = {
     kind.code: kind
     for kind in (
         PhotoRefused,

@@ -6,6 +6,7 @@ codec; this module picks it and checks the limits.
 
 import enum
 from dataclasses import dataclass
+from typing import Final
 
 from loppestars_imaging.errors import (
     EmptyPhoto,
@@ -17,9 +18,9 @@ from loppestars_imaging.errors import (
 )
 from loppestars_jpeg.orientation import UPRIGHT, Turn
 
-MEGA = 1_000_000
-MIB = 1024 * 1024
-MAX_SIDE = 65_500
+MEGA: Final = 1_000_000
+MIB: Final = 1024 * 1024
+MAX_SIDE: Final = 65_500
 """Longest side in pixels: libjpeg reads and writes no longer ones, and every photo may have to become a JPEG."""
 
 
@@ -33,7 +34,7 @@ class Format(enum.StrEnum):
     HEIF = "heif"
 
 
-CONTENT_TYPES = {
+CONTENT_TYPES: Final = {
     Format.JPEG: "image/jpeg",
     Format.PNG: "image/png",
     Format.WEBP: "image/webp",
@@ -65,11 +66,11 @@ class Header:
         return self.turn.size(self.width, self.height)
 
 
-_ISO_STILLS = {b"avif": Format.AVIF} | dict.fromkeys(
+_ISO_STILLS: Final = {b"avif": Format.AVIF} | dict.fromkeys(
     (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"miaf"), Format.HEIF
 )
-_ISO_SEQUENCES = {b"avis", b"hevc", b"hevx", b"msf1"}
-_REFUSED = (
+_ISO_SEQUENCES: Final = {b"avis", b"hevc", b"hevx", b"msf1"}
+_REFUSED: Final = (
     (b"GIF8", "A GIF"),
     (b"II*\0", "A TIFF"),
     (b"MM\0*", "A TIFF"),

@@ -1,16 +1,16 @@
-"""What imaging reads from its environment."""
+"""Settings of imaging, from its environment."""
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
 from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings, StorageSettings
 from loppestars_imaging.engine.settings import EngineSettings
 
-_DURATION = re.compile(r"^(\d+)(ms|s|m|h|d)$")
-_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION: Final = re.compile(r"^(\d+)(ms|s|m|h|d)$")
+_UNITS: Final = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def _duration(value: object) -> object:

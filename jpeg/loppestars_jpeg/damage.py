@@ -1,14 +1,15 @@
 """What libjpeg's warnings say about a file.
 
 libjpeg goes on after damage and fills in what is missing, so that half a photo decodes without an error: a warning is
-all that tells.
+the only sign.
 """
 
 import enum
 import re
+from typing import Final
 
-_EXTRA_BYTES = re.compile(r"extraneous bytes before marker 0x([0-9a-f]{2})")
-_RESTARTS = range(0xD0, 0xD8)
+_EXTRA_BYTES: Final = re.compile(r"extraneous bytes before marker 0x([0-9a-f]{2})")
+_RESTARTS: Final = range(0xD0, 0xD8)
 
 
 class Severity(enum.Enum):

@@ -5,7 +5,7 @@ The wheel of Pillow carries libjpeg-turbo as a shared library, so it is present 
 and encoded instead.
 
 libjpeg reports a fatal error through a callback that must not return (C programs leave it by longjmp, which Python
-cannot). Every call is therefore made on a thread of its own: when the callback runs, that thread is parked for ever and
+cannot). Every call is therefore made on a thread of its own: when the callback runs, that thread is parked and
 `LibjpegGaveUp` is raised in the caller. The memory of such a photo is lost until the process is recycled, which the
 engine does after any error.
 """
@@ -17,13 +17,13 @@ import importlib.util
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from loppestars_jpeg import structs
 from loppestars_jpeg.errors import LibjpegGaveUp
 
 Result = TypeVar("Result")
-_MOST_WARNINGS = 100
+_MAX_WARNINGS: Final = 100
 
 
 class Library:
@@ -114,7 +114,7 @@ class Guard:
         if level >= 0:
             return
         self.manager.num_warnings += 1
-        if len(self.warnings) < _MOST_WARNINGS:
+        if len(self.warnings) < _MAX_WARNINGS:
             self.warnings.append(self._format(handle))
 
     def _format(self, handle: int) -> str:

@@ -4,7 +4,7 @@ Orientation values are those of EXIF 2.32 tag 0x0112: each is a transposition fo
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:  # a worker's parent reads headers' types, and loads no numpy
     import numpy as np
@@ -31,8 +31,8 @@ class Turn:
         return turned[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
 
 
-UPRIGHT = Turn()
-TURNS = {
+UPRIGHT: Final = Turn()
+TURNS: Final = {
     1: UPRIGHT,
     2: Turn(mirror_x=True),
     3: Turn(mirror_x=True, mirror_y=True),

@@ -6,7 +6,7 @@ file both come from the same coefficients.
 
 import ctypes as c
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,12 @@ from loppestars_jpeg.errors import JpegDamaged, LibjpegGaveUp
 from loppestars_jpeg.library import Guard, Library
 from loppestars_jpeg.structure import JpegStructure
 
-_REACHED_EOI = 2
-_MAX_SCANS = 200  # a progressive photo has about ten; more is a way to burn time
-_IMAGE_POOL = 1
-_ICC_CHUNK = 65519  # bytes of profile that fit one APP2 marker
+_REACHED_EOI: Final = 2
+_MAX_SCANS: Final = 200  # a progressive photo has about ten; more is a way to burn time
+_IMAGE_POOL: Final = 1
+_ICC_CHUNK: Final = 65519  # bytes of profile that fit one APP2 marker
 
-_BLOCK_BYTES = 64 * 2
+_BLOCK_BYTES: Final = 64 * 2
 
 Coefficients = npt.NDArray[np.int16]
 

@@ -6,14 +6,14 @@ own and refuses a mismatch, so a drift cannot go unnoticed.
 """
 
 import ctypes as c
-from typing import Any
+from typing import Any, Final
 
-LIB_VERSION = 62
-DCTSIZE = 8
+LIB_VERSION: Final = 62
+DCTSIZE: Final = 8
 
 GRAYSCALE, RGB, YCBCR, CMYK, YCCK = 1, 2, 3, 4, 5
 """Values of J_COLOR_SPACE that a file may have."""
-EXT_BGR = 8
+EXT_BGR: Final = 8
 """J_COLOR_SPACE of libjpeg-turbo: blue, green, red bytes."""
 
 

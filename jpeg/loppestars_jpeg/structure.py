@@ -5,20 +5,21 @@ import re
 import struct
 import warnings
 from dataclasses import dataclass, field
+from typing import Final
 
 from PIL import Image
 
 from loppestars_jpeg.errors import JpegDamaged
 from loppestars_jpeg.orientation import Turn, turn_of
 
-_ICC_MARK = b"ICC_PROFILE\0"
-_EXIF_MARK = b"Exif\0\0"
-_ORIENTATION_TAG = 0x0112
-_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_MARKER = re.compile(rb"\xff[\x01-\xfe]")  # any number of FF before it is padding, and FF 00 is no marker
-_MOST_MARKERS = 100_000  # a photo has some dozens, with the largest profile some hundreds
-_STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
-_EDITABLE_FRAMES = {0xC0, 0xC1, 0xC2}
+_ICC_MARK: Final = b"ICC_PROFILE\0"
+_EXIF_MARK: Final = b"Exif\0\0"
+_ORIENTATION_TAG: Final = 0x0112
+_START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_MARKER: Final = re.compile(rb"\xff[\x01-\xfe]")  # any number of FF before it is padding, and FF 00 is no marker
+_MAX_MARKERS: Final = 100_000  # a photo has some dozens, with the largest profile some hundreds
+_STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
+_EDITABLE_FRAMES: Final = {0xC0, 0xC1, 0xC2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def read_structure(data: bytes) -> JpegStructure:
 def _walk(data: bytes) -> _Found:
     found = _Found()
     position = 2
-    for _ in range(_MOST_MARKERS):
+    for _ in range(_MAX_MARKERS):
         match = _MARKER.search(data, position)
         if match is None:
             raise JpegDamaged("the JPEG ends before its image data")

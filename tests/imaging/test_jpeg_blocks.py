@@ -14,7 +14,6 @@ from loppestars_imaging.errors import UnreadablePhoto
 from loppestars_imaging.faces import Face
 from loppestars_imaging.options import Options, Style
 from loppestars_imaging.pipeline import Anonymiser
-from loppestars_jpeg.errors import LibjpegGaveUp
 from loppestars_jpeg.library import load_library
 from loppestars_jpeg.photo import CoefficientPhoto
 from loppestars_jpeg.structure import read_structure
@@ -84,18 +83,6 @@ class TestUntouchedBlocks:
 
 
 class TestUpright:
-    @pytest.mark.parametrize("orientation", range(1, 9))
-    def test_all_orientations_without_loss(self, orientation: int) -> None:
-        """Turned in the DCT domain: exactly the pixels a viewer that honours EXIF shows, and no EXIF left."""
-        exif = piexif.dump({"0th": {piexif.ImageIFD.Orientation: orientation}})
-        data = noise(96, 64, subsampling="4:2:0", exif=exif)
-        result = covered(data, [])
-        with Image.open(io.BytesIO(result)) as image:
-            assert image.getexif().get(0x0112) is None
-        # Averages of turned blocks round differently by at most a few levels in the inverse DCT.
-        assert np.abs(pixels(data) - pixels(result)).max() <= 4
-        assert np.abs(pixels(data) - pixels(result)).mean() < 0.2
-
     def test_sizes_that_hold_no_whole_blocks_are_decoded_instead(self, anonymiser: Anonymiser) -> None:
         """Mirroring half a block is impossible in place: the fall-back keeps size and orientation right."""
         exif = piexif.dump({"0th": {piexif.ImageIFD.Orientation: 6}})
@@ -112,27 +99,6 @@ class TestUpright:
             assert len(done.faces) == 1
             assert 40 < done.faces[0].x + done.faces[0].width / 2 < 88
             assert done.faces[0].y < 40
-
-
-class TestLibrary:
-    def test_libjpeg_turbo_is_found(self) -> None:
-        """The wheel of Pillow carries it, so the fast path is there."""
-        assert load_library() is not None
-
-    def test_a_fatal_error_is_an_exception(self) -> None:
-        """Libjpeg's error exit does not end the process."""
-        library = load_library()
-        assert library is not None
-        data = noise(64, 64)
-        broken = data.replace(b"\xff\xc4", b"\xff\xc9", 1)
-        structure = read_structure(data)
-        with pytest.raises(LibjpegGaveUp), CoefficientPhoto(library, broken, structure) as photo:
-            photo.look(8)
-
-    def test_progressive_stays_progressive(self) -> None:
-        """A file that came in passes is written in passes."""
-        data = noise(64, 64, progressive=True)
-        assert read_structure(covered(data, [])).progressive
 
 
 class TestFallBack:

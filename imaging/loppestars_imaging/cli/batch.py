@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from loppestars_imaging.cli.selection import Work, result_path
 from loppestars_imaging.engine.messages import Task
@@ -15,8 +16,8 @@ from loppestars_imaging.engine.settings import EngineSettings
 from loppestars_imaging.errors import EngineCrashed, ImagingError, TooManyBytes
 from loppestars_imaging.inspect import CONTENT_TYPES
 
-_FORMATS = {content_type: kind for kind, content_type in CONTENT_TYPES.items()}
-_TRIES = 2
+_FORMATS: Final = {content_type: kind for kind, content_type in CONTENT_TYPES.items()}
+_TRIES: Final = 2
 """Who ends an engine from outside, as the kernel does when memory runs out, may have hit any photo."""
 
 

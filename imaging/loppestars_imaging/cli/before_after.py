@@ -3,16 +3,17 @@
 import json
 import sys
 from pathlib import Path
+from typing import Final
 
 import pillow_heif
 from PIL import Image, ImageDraw, ImageOps
 
 from loppestars_imaging.engine.confinement import bind_to_parent, bound_memory
 
-_CELL = (320, 240)
-_LABEL = 18
-_LABEL_LETTERS = 90
-_PAIRS_ACROSS = 2
+_CELL: Final = (320, 240)
+_LABEL: Final = 18
+_LABEL_LETTERS: Final = 90
+_PAIRS_ACROSS: Final = 2
 
 
 def contact_sheet(pairs: list[tuple[Path, Path]], target: Path) -> None:

@@ -12,7 +12,7 @@ from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.kit.logging import configure_logging
 from loppestars_imaging.cli.batch import Outcome, explained, work_through, write_whole
 from loppestars_imaging.cli.interrupts import run_interruptible
-from loppestars_imaging.cli.preview import MOST_PAIRS, draw_apart
+from loppestars_imaging.cli.preview import MAX_PAIRS, draw_apart
 from loppestars_imaging.cli.selection import Selection, Work, collect, overwritten
 from loppestars_imaging.cli.streams import tell
 from loppestars_imaging.cli.usage import wrong_inputs, wrong_places
@@ -142,8 +142,8 @@ def _draw_preview(done: list[Outcome], options: argparse.Namespace) -> bool:
     if not draw_apart(pairs, target, _memory(options)):
         _say(f"The preview '{target}' cannot be drawn.")
         return False
-    if len(pairs) > MOST_PAIRS:
-        _say(f"The preview shows the first {MOST_PAIRS} of {len(pairs)} photos.")
+    if len(pairs) > MAX_PAIRS:
+        _say(f"The preview shows the first {MAX_PAIRS} of {len(pairs)} photos.")
     return True
 
 

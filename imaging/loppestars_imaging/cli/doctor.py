@@ -12,6 +12,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
+from typing import Final
 
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.kit.logging import configure_logging
@@ -22,7 +23,7 @@ from loppestars_imaging.engine.pool import Engine
 from loppestars_imaging.engine.settings import EngineSettings
 from loppestars_imaging.errors import ImagingError
 
-_FEATURES = (
+_FEATURES: Final = (
     "avx2",
     "avx512f",
     "avx512_vnni",

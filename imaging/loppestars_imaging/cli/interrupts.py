@@ -3,10 +3,10 @@
 import asyncio
 import signal
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_FROM_SIGNAL = 128  # what shells add to the number of a signal that ended a command
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_FROM_SIGNAL: Final = 128  # what shells add to the number of a signal that ended a command
 
 
 def run_interruptible(work: Coroutine[Any, Any, None]) -> int:

@@ -5,14 +5,15 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from loppestars_imaging.inspect import Format
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".heic", ".heif"})
+SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".heic", ".heif"})
 """Which files of a folder are taken for photos; a file named on the command line is always tried."""
-_APPLE_DOUBLE = "._"  # macOS writes such a file beside every file on a foreign disk; it holds no picture
-_RESULT_SUFFIXES = {Format.JPEG: ".jpg", Format.PNG: ".png", Format.WEBP: ".webp"}
-_SAME = {Format.JPEG: {".jpg", ".jpeg", ".jpe", ".jfif"}, Format.PNG: {".png"}, Format.WEBP: {".webp"}}
+_APPLE_DOUBLE: Final = "._"  # macOS writes such a file beside every file on a foreign disk; it holds no picture
+_RESULT_SUFFIXES: Final = {Format.JPEG: ".jpg", Format.PNG: ".png", Format.WEBP: ".webp"}
+_SAME: Final = {Format.JPEG: {".jpg", ".jpeg", ".jpe", ".jfif"}, Format.PNG: {".png"}, Format.WEBP: {".webp"}}
 
 
 @dataclass(frozen=True, slots=True)

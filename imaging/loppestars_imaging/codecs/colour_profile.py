@@ -4,12 +4,13 @@ Field positions are those of ICC.1:2022, 7.2 (profile header) and 7.3 (tag table
 """
 
 import struct
+from typing import Final
 
-MAX_BYTES = 4 * 1024 * 1024
+MAX_BYTES: Final = 4 * 1024 * 1024
 """Larger profiles are dropped: colour is a convenience, and 65,519 * 255 bytes of it a way to waste memory."""
-_HEADER = 128
-_SIGNATURE = slice(36, 40)
-_TAG = 12
+_HEADER: Final = 128
+_SIGNATURE: Final = slice(36, 40)
+_TAG: Final = 12
 
 
 def sane_profile(data: bytes) -> bytes | None:

@@ -7,6 +7,7 @@ second frames (MPO), thumbnails and trailers are gone.
 
 import contextlib
 from collections.abc import Iterator
+from typing import Final
 
 from loppestars_imaging.codecs import pillow
 from loppestars_imaging.codecs.colour_profile import sane_profile
@@ -18,9 +19,9 @@ from loppestars_jpeg.library import load_library
 from loppestars_jpeg.photo import CoefficientPhoto
 from loppestars_jpeg.structure import JpegStructure, read_structure
 
-_DEFAULT_QUALITY = 92
-_SAMPLINGS = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0"}
-_BASELINE_MAX = 255
+_DEFAULT_QUALITY: Final = 92
+_SAMPLINGS: Final = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0"}
+_BASELINE_MAX: Final = 255
 
 
 @contextlib.contextmanager
@@ -95,7 +96,7 @@ def _refuse_damage(data: bytes, structure: JpegStructure) -> None:
 
 
 def _refuse_warnings(data: bytes) -> None:
-    """Where libjpeg cannot be asked, simplejpeg tells of the first warning: damage may follow, so any is refused."""
+    """Refuse the first warning, which is all that simplejpeg reports: damage may follow it."""
     import simplejpeg  # noqa: PLC0415 - hardly ever needed
 
     try:

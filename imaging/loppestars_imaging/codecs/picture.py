@@ -1,6 +1,7 @@
 """Decoded pixels, upright, with what must survive the round trip."""
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 from loppestars_imaging.faces import Bgr, Pixels
 from loppestars_jpeg.orientation import Turn
 
-_STRIP_PIXELS = 1_000_000
+_STRIP_PIXELS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

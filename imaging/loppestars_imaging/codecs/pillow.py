@@ -4,6 +4,7 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterator
+from typing import Final
 
 import cv2
 import numpy as np
@@ -16,10 +17,10 @@ from loppestars_imaging.faces import Pixels
 from loppestars_jpeg.orientation import Turn, turn_of
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked from the header, and names both numbers
-_ORIENTATION_TAG = 0x0112
-_NO_MEMORY = -4  # cv::Error::StsNoMem
-_WEBP_NO_MEMORY = "encoding error 1"  # VP8_ENC_ERROR_OUT_OF_MEMORY, as Pillow words it
-_STRIP_PIXELS = 1_000_000
+_ORIENTATION_TAG: Final = 0x0112
+_NO_MEMORY: Final = -4  # cv::Error::StsNoMem
+_WEBP_NO_MEMORY: Final = "encoding error 1"  # VP8_ENC_ERROR_OUT_OF_MEMORY, as Pillow words it
+_STRIP_PIXELS: Final = 1_000_000
 
 
 @contextlib.contextmanager

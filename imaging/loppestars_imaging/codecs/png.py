@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from typing import Final
 
 import cv2
 import numpy as np
@@ -15,9 +16,9 @@ from loppestars_imaging.inspect import MAX_SIDE, Format, Header
 
 # Photo editors write more text into a chunk than Pillow's 1 MiB, which it calls damage; memory is bounded anyway.
 PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024
-_SIGNATURE = 8
-_IHDR_END = 33
-_DEEP = 16
+_SIGNATURE: Final = 8
+_IHDR_END: Final = 33
+_DEEP: Final = 16
 
 
 def inspect(data: bytes) -> Header:

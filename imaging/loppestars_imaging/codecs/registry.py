@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from loppestars_imaging.codecs import avif, heif, jpeg, png, webp
 from loppestars_imaging.codecs.picture import Picture
@@ -17,7 +18,7 @@ class Codec:
     encode: Callable[[Picture], bytes] | None = None
 
 
-CODECS = {
+CODECS: Final = {
     Format.JPEG: Codec(jpeg.inspect, jpeg.decode, jpeg.encode),
     Format.PNG: Codec(png.inspect, png.decode, png.encode),
     Format.WEBP: Codec(webp.inspect, webp.decode, webp.encode),

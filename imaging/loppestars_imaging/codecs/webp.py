@@ -5,6 +5,7 @@ file is opened, and takes twice the memory.
 """
 
 import struct
+from typing import Final
 
 import cv2
 import numpy as np
@@ -17,10 +18,10 @@ from loppestars_imaging.errors import UnreadablePhoto, UnsupportedFormat
 from loppestars_imaging.inspect import Format, Header
 from loppestars_jpeg.orientation import Turn
 
-_ANIMATION = 0x02
-_QUALITY = 90
-_FIRST_CHUNK = 12
-_PICTURES = {b"VP8 ", b"VP8L", b"ALPH", b"ANMF"}
+_ANIMATION: Final = 0x02
+_QUALITY: Final = 90
+_FIRST_CHUNK: Final = 12
+_PICTURES: Final = {b"VP8 ", b"VP8L", b"ALPH", b"ANMF"}
 
 
 def inspect(data: bytes) -> Header:

@@ -4,8 +4,9 @@ import ctypes
 import resource
 import signal
 import sys
+from typing import Final
 
-_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
+_SET_PARENT_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 def bind_to_parent() -> None:

@@ -6,17 +6,17 @@ The peer is a process of ours, but one that decodes hostile photos: its parent b
 import json
 import struct
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from loppestars_imaging.options import Shape
 
 if TYPE_CHECKING:  # faces are arrays, and a worker's parent loads no numpy
     from loppestars_imaging.faces import Face
 
-LENGTHS = struct.Struct("!II")
-MAX_HEAD = 1024 * 1024
+LENGTHS: Final = struct.Struct("!II")
+MAX_HEAD: Final = 1024 * 1024
 """Bytes: room for the boxes of some ten thousand faces."""
-NO_DETECTOR = 3
+NO_DETECTOR: Final = 3
 """Exit code of an engine that could not load its model."""
 
 Box = tuple[float, float, float, float, float]
@@ -58,13 +58,13 @@ def rounded(face: "Face") -> Box:
 
 
 def pack(head: Task | Answer | None, body: bytes = b"") -> list[bytes]:
-    """The parts of one message; None as head says that the engine is ready."""
+    """Return the parts of a message; None as head says that the engine is ready."""
     text = json.dumps(None if head is None else asdict(head)).encode()
     return [LENGTHS.pack(len(text), len(body)), text, body]
 
 
 def parse_answer(text: bytes) -> Answer:
-    """Raise ValueError for anything that is no answer."""
+    """Return the answer; raise ValueError for anything else."""
     values: Any = json.loads(text)
     try:
         return Answer(**values)
@@ -73,7 +73,7 @@ def parse_answer(text: bytes) -> Answer:
 
 
 def read_task(stream: BinaryIO) -> tuple[Task, bytes] | None:
-    """The next task; None when the parent has closed the pipe."""
+    """Return the next task; None when the parent has closed the pipe."""
     lengths = stream.read(LENGTHS.size)
     if len(lengths) < LENGTHS.size:
         return None

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -18,26 +18,28 @@ from loppestars_imaging.metrics import ENGINES_ENDED
 
 log = structlog.get_logger(__name__)
 
-_START_SECONDS = 30
+_START_SECONDS: Final = 30
 # Its pipe closes a moment before its exit code is known.
-_EXIT_SECONDS = 1
-_LARGEST_RESULT = 512 * 1024 * 1024
+_EXIT_SECONDS: Final = 1
+_MAX_RESULT_BYTES: Final = 512 * 1024 * 1024
 # Threads of numeric libraries would fight over the cores that other engines use.
-_SINGLE_THREADED = {
+_SINGLE_THREADED: Final = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "1",
     "PYTHONUNBUFFERED": "1",
-    "OPENCV_LOG_LEVEL": "OFF",  # what is wrong with a photo is said by its answer, not between the lines of a log
+    "OPENCV_LOG_LEVEL": "OFF",  # an engine's answer says what is wrong with a photo; its log does not
 }
 # An ordinary photo finds the memory of the last one still there, which saves a tenth of its time; what larger ones took
 # goes back at once (mallopt(3); in bytes).
-_ALLOCATION = {
+_ALLOCATION: Final = {
     "MALLOC_MMAP_THRESHOLD_": str(48 * 1024 * 1024),
     "MALLOC_TRIM_THRESHOLD_": str(96 * 1024 * 1024),
 }
 # What an engine may know: it decodes hostile photos, so it gets no address and no password of anything.
-_INHERITED = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV"})
+_INHERITED: Final = frozenset(
+    {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class Engine:
     async def _read(self, process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
         head, body = LENGTHS.unpack(await process.stdout.readexactly(LENGTHS.size))
-        if head > MAX_HEAD or body > _LARGEST_RESULT:
+        if head > MAX_HEAD or body > _MAX_RESULT_BYTES:
             raise ValueError("the engine's answer is too large")
         return await process.stdout.readexactly(head), await process.stdout.readexactly(body)
 
@@ -162,7 +164,7 @@ class Engine:
         code = await process.wait()
         ENGINES_ENDED.labels(reason).inc()
         if reason not in {"stopped", "recycled", "cancelled"}:
-            log.warning("engine ended", reason=reason, exit_code=code)
+            log.warning("engine_ended", reason=reason, exit_code=code)
         return code
 
 
@@ -192,7 +194,7 @@ class EnginePool:
 
     @contextlib.asynccontextmanager
     async def engine(self) -> AsyncIterator[Engine]:
-        """An idle engine, for one photo."""
+        """Yield an idle engine, for one photo."""
         engine = await self._idle.get()
         try:
             yield engine

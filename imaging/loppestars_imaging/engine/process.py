@@ -13,7 +13,7 @@ import resource
 import select
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import cv2
 
@@ -26,9 +26,9 @@ from loppestars_imaging.options import Options, Orientations, Shape, Style
 from loppestars_imaging.pipeline import Anonymised, Anonymiser
 from loppestars_jpeg.library import abandoned_calls
 
-_IDLE_SECONDS = 1.0
-_NO_MEMORY = -4  # cv::Error::StsNoMem
-_PIPE_BYTES = 1024 * 1024
+_IDLE_SECONDS: Final = 1.0
+_NO_MEMORY: Final = -4  # cv::Error::StsNoMem
+_PIPE_BYTES: Final = 1024 * 1024
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
     try:
         _serve(server, answers)
     except BrokenPipeError:
-        os._exit(0)  # the parent has gone: nobody is left to hear anything
+        os._exit(0)  # the parent has gone: there is no reader any more
 
 
 def _serve(server: "Server", answers: BinaryIO) -> None:
@@ -85,7 +85,7 @@ class Server:
         self._orientations = orientations
 
     def answer(self, task: Task, data: bytes) -> tuple[Answer, bytes]:
-        """What became of the photo. Anything unexpected raises and so ends the process: nothing is published."""
+        """Return what became of the photo. Anything unexpected raises and ends the process: nothing is published."""
         try:
             result = self.anonymise(task, data)
         except ImagingError as error:
@@ -113,7 +113,7 @@ class Server:
         return self._anonymiser.anonymise(data, self._options(task), jpeg_only=task.jpeg_only)
 
     def _options(self, task: Task) -> Options:
-        """The request's wish on top of what this installation always does."""
+        """Return what the request asks for on top of what this installation always does."""
         wished = Style.SMOOTH if task.mode == "blur" else Style.MOSAIC
         style = Style.SOLID if self._floor is Style.SOLID else wished
         if self._floor is Style.SMOOTH and wished is Style.MOSAIC:
@@ -129,7 +129,7 @@ class Server:
 
 
 def resident_bytes() -> int:
-    """Resident memory of this process, where the system tells it; else its peak."""
+    """Return the resident memory of this process, or its peak where the system does not report it."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except OSError:
@@ -146,7 +146,7 @@ def _widen_pipes() -> None:
 
 
 def _give_memory_back() -> None:
-    """Free memory goes back to the system while there is nothing to do."""
+    """Give free memory back to the system while there is nothing to do."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:

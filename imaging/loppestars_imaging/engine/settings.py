@@ -1,4 +1,4 @@
-"""What an engine is told, by a worker's environment or by a command line."""
+"""What an engine is started with, from a worker's environment or a command line."""
 
 from pydantic import BaseModel, Field
 
@@ -9,9 +9,11 @@ from loppestars_imaging.options import Orientations, Style
 class EngineSettings(BaseModel):
     """Limits and wishes of the processes that hold photos."""
 
-    imaging_processes: int = Field(1, ge=1, le=64, description="photos worked on at the same time, one process each")
+    imaging_processes: int = Field(
+        1, ge=1, le=64, description="photos processed at the same time, one process per photo"
+    )
     anonymise_style: Style = Field(Style.MOSAIC, description="least treatment of a face: mosaic, smooth or solid")
-    min_confidence: float = Field(0.5, gt=0, le=0.6, description="score from which a face counts; only ever lower it")
+    min_confidence: float = Field(0.5, gt=0, le=0.6, description="score from which a face counts; may only be lowered")
     search_orientations: Orientations = Field(
         Orientations.AUTO,
         description="search photos that lie on their side: never, auto (where no face is clear upright) or always",
@@ -19,7 +21,7 @@ class EngineSettings(BaseModel):
     max_pixels: int = Field(50 * MEGA, ge=MEGA, description="largest photo in pixels; memory grows with it")
     max_bytes: int = Field(50 * MIB, ge=MIB, description="largest photo in bytes")
     photo_timeout_seconds: float = Field(20, gt=0, le=300, description="longest work on one photo")
-    engine_memory_mib: int = Field(1024, ge=384, description="memory one engine process may take before it ends itself")
+    engine_memory_mib: int = Field(1024, ge=384, description="memory limit of one engine process in MiB")
     engine_recycle_mib: int = Field(450, ge=128, description="memory above which an engine is replaced after its photo")
     engine_recycle_photos: int = Field(1000, ge=1, description="photos after which an engine is replaced")
 

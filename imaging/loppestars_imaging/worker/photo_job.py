@@ -5,6 +5,7 @@ import secrets
 import time
 import uuid
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -40,12 +41,12 @@ from loppestars_imaging.settings import ImagingSettings
 
 log = structlog.get_logger(__name__)
 
-_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
-# 256 bits: nobody guesses the path of a processed photo.
-_KEY_BYTES = 32
+_EXTENSIONS: Final = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+# 256 bits: the path of a processed photo cannot be guessed.
+_KEY_BYTES: Final = 32
 
 
-class TryAgain(Exception):
+class PhotoUnfinished(Exception):
     """The photo was not finished; its job comes back."""
 
 
@@ -59,18 +60,18 @@ class PhotoWork:
     engines: EnginePool
 
     async def process(self, photo_id: uuid.UUID) -> None:
-        """Finish the photo; raise `TryAgain` when its job has to come back."""
+        """Finish the photo; raise `PhotoUnfinished` when its job has to come back."""
         started = time.monotonic()
         async with sessions(self.database).begin() as session:
             claim = await claim_photo(session, photo_id)
         if claim is None:
-            log.info("nothing to do for this photo")
+            log.info("photo_already_done")
             return
         PHOTO_QUEUED_SECONDS.observe(max(0.0, (now_utc() - claim.requested_at).total_seconds()))
         outcome = await self._finish(claim)
         PHOTOS.labels(outcome).inc()
         PHOTO_SECONDS.observe(time.monotonic() - started)
-        log.info("photo done", result=outcome, attempt=claim.attempt, seconds=round(time.monotonic() - started, 3))
+        log.info("photo_finished", result=outcome, attempt=claim.attempt, seconds=round(time.monotonic() - started, 3))
 
     async def _finish(self, claim: Claim) -> str:
         try:
@@ -92,7 +93,7 @@ class PhotoWork:
             raise await self._give_back(claim, FailureCode.IMAGING_UNAVAILABLE, error) from error
         except EngineCrashed as error:
             # The attempt counts: a photo that breaks engines is given up after a few.
-            raise TryAgain(str(error)) from error
+            raise PhotoUnfinished(str(error)) from error
         except ImagingError as error:
             return await self._fail(claim, FailureCode.NOT_ANONYMISED, str(error))
         return await self._publish(claim, result, hashlib.sha256(data).hexdigest())
@@ -107,7 +108,7 @@ class PhotoWork:
         async with sessions(self.database).begin() as session:
             ours = await complete_photo(session, claim, variant, faces=result.faces, content_hash=content_hash)
         if not ours:
-            # Another worker has taken the photo over, or its request has gone: nobody knows this object.
+            # Another worker has taken the photo over, or its request has gone: nothing refers to this object.
             await self.storage.delete(bucket, key)
             return "lost"
         FACES.inc(result.faces)
@@ -125,19 +126,19 @@ class PhotoWork:
     async def _fail(self, claim: Claim, code: FailureCode, detail: str | None = None) -> str:
         async with sessions(self.database).begin() as session:
             ours = await fail_photo(session, claim, code, detail)
-        log.warning("photo not published", code=code, detail=detail)
+        log.warning("photo_not_published", code=code, detail=detail)
         refused = code not in {FailureCode.TIMED_OUT, FailureCode.NOT_ANONYMISED}
         return "lost" if not ours else ("refused" if refused else "failed")
 
-    async def _give_back(self, claim: Claim, code: FailureCode, error: Exception) -> TryAgain:
+    async def _give_back(self, claim: Claim, code: FailureCode, error: Exception) -> PhotoUnfinished:
         async with sessions(self.database).begin() as session:
             await release_photo(session, claim, code)
         PHOTOS.labels("given_back").inc()
-        return TryAgain(f"{code}: {error}")
+        return PhotoUnfinished(f"{code}: {error}")
 
 
 def task_of(options: PhotoOptions) -> Task:
-    """The request's options as the engine takes them: each may only make the treatment stronger."""
+    """Return the request's options as the engine takes them: each may only make the treatment stronger."""
     return Task(
         mode=options.mode,
         cell_pixels=options.pixelate_size if options.mode == "pixelate" else options.blur_strength // 2,

@@ -34,14 +34,14 @@ from loppestars_imaging.engine.pool import EnginePool
 from loppestars_imaging.errors import ImagingError
 from loppestars_imaging.metrics import PHOTOS, QUEUE_JOBS, QUEUE_OLDEST, QUEUE_WORKERS, RECOVERED, STORED_BYTES
 from loppestars_imaging.settings import ImagingSettings
-from loppestars_imaging.worker.photo_job import PhotoWork, TryAgain
+from loppestars_imaging.worker.photo_job import PhotoUnfinished, PhotoWork
 
 log = structlog.get_logger(__name__)
 
 _RECONNECT_SECONDS: Final = 1.0
-_MOST_RETRY_SECONDS: Final = 30
+_MAX_RETRY_SECONDS: Final = 30
 _UNREGISTER_SECONDS: Final = 5.0
-_DATABASE_TROUBLE = (ProcrastinateException, psycopg.Error, SQLAlchemyError, OSError)
+_DATABASE_TROUBLE: Final = (ProcrastinateException, psycopg.Error, SQLAlchemyError, OSError)
 
 
 class AlwaysAgain(BaseRetryStrategy):
@@ -49,18 +49,18 @@ class AlwaysAgain(BaseRetryStrategy):
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         # A broken engine is replaced at once; storage or database may need a while.
-        passing = isinstance(exception, TryAgain)
-        seconds = min(2 * (job.attempts + 1), _MOST_RETRY_SECONDS) if passing else _RECONNECT_SECONDS
+        passing = isinstance(exception, PhotoUnfinished)
+        seconds = min(2 * (job.attempts + 1), _MAX_RETRY_SECONDS) if passing else _RECONNECT_SECONDS
         return RetryDecision(retry_in={"seconds": int(seconds)})
 
 
 class Worker:
-    """One worker process: its engines, its queue connection, its readiness."""
+    """A worker process: its engines, its queue connection, its readiness."""
 
     def __init__(
         self, settings: ImagingSettings, engines: EnginePool | None = None, stopping: asyncio.Event | None = None
     ) -> None:
-        """Take the engines, which may be starting already, and what tells it to stop; by default its own."""
+        """Take the engines, which may be starting already, and the event that stops it; by default its own."""
         self._settings = settings
         self._engines = engines or EnginePool(settings)
         self._not_ready = "starting"
@@ -85,7 +85,7 @@ class Worker:
                     await self._work(work, database)
                 except _DATABASE_TROUBLE as error:
                     self._not_ready = "the queue cannot be read"
-                    log.warning("queue lost", error=type(error).__name__)
+                    log.warning("queue_lost", error=type(error).__name__)
                     await self._pause(_RECONNECT_SECONDS)
         finally:
             await self._engines.stop()
@@ -93,18 +93,18 @@ class Worker:
         return ExitCode.DONE
 
     async def _start_engines(self) -> bool:
-        """Load the model; without it this worker stays up, unready, and takes no job. False when stopped meanwhile."""
+        """Load the model and return True, or False when stopped meanwhile; without a model no job is taken."""
         while not self._stopping.is_set():
             try:
                 return await self._unless_stopped(self._engines.start())
             except ImagingError as error:
                 self._not_ready = str(error)
-                log.error("engines do not start", error=str(error))  # noqa: TRY400 - the engine wrote its own trace
-                await self._pause(_MOST_RETRY_SECONDS)
+                log.error("engine_start_failed", error=str(error))  # noqa: TRY400 - the engine wrote its own trace
+                await self._pause(_MAX_RETRY_SECONDS)
         return False
 
     async def _unless_stopped(self, action: Coroutine[Any, Any, None]) -> bool:
-        """Wait for it; return False, and end it, when told to stop first."""
+        """Wait for it; return False, and cancel it, when a request to stop comes first."""
         acting, stopped = asyncio.create_task(action), asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait({acting, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -122,7 +122,7 @@ class Worker:
             if await self._unless_stopped(app.connector.open_async()):
                 await self._take_photos(app, database, work.storage)
         finally:
-            await app.close_async()  # also what was opened only halfway: it would try to connect for ever
+            await app.close_async()  # also what was opened only halfway: it would keep trying to connect
 
     async def _take_photos(self, app: procrastinate.App, database: AsyncEngine, storage: Storage) -> None:
         looking = asyncio.create_task(self._look_at(storage))
@@ -143,13 +143,13 @@ class Worker:
         runner = asyncio.create_task(worker.run())  # type: ignore[no-untyped-call]
         stopped = asyncio.create_task(self._stopping.wait())
         self._not_ready = ""
-        log.info("waiting for photos", processes=self._settings.imaging_processes)
+        log.info("worker_ready", processes=self._settings.imaging_processes)
         try:
             await asyncio.wait({runner, stopped, *loops}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             if self._stopping.is_set():
                 self._not_ready = "stopping"
-            # Not cancelled: a cancellation while it registers itself can get lost, and it would work on for ever.
+            # Not cancelled: a cancellation while it registers itself can get lost, and it would work on.
             worker.stop()  # type: ignore[no-untyped-call]
             await asyncio.wait({runner}, timeout=self._settings.drain_seconds + _UNREGISTER_SECONDS)
             await _end({runner, stopped, looking, *loops})
@@ -163,7 +163,7 @@ class Worker:
             try:
                 await storage.check(bucket)
             except StorageError as error:
-                log.warning("storage cannot be used", bucket=bucket, reason=str(error))
+                log.warning("storage_check_failed", bucket=bucket, reason=str(error))
 
     async def _every(self, seconds: float, action: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -196,7 +196,7 @@ async def _recover(app: procrastinate.App) -> None:
     recovered = await recover_stalled_jobs(app, PHOTO_QUEUE)
     if recovered:
         RECOVERED.inc(len(recovered))
-        log.warning("jobs of silent workers handed out again", jobs=recovered)
+        log.warning("stalled_jobs_recovered", jobs=recovered)
 
 
 async def _measure(database: AsyncEngine) -> None:
@@ -211,18 +211,15 @@ async def _measure(database: AsyncEngine) -> None:
 
 
 async def work(settings: ImagingSettings, engines: EnginePool, stopping: asyncio.Event) -> ExitCode:
-    """Run a worker with its metrics server until it is told to stop."""
+    """Run a worker with its metrics server until `stopping` is set."""
     worker = Worker(settings, engines, stopping)
     server = start_metrics_server("imaging", settings.metrics_host, settings.metrics_port, worker.readiness)
-    log.info("listening", metrics_port=server.port)
+    log.info("metrics_served", port=server.port)
     try:
         return await worker.run()
     finally:
         server.stop()
-        log.info("stopped", photos=_photos_so_far())
-
-
-def _photos_so_far() -> int:
-    """Return how many photos were taken up; a counter's samples also say when each was made."""
-    samples = (sample for metric in PHOTOS.collect() for sample in metric.samples)
-    return int(sum(sample.value for sample in samples if sample.name.endswith("_total")))
+        samples = (sample for metric in PHOTOS.collect() for sample in metric.samples)
+        # A counter's samples also say when each was made.
+        taken = sum(sample.value for sample in samples if sample.name.endswith("_total"))
+        log.info("worker_stopped", photos=int(taken))

@@ -94,25 +94,29 @@ def loaded(module: str, *libraries: str) -> list[str]:
     return found.stdout.split()
 
 
-def test_a_worker_loads_no_image_library() -> None:
-    """The parent of the engines decodes nothing, stays small, and starts quickly."""
-    assert loaded("loppestars_imaging.worker.worker", "cv2", "numpy", "onnxruntime", "openvino", "PIL") == []
+class TestStart:
+    """What is loaded, and when."""
 
+    def test_worker_without_image_libraries(self) -> None:
+        """The parent of the engines decodes nothing, stays small, and starts quickly."""
+        assert loaded("loppestars_imaging.worker.worker", "cv2", "numpy", "onnxruntime", "openvino", "PIL") == []
 
-def test_the_command_line_loads_no_database() -> None:
-    """`blur`, `doctor` and `--help` do not wait for libraries that they never use."""
-    assert loaded("loppestars_imaging.cli.program", "cv2", "numpy", "PIL", "sqlalchemy", "boto3", "procrastinate") == []
+    def test_command_line_without_database(self) -> None:
+        """`blur`, `doctor` and `--help` do not wait for libraries that they never use."""
+        assert (
+            loaded("loppestars_imaging.cli.program", "cv2", "numpy", "PIL", "sqlalchemy", "boto3", "procrastinate")
+            == []
+        )
 
-
-def test_control_c_before_anything_runs() -> None:
-    """The libraries take a moment to load; whoever changes their mind meanwhile sees no traceback."""
-    code = (
-        "import os, signal, sys\n"
-        "class Impatient:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'loppestars_imaging.cli.arguments': os.kill(os.getpid(), signal.SIGINT)\n"
-        "sys.meta_path.insert(0, Impatient())\n"
-        "from loppestars_imaging.main import main; main(['doctor'])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+    def test_control_c_before_anything_runs(self) -> None:
+        """The libraries take a moment to load; whoever changes their mind meanwhile sees no traceback."""
+        code = (
+            "import os, signal, sys\n"
+            "class Impatient:\n"
+            "    def find_spec(self, name, path=None, target=None):\n"
+            "        if name == 'loppestars_imaging.cli.arguments': os.kill(os.getpid(), signal.SIGINT)\n"
+            "sys.meta_path.insert(0, Impatient())\n"
+            "from loppestars_imaging.main import main; main(['doctor'])"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

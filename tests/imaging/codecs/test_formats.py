@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import time
 from pathlib import Path
 
 import cv2
@@ -11,7 +10,14 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
-from loppestars_imaging.errors import ImagingError, PhotoRefused, TooManyPixels
+from loppestars_imaging.errors import (
+    EmptyPhoto,
+    PhotoRefused,
+    TooManyBytes,
+    TooManyPixels,
+    UnreadablePhoto,
+    UnsupportedFormat,
+)
 from loppestars_imaging.inspect import Limits
 from loppestars_imaging.pipeline import Anonymiser
 
@@ -54,22 +60,22 @@ ACCEPTED = [
 ]
 
 REFUSED = [
-    ("thumbor/animated.gif", 415),
-    ("pillow/decompression_bomb.gif", 415),
-    ("thumbor/gradient_lsb_16bperchannel.tif", 415),
-    ("pillow/oom-225817ca0f8c663be7ab4b9e717b02c661e66834.tif", 415),
-    ("thumbor/image_invalid.jpg", 415),
-    ("dlib/testing.xml", 415),
-    ("pillow/truncated_jpeg.jpg", 422),
-    ("thumbor/BlueSquare_truncated.jpg", 422),
-    ("pillow/hopper_bad_exif.jpg", 422),  # eight wrong Huffman codes
-    ("pillow/truncated_image.png", 422),
-    ("pillow/truncated_end_chunk.png", 422),
-    ("pillow/broken.png", 422),
-    ("pillow/broken_data_stream.png", 422),
-    ("thumbor/16384x16384.png", 422),
-    ("thumbor/16383x16383.png", 422),
-    ("thumbor/9643x10328.jpg", 422),
+    ("thumbor/animated.gif", UnsupportedFormat),
+    ("pillow/decompression_bomb.gif", UnsupportedFormat),
+    ("thumbor/gradient_lsb_16bperchannel.tif", UnsupportedFormat),
+    ("pillow/oom-225817ca0f8c663be7ab4b9e717b02c661e66834.tif", UnsupportedFormat),
+    ("thumbor/image_invalid.jpg", UnsupportedFormat),
+    ("dlib/testing.xml", UnsupportedFormat),
+    ("pillow/truncated_jpeg.jpg", UnreadablePhoto),
+    ("thumbor/BlueSquare_truncated.jpg", UnreadablePhoto),
+    ("pillow/hopper_bad_exif.jpg", UnreadablePhoto),  # eight wrong Huffman codes
+    ("pillow/truncated_image.png", UnreadablePhoto),
+    ("pillow/truncated_end_chunk.png", UnreadablePhoto),
+    ("pillow/broken.png", UnreadablePhoto),
+    ("pillow/broken_data_stream.png", UnreadablePhoto),
+    ("thumbor/16384x16384.png", TooManyPixels),
+    ("thumbor/16383x16383.png", TooManyPixels),
+    ("thumbor/9643x10328.jpg", TooManyPixels),
 ]
 
 
@@ -151,48 +157,42 @@ class TestAcceptedFiles:
 
 
 class TestRefusedFiles:
-    @pytest.mark.parametrize(("name", "status"), REFUSED)
-    def test_a_hostile_or_foreign_file_is_refused_quickly(
-        self, anonymiser: Anonymiser, photos: Path, name: str, status: int
+    @pytest.mark.parametrize(("name", "reason"), REFUSED)
+    def test_hostile_or_foreign_file(
+        self, anonymiser: Anonymiser, photos: Path, name: str, reason: type[PhotoRefused]
     ) -> None:
-        """The status is that of the table, within two seconds."""
+        """The reason is that of the table."""
         data = (photos / name).read_bytes()
-        started = time.monotonic()
-        with pytest.raises(PhotoRefused) as refusal:
+        with pytest.raises(reason):
             anonymiser.anonymise(data)
-        assert refusal.value.status == status
-        assert refusal.value.permanent
-        assert time.monotonic() - started < 2
 
     @pytest.mark.parametrize(
-        ("data", "status", "says"),
+        ("data", "reason", "says"),
         [
-            (b"", 422, "empty"),
-            (b"\xff\xd8\xff", 422, "ends before"),
-            (b"%PDF-1.7", 415, "PDF"),
-            (b'<?xml version="1.0"?><svg/>', 415, "SVG"),
-            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "SVG"),
-            (b"BM" + bytes(60), 415, "BMP"),
-            (b"\0\0\0\x18ftypmp42" + bytes(12), 415, "video"),
-            (b"\0\0\0\x18ftypavis" + bytes(12), 415, "moving"),
-            (b"RIFF\0\0\0\0WEBPVP8X", 422, "WebP has no header"),
-            (b"just text", 415, "unknown"),
+            (b"", EmptyPhoto, "empty"),
+            (b"\xff\xd8\xff", UnreadablePhoto, "ends before"),
+            (b"%PDF-1.7", UnsupportedFormat, "PDF"),
+            (b'<?xml version="1.0"?><svg/>', UnsupportedFormat, "SVG"),
+            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", UnsupportedFormat, "SVG"),
+            (b"BM" + bytes(60), UnsupportedFormat, "BMP"),
+            (b"\0\0\0\x18ftypmp42" + bytes(12), UnsupportedFormat, "video"),
+            (b"\0\0\0\x18ftypavis" + bytes(12), UnsupportedFormat, "moving"),
+            (b"RIFF\0\0\0\0WEBPVP8X", UnreadablePhoto, "WebP has no header"),
+            (b"just text", UnsupportedFormat, "unknown"),
         ],
     )
-    def test_made_up_bytes(self, anonymiser: Anonymiser, data: bytes, status: int, says: str) -> None:
+    def test_made_up_bytes(self, anonymiser: Anonymiser, data: bytes, reason: type[PhotoRefused], says: str) -> None:
         """The bytes decide, and the message names what they are."""
-        with pytest.raises(ImagingError, match=says) as refusal:
+        with pytest.raises(reason, match=says):
             anonymiser.anonymise(data)
-        assert refusal.value.status == status
 
     @pytest.mark.parametrize("kind", ["WEBP", "PNG", "AVIF"])
     def test_animations_are_refused(self, anonymiser: Anonymiser, kind: str) -> None:
         """Later frames could show faces nobody looked at."""
         frames = [Image.new("RGB", (96, 64), color) for color in ("red", "blue")]
         data = saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=100)
-        with pytest.raises(ImagingError) as refusal:
+        with pytest.raises(UnsupportedFormat):
             anonymiser.anonymise(data)
-        assert refusal.value.status == 415
 
     @pytest.mark.parametrize("filler", [b"\xff", b"\xff\xd0", b"\xff\xe1\0\2", b"\xff\0"])
     def test_a_header_that_never_ends(self, anonymiser: Anonymiser, filler: bytes) -> None:
@@ -209,11 +209,10 @@ class TestRefusedFiles:
         assert anonymiser.anonymise(saved(gradient(), "PNG", pnginfo=text)).faces == []
 
     def test_too_many_bytes_are_refused_before_anything_else(self, anonymiser: Anonymiser) -> None:
-        """A file over the limit is 413 with both numbers."""
+        """A file over the limit is refused with both numbers."""
         data = b"\xff\xd8\xff" + bytes(anonymiser.limits.max_bytes)
-        with pytest.raises(ImagingError, match=str(anonymiser.limits.max_bytes)) as refusal:
+        with pytest.raises(TooManyBytes, match=str(anonymiser.limits.max_bytes)):
             anonymiser.anonymise(data)
-        assert refusal.value.status == 413
 
     def test_the_pixel_limit_names_both_numbers(self, anonymiser: Anonymiser) -> None:
         """The sender learns how large the photo is and what is allowed."""
@@ -238,9 +237,8 @@ class TestRefusedFiles:
         else:
             data = saved(image, kind)
         for share in range(1, 16):
-            with pytest.raises(ImagingError) as refusal:
+            with pytest.raises((UnsupportedFormat, UnreadablePhoto)):
                 anonymiser.anonymise(data[: len(data) * share // 16])
-            assert refusal.value.status in {415, 422}
 
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
