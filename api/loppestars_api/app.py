@@ -1,31 +1,38 @@
 """Puts the API together: what it needs while it runs, layers, routes, errors, documentation."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
-from loppestars_api import documentation, errors
+from loppestars_api.access.dependencies import open_access
+from loppestars_api.access.limits.middleware import RequestLimitMiddleware
+from loppestars_api.crawls.dependencies import open_crawls
 from loppestars_api.crawls.endpoints import router as crawls
 from loppestars_api.files.endpoints import router as files
+from loppestars_api.health.dependencies import open_readiness
 from loppestars_api.health.endpoints import router as health
+from loppestars_api.markets.dependencies import open_markets
 from loppestars_api.markets.endpoints import router as markets
-from loppestars_api.middleware.body_limits import BodyLimitMiddleware
-from loppestars_api.middleware.liveness import LivenessMiddleware
-from loppestars_api.middleware.requests import RequestMiddleware
+from loppestars_api.photos.dependencies import open_photos
+from loppestars_api.photos.endpoints import TOKENLESS_PATHS, UPLOAD_PATHS
 from loppestars_api.photos.endpoints import router as photos
-from loppestars_api.services import open_services
 from loppestars_api.settings import ApiSettings
+from loppestars_api.state import open_state
+from loppestars_api.web import documentation, errors
+from loppestars_api.web.middleware.body_limits import BodyLimitMiddleware
+from loppestars_api.web.middleware.liveness import LivenessMiddleware
+from loppestars_api.web.middleware.requests import RequestMiddleware
+from loppestars_api.web.multipart import FORM_OVERHEAD_BYTES
 
-# Room for the multipart frame and the options around a photo.
-_FORM_OVERHEAD_BYTES = 64 * 1024
-_GZIP_MINIMUM_BYTES = 1024
+_GZIP_MINIMUM_BYTES: Final = 1024
 # Level 6 and above cost several times the CPU for a few percent of a JSON list.
-_GZIP_LEVEL = 4
+_GZIP_LEVEL: Final = 4
 
 
 class _Application(FastAPI):
@@ -34,12 +41,18 @@ class _Application(FastAPI):
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
-    """The API as an ASGI application. Nothing is opened before its lifespan starts."""
+    """Return the API as an ASGI application. Nothing is opened before its lifespan starts."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(settings) as services:
-            app.state.services = services
+        async with AsyncExitStack() as stack:
+            shared = await stack.enter_async_context(open_state(settings))
+            app.state.shared = shared
+            app.state.access = await stack.enter_async_context(open_access(shared))
+            app.state.markets = await stack.enter_async_context(open_markets(shared))
+            app.state.photos = await stack.enter_async_context(open_photos(shared))
+            app.state.crawls = await stack.enter_async_context(open_crawls(shared))
+            app.state.readiness = open_readiness(shared, app.state.photos.listener)
             yield
 
     app = _Application(
@@ -55,19 +68,20 @@ def create_app(settings: ApiSettings) -> FastAPI:
     errors.install_error_handlers(app)
     for router in (health, markets, photos, crawls, files):
         app.include_router(router)
-    documentation.install_documentation(app)
+    documentation.install_documentation(app, TOKENLESS_PATHS)
     return app
 
 
 def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
-    """From the inside out: Starlette puts each further layer around the ones before."""
+    """Add the layers from the inside out: Starlette puts each further one around the ones before."""
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_MINIMUM_BYTES, compresslevel=_GZIP_LEVEL)
     app.add_middleware(
         BodyLimitMiddleware,
         default=settings.max_json_bytes,
-        limits={"/process-face": settings.max_photo_bytes + _FORM_OVERHEAD_BYTES},
+        limits=dict.fromkeys(UPLOAD_PATHS, settings.max_photo_bytes + FORM_OVERHEAD_BYTES),
         silence_seconds=settings.body_timeout_seconds,
     )
+    app.add_middleware(RequestLimitMiddleware, limits=lambda: getattr(app.state, "access", None))
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

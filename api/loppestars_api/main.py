@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from importlib.metadata import version
+from typing import Final
 
 import structlog
 import uvicorn
@@ -19,8 +20,8 @@ from loppestars_core.kit.settings import describe, load_settings
 log = structlog.get_logger(__name__)
 
 # Longer than the 60 s of load balancers: a connection that they believe open must not be closed under them.
-KEEP_ALIVE_SECONDS = 75
-BACKLOG = 2048
+KEEP_ALIVE_SECONDS: Final = 75
+BACKLOG: Final = 2048
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -93,7 +94,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _port_taken(setting: str, host: str, port: int, error: OSError) -> ExitCode:
     log.error(
-        "cannot listen",
+        "port_not_available",
         host=host,
         port=port,
         reason=error.strerror,

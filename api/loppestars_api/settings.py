@@ -1,6 +1,6 @@
 """What the API reads from its environment."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AnyHttpUrl, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -8,8 +8,8 @@ from pydantic_settings import NoDecode
 from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings, Port, StorageSettings
 
 # RFC 7518, section 3.2: a key of at least the hash's size.
-MIN_SECRET_BYTES = 32
-MEBIBYTE = 1024 * 1024
+MIN_SECRET_BYTES: Final = 32
+MEBIBYTE: Final = 1024 * 1024
 
 # Lists come as comma-separated text, the way people write environment variables; pydantic-settings would want JSON.
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -30,13 +30,13 @@ class AuthSettings(ComponentSettings):
     jwks_url: AnyHttpUrl | None = Field(
         None, description="where the issuer publishes the public keys of its RS256 and ES256 tokens"
     )
-    jwks_cache_seconds: float = Field(600, gt=0, le=86_400, description="how long fetched keys are used unasked")
+    jwks_cache_seconds: float = Field(600, gt=0, le=86_400, description="how long fetched keys are cached")
     jwks_timeout_seconds: float = Field(5, gt=0, le=30, description="how long fetching the keys may take")
     jwt_issuer: str | None = Field(None, description="the iss that a token must carry; empty: any")
-    jwt_audience: str | None = Field(None, description="the aud that a token must carry; empty: not looked at")
+    jwt_audience: str | None = Field(None, description="the aud that a token must carry; empty: not checked")
     jwt_leeway_seconds: float = Field(10, ge=0, le=300, description="clock difference allowed for exp and nbf")
     jwt_trust_roles_claim: bool = Field(
-        default=False, description="whether app_metadata.roles of a token grants roles, beside the database"
+        default=False, description="whether app_metadata.roles of a token grants roles, next to the database"
     )
 
     @model_validator(mode="after")
@@ -50,21 +50,21 @@ class LimitSettings(ComponentSettings):
     """How much one client, and all of them together, may ask for."""
 
     trusted_proxies: Networks = Field(
-        (), description="networks whose X-Forwarded-For is believed, comma-separated, e.g. 10.0.0.0/8"
+        (), description="networks whose X-Forwarded-For is trusted, comma-separated, e.g. 10.0.0.0/8"
     )
     rate_limit_lists_per_minute: int = Field(
-        6000, ge=0, description="reads of one client in a minute (a screen of the app makes about 60); 0: no limit"
+        6000, ge=0, description="requests of one address per minute (a screen of the app makes about 60); 0: no limit"
     )
     rate_limit_photos_per_minute: int = Field(
-        120, ge=0, description="photos of one client in a minute, sustained; 0: no limit"
+        120, ge=0, description="photos of one client per minute, sustained; 0: no limit"
     )
     # Whole neighbourhoods share one address behind a mobile network's NAT.
     rate_limit_photos_burst: int = Field(600, ge=1, description="photos of one client at once")
     rate_limit_triggers_per_minute: int = Field(
-        30, ge=0, description="crawl commands of one admin in a minute; 0: no limit"
+        30, ge=0, description="crawl commands of one admin per minute; 0: no limit"
     )
     rate_limit_auth_failures_per_minute: int = Field(
-        60, ge=0, description="refused tokens from one address in a minute, further ones are told to wait; 0: no limit"
+        60, ge=0, description="refused tokens of one address per minute; 0: no limit"
     )
     max_json_bytes: int = Field(64 * 1024, ge=1024, description="largest JSON body")
     max_photo_bytes: int = Field(50 * MEBIBYTE, ge=1024, description="largest photo")
@@ -89,7 +89,7 @@ class ApiSettings(AuthSettings, LimitSettings, StorageSettings, DatabaseSettings
     """Settings of `loppestars-api`."""
 
     database_read_pool_size: int = Field(
-        10, ge=1, le=100, description="most connections for reading markets, beside those of DATABASE_POOL_SIZE"
+        10, ge=1, le=100, description="most connections for reading markets, in addition to DATABASE_POOL_SIZE"
     )
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: Port = Field(8080, description="port the API listens on; 0 takes a free one")

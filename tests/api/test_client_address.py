@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loppestars_api.limits.client_address import ClientAddresses
+from loppestars_api.access.limits.client_address import ClientAddresses
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 

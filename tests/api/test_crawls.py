@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from loppestars_api import services
 from loppestars_api.app import create_app
 from loppestars_api.crawls.cluster_launcher import ClusterCrawlLauncher
-from loppestars_api.crawls.launching import CrawlOrder, LaunchFailed
+from loppestars_api.crawls.launcher import CrawlOrder, LaunchFailed
 from loppestars_api.crawls.local_launcher import arguments_of
 from loppestars_api.settings import ApiSettings
 from loppestars_core.accounts.models import RoleGrant

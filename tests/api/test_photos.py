@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from loppestars_api.app import create_app
-from loppestars_api.photos.sent import negotiate
+from loppestars_api.photos.ephemeral import negotiate
 from loppestars_api.settings import ApiSettings
 from loppestars_core.accounts.models import Identity, User
 from loppestars_core.photos import FAILURES, FailureCode

@@ -8,11 +8,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_api.app import create_app
-from loppestars_api.errors import TooManyRequests
-from loppestars_api.limits import approximate
-from loppestars_api.limits.approximate import WINDOW_SECONDS, ApproximateLimiter
-from loppestars_api.limits.exact import ExactLimiter
-from loppestars_api.limits.rates import Rate
+from loppestars_api.web.errors import TooManyRequests
+from loppestars_api.access.limits import approximate
+from loppestars_api.access.limits.sliding_window import WINDOW_SECONDS, ApproximateLimiter
+from loppestars_api.access.limits.gcra import ExactLimiter
+from loppestars_api.access.limits.rates import Rate
 from loppestars_api.settings import ApiSettings
 
 

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from starlette.types import Message
 
 from loppestars_api.app import create_app
-from loppestars_api.errors import BodyTooSlow, TooLarge
-from loppestars_api.middleware.body_limits import BodyLimitMiddleware
+from loppestars_api.web.errors import BodyTooSlow, TooLarge
+from loppestars_api.web.middleware.body_limits import BodyLimitMiddleware
 from loppestars_api.settings import ApiSettings
 from loppestars_core.database.engine import CONNECT_TIMEOUT_SECONDS
 

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from loppestars_api.auth import jwks
-from loppestars_api.auth.jwks import KeysUnavailable
-from loppestars_api.auth.tokens import TokenRefused, TokenVerifier
+from loppestars_api.access import jwks
+from loppestars_api.access.jwks import KeysUnavailable
+from loppestars_api.access.tokens import TokenRefused, TokenVerifier
 from loppestars_api.settings import AuthSettings
 
 SECRET = "a-secret-of-at-least-thirty-two-bytes"

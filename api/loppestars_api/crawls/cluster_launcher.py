@@ -6,13 +6,14 @@ imported where a cluster is: it costs tens of megabytes.
 
 import asyncio
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
 
-from loppestars_api.crawls.launching import CrawlOrder, LaunchFailed
+from loppestars_api.crawls.launcher import CrawlOrder, LaunchFailed
 
 log = structlog.get_logger(__name__)
 
@@ -21,10 +22,6 @@ VERSION: Final = "v1alpha1"
 PLURAL: Final = "crawls"
 NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 TIMEOUT_SECONDS: Final = 10
-_CONFLICT: Final = 409
-_NOT_FOUND: Final = 404
-
-Result = TypeVar("Result")
 
 
 class ClusterCrawlLauncher:
@@ -45,11 +42,11 @@ class ClusterCrawlLauncher:
 
         def create() -> None:
             self._client().create_namespaced_custom_object(
-                GROUP, VERSION, self._where(), PLURAL, resource, _request_timeout=TIMEOUT_SECONDS
+                GROUP, VERSION, self._in_namespace(), PLURAL, resource, _request_timeout=TIMEOUT_SECONDS
             )
 
         # The name holds the run's id: a repeated call, after an answer that was lost, finds its own resource.
-        await _in_thread(create, fine=_CONFLICT)
+        await _in_thread(create, fine=HTTPStatus.CONFLICT)
         log.info("crawl_resource_created", run_id=str(order.run_id), name=resource["metadata"]["name"])
 
     async def cancel(self, run_id: UUID) -> None:
@@ -57,7 +54,7 @@ class ClusterCrawlLauncher:
             self._client().patch_namespaced_custom_object(
                 GROUP,
                 VERSION,
-                self._where(),
+                self._in_namespace(),
                 PLURAL,
                 resource_name(run_id),
                 {"spec": {"cancel": True}},
@@ -66,7 +63,7 @@ class ClusterCrawlLauncher:
             )
 
         try:
-            await _in_thread(patch, fine=_NOT_FOUND)
+            await _in_thread(patch, fine=HTTPStatus.NOT_FOUND)
         except LaunchFailed as failure:
             # The record asks the crawl to stop as well, and the crawl looks at it.
             log.warning("crawl_resource_not_cancelled", run_id=str(run_id), reason=str(failure))
@@ -79,12 +76,12 @@ class ClusterCrawlLauncher:
             self._known_client = self._connect()
         return self._known_client
 
-    def _where(self) -> str:
+    def _in_namespace(self) -> str:
         return self._namespace or NAMESPACE_FILE.read_text().strip()
 
 
 def connect_in_cluster() -> Any:  # noqa: ANN401 - the package has no types
-    """A client with the pod's service account, whose token is read again when it has been renewed."""
+    """Return a client with the pod's service account, whose token is read again when it has been renewed."""
     from kubernetes import client, config  # noqa: PLC0415 - see the module's docstring
 
     config.load_incluster_config()  # type: ignore[no-untyped-call]
@@ -92,11 +89,12 @@ def connect_in_cluster() -> Any:  # noqa: ANN401 - the package has no types
 
 
 def resource_name(run_id: UUID) -> str:
+    """Return the name of the Crawl of a run."""
     return f"crawl-{run_id}"
 
 
 def crawl_resource(order: CrawlOrder, stack: str) -> dict[str, Any]:
-    """The Crawl of `order`."""
+    """Return the Crawl of `order`."""
     spec: dict[str, Any] = {"stackRef": {"name": stack}, "runId": str(order.run_id)}
     if order.sources:
         spec["sources"] = list(order.sources)

@@ -1,67 +1,73 @@
-"""Crawls, for admins: start one, see what came of it, cancel it."""
+"""Crawls, for admins: start, follow and cancel one."""
 
-from typing import Annotated
-from uuid import UUID
+from http import HTTPStatus
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response
 
-from loppestars_api.auth.dependencies import requires
-from loppestars_api.auth.principal import Principal, Scope
+from loppestars_api.access.dependencies import AccessControl, requires
+from loppestars_api.access.principal import Principal, Scope
+from loppestars_api.crawls.dependencies import Crawls
 from loppestars_api.crawls.schemas import RunDetails, RunRecord, TriggerRequest, TriggerResponse
-from loppestars_api.errors import NotFound, answers
-from loppestars_api.responses import json_response
-from loppestars_api.services import ServicesOf
+from loppestars_api.crawls.service import NO_SUCH_RUN
+from loppestars_api.web.errors import answers
+from loppestars_api.web.parameters import Offset, uuid_or_missing
+from loppestars_api.web.responses import NO_STORE, json_response
 
-router = APIRouter(prefix="/scraper", tags=["crawls"], responses=answers(401, 403, 429, 503))
+router = APIRouter(
+    prefix="/scraper",
+    tags=["crawls"],
+    responses=answers(
+        HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE
+    ),
+)
 
 Admin = Annotated[Principal, Depends(requires(Scope.MANAGE_CRAWLS))]
 RunId = Annotated[str, Path(description="The `runId` of a trigger, or the `id` of a record.")]
-_NO_STORE = {"Cache-Control": "no-store"}
-_STARTED = "The crawl takes minutes: read /scraper/runs/{runId} to follow it."
-_RUNNING_ALREADY = "A crawl is running already, and only one runs at a time: this is its id."
+_BODY_ERRORS: Final = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
+_STARTED: Final = "The crawl takes minutes: read /scraper/runs/{runId} to follow it."
+_RUNNING_ALREADY: Final = "A crawl is already running, and only one runs at a time: this is its id."
 
 
-@router.post("/trigger", response_model=TriggerResponse, responses=answers(400, 408, 413, 422))
-async def trigger(admin: Admin, services: ServicesOf, body: TriggerRequest | None = None) -> Response:
+@router.post("/trigger", response_model=TriggerResponse, responses=answers(*_BODY_ERRORS))
+async def trigger(admin: Admin, crawls: Crawls, access: AccessControl, body: TriggerRequest | None = None) -> Response:
     """Start a crawl in the background; while one runs, its id is returned and nothing is started."""
-    await services.limiter.take(services.rates.triggers, admin.limit_key)
-    run_id, created = await services.crawls.trigger(admin, body or TriggerRequest())
+    await access.limiter.take(access.rates.triggers, admin.limit_key)
+    run_id, created = await crawls.trigger(admin, body or TriggerRequest())
     answer = TriggerResponse(note=_STARTED if created else _RUNNING_ALREADY, runId=run_id)
-    return json_response(answer.model_dump(mode="json", by_alias=True), headers=_NO_STORE)
+    return json_response(answer.model_dump(mode="json", by_alias=True), headers=NO_STORE)
 
 
-@router.get("/runs", response_model=list[RunRecord], responses=answers(422))
+@router.get("/runs", response_model=list[RunRecord], responses=answers(HTTPStatus.UNPROCESSABLE_ENTITY))
 async def runs(
-    admin: Admin,
-    services: ServicesOf,
+    _admin: Admin,
+    crawls: Crawls,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    offset: Offset = 0,
 ) -> Response:
-    """Crawl runs, the newest first."""
-    services.list_limiter.take(admin.limit_key)
-    found = await services.crawls.newest(limit, offset)
-    return json_response([run.model_dump(mode="json") for run in found], headers=_NO_STORE)
+    """List crawl runs, the newest first."""
+    found = await crawls.newest(limit, offset)
+    return json_response([run.model_dump(mode="json") for run in found], headers=NO_STORE)
 
 
-@router.get("/runs/{run_id}", response_model=RunDetails, responses=answers(404))
-async def run(admin: Admin, services: ServicesOf, run_id: RunId) -> Response:
-    """One crawl run, with the items that failed."""
-    services.list_limiter.take(admin.limit_key)
-    details = await services.crawls.details(_uuid(run_id))
-    return json_response(details.model_dump(mode="json"), headers=_NO_STORE)
+@router.get("/runs/{run_id}", response_model=RunDetails, responses=answers(HTTPStatus.NOT_FOUND))
+async def run(_admin: Admin, crawls: Crawls, run_id: RunId) -> Response:
+    """Return one crawl run, with the items that failed."""
+    details = await crawls.details(uuid_or_missing(run_id, NO_SUCH_RUN))
+    return json_response(details.model_dump(mode="json"), headers=NO_STORE)
 
 
-@router.post("/runs/{run_id}/cancel", response_model=RunRecord, responses=answers(404, 409))
-async def cancel(admin: Admin, services: ServicesOf, run_id: RunId) -> Response:
+@router.post(
+    "/runs/{run_id}/cancel", response_model=RunRecord, responses=answers(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+)
+async def cancel(admin: Admin, crawls: Crawls, access: AccessControl, run_id: RunId) -> Response:
     """Ask a crawl to stop; what it has stored is kept. A pending one is cancelled at once."""
-    await services.limiter.take(services.rates.triggers, admin.limit_key)
-    record = await services.crawls.cancel(admin, _uuid(run_id))
-    return json_response(record.model_dump(mode="json"), headers=_NO_STORE)
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound("There is no crawl run with this id.") from None
+    await access.limiter.take(access.rates.triggers, admin.limit_key)
+    record = await crawls.cancel(admin, uuid_or_missing(run_id, NO_SUCH_RUN))
+    return json_response(record.model_dump(mode="json"), headers=NO_STORE)

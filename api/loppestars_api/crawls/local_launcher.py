@@ -1,6 +1,6 @@
-"""Crawls as supervised processes beside the API, for one machine.
+"""Crawls as supervised processes next to the API, for one machine.
 
-Each process's output is read as it comes (an unread pipe fills up and stops its writer for ever), its end is waited
+Each process's output is read as it comes (an unread pipe fills up and stops its writer), its end is waited
 for, and a run whose process died without a word is recorded as failed.
 """
 
@@ -19,18 +19,18 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from loppestars_api.crawls.launching import CrawlOrder, LaunchFailed
-from loppestars_core.contract.exit_codes import ExitCode
+from loppestars_api.crawls.launcher import CrawlOrder, LaunchFailed
 from loppestars_core.crawls import CrawlNotFound, find_run, finish_run
-from loppestars_core.crawls.models import CrawlState
 from loppestars_core.database.engine import sessions
+from loppestars_core.crawls.models import CrawlState
+from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.kit.logging import redact_text
 
 log = structlog.get_logger(__name__)
 
 # Of a process that died, this much of what it said last goes into the run's record.
 LAST_LINES: Final = 10
-LONGEST_LINE: Final = 64 * 1024
+MAX_LINE_BYTES: Final = 64 * 1024
 STOP_SECONDS: Final = 10.0
 # What a crawl that is told to stop ends with: by its own handler, or before it had one.
 _CANCELLED: Final = frozenset({ExitCode.INTERRUPTED, ExitCode.TERMINATED, -signal.SIGINT, -signal.SIGTERM})
@@ -61,7 +61,7 @@ class LocalCrawlLauncher:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 env=self._environment,
-                limit=LONGEST_LINE,
+                limit=MAX_LINE_BYTES,
                 # Ctrl-C in a terminal reaches the API, which ends its crawls itself.
                 start_new_session=True,
             )
@@ -119,7 +119,7 @@ class LocalCrawlLauncher:
 
 
 def arguments_of(order: CrawlOrder) -> list[str]:
-    """The crawler's command line for `order`."""
+    """Return the crawler's command line for `order`."""
     arguments = ["crawl", "--run-id", str(order.run_id)]
     for source in order.sources:
         arguments += ["--source", source]
@@ -129,7 +129,7 @@ def arguments_of(order: CrawlOrder) -> list[str]:
 
 
 def outcome_of(code: int, said: Sequence[str]) -> tuple[CrawlState, str]:
-    """What an unfinished run becomes when its process has ended with `code`."""
+    """Return what an unfinished run becomes when its process has ended with `code`."""
     if code in _CANCELLED:
         return CrawlState.CANCELLED, "stopped; what it had stored is kept"
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
@@ -140,7 +140,7 @@ def outcome_of(code: int, said: Sequence[str]) -> tuple[CrawlState, str]:
 
 
 def crawler_environment(database_url: str, direct_url: str | None) -> dict[str, str]:
-    """This process's environment for a crawl of its own; the metrics port is the API's, so it takes a free one."""
+    """Return this process's environment for a crawl of its own; the metrics port is the API's, so it takes a free one."""
     environment = {**os.environ, "DATABASE_URL": database_url, "METRICS_PORT": "0"}
     if direct_url is not None:
         environment["DATABASE_DIRECT_URL"] = direct_url
@@ -165,7 +165,7 @@ async def _drain(process: asyncio.subprocess.Process) -> list[str]:
 
 
 def _hand_on(text: str) -> None:
-    """A log line of the crawler goes out as it is, anything else as an event of ours."""
+    """Write a log line of the crawler as it is, anything else as an event of ours."""
     try:
         structured = isinstance(orjson.loads(text), dict)
     except orjson.JSONDecodeError:

@@ -1,15 +1,16 @@
 """Crawls by hand: a run's record first, then the crawl itself."""
 
+from typing import Final
 from uuid import UUID
 
 import structlog
+from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from loppestars_api.auth.principal import Principal
-from loppestars_api.crawls.launching import CrawlLauncher, CrawlOrder, LaunchFailed
+from loppestars_api.access.principal import Principal
+from loppestars_api.crawls.launcher import CrawlLauncher, CrawlOrder, LaunchFailed
 from loppestars_api.crawls.schemas import RunDetails, RunRecord, TriggerRequest
-from loppestars_api.errors import Conflict, NotFound, Unavailable
-from loppestars_api.metrics import CRAWL_TRIGGERS
+from loppestars_api.web.errors import Conflict, NotFound, Unavailable
 from loppestars_core.crawls import (
     CrawlAlreadyFinished,
     CrawlNotFound,
@@ -27,12 +28,13 @@ from loppestars_core.events.audit import record_audit
 
 log = structlog.get_logger(__name__)
 
-LAUNCH_RETRY_SECONDS = 30
-_NO_SUCH_RUN = "There is no crawl run with this id."
+CRAWL_TRIGGERS: Final = Counter("loppestars_crawl_triggers_total", "Crawls triggered by hand", ["result"])
+LAUNCH_RETRY_SECONDS: Final = 30
+NO_SUCH_RUN: Final = "There is no crawl run with this id."
 
 
-class Crawls:
-    """`default_sources` are crawled when nobody names any; empty leaves the choice to the crawler."""
+class CrawlService:
+    """Starts, cancels and lists crawls. `default_sources` are crawled when none is named; empty leaves the choice to the crawler."""
 
     def __init__(self, engine: AsyncEngine, launcher: CrawlLauncher, default_sources: tuple[str, ...]) -> None:
         self._sessions = sessions(engine)
@@ -40,7 +42,7 @@ class Crawls:
         self._default_sources = default_sources
 
     async def trigger(self, caller: Principal, wanted: TriggerRequest) -> tuple[UUID, bool]:
-        """The id of the run that this starts and True; or that of the one that is active already, and False."""
+        """Return the id of the run that this starts and True; or that of the one that is active already, and False."""
         sources = wanted.sources or list(self._default_sources)
         async with self._sessions.begin() as session:
             run, created = await request_run(
@@ -73,14 +75,14 @@ class Crawls:
                 run = await request_cancel(session, run_id)
                 await _audit(session, caller, "crawl.cancel", run_id, {"state": run.state})
         except CrawlNotFound:
-            raise NotFound(_NO_SUCH_RUN) from None
+            raise NotFound(NO_SUCH_RUN) from None
         except CrawlAlreadyFinished as finished:
             raise Conflict(f"There is nothing to cancel: {finished}.") from None
         await self._launcher.cancel(run_id)
         return RunRecord.of(run)
 
     async def close_dead(self) -> None:
-        """End the records of crawls whose process is gone, so that none says `running` until somebody triggers."""
+        """End the records of crawls whose process is gone, so that none says `running` until the next trigger."""
         async with self._sessions.begin() as session:
             await close_dead_runs(session)
 
@@ -93,7 +95,7 @@ class Crawls:
             try:
                 run = await find_run(session, run_id)
             except CrawlNotFound:
-                raise NotFound(_NO_SUCH_RUN) from None
+                raise NotFound(NO_SUCH_RUN) from None
             return RunDetails.with_items(run, await failed_items(session, run_id))
 
 

@@ -1,6 +1,8 @@
 """What kind of picture some bytes are, by their first few: enough for a header, no decoding."""
 
-_SIGNATURES = (
+from typing import Final
+
+_SIGNATURES: Final = (
     (0, b"\xff\xd8\xff", "image/jpeg"),
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
     (8, b"WEBP", "image/webp"),
@@ -10,7 +12,7 @@ _SIGNATURES = (
 
 
 def media_type(data: bytes) -> str:
-    """The media type of a picture; application/octet-stream for anything else."""
+    """Return the media type of a picture; application/octet-stream for anything else."""
     for offset, signature, name in _SIGNATURES:
         if data[offset : offset + len(signature)] == signature:
             return name

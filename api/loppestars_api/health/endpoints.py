@@ -1,16 +1,17 @@
-"""The welcome, and the two questions of a cluster: does the process live, can it serve."""
+"""The welcome, liveness, and readiness."""
+
+from http import HTTPStatus
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from loppestars_api.health.dependencies import Checks
 from loppestars_api.health.readiness import OK
-from loppestars_api.health.schemas import Health, Ready, Welcome
-from loppestars_api.middleware.liveness import BODY
-from loppestars_api.responses import json_response
-from loppestars_api.services import ServicesOf
+from loppestars_api.health.schemas import Health, Ready, Serving, Welcome
+from loppestars_api.web.middleware.liveness import BODY
+from loppestars_api.web.responses import NO_STORE, json_response
 
 router = APIRouter(tags=["health"])
-_NO_STORE = {"Cache-Control": "no-store"}
 
 
 @router.get("/", response_model=Welcome)
@@ -21,15 +22,28 @@ async def welcome() -> Response:
 
 @router.get("/health", response_model=Health)
 async def health() -> Response:
-    """Tell that the process lives; depends on nothing else."""
-    # Here for the documentation: `LivenessMiddleware` answers first, but for browsers.
-    return json_response(BODY, headers=_NO_STORE)
+    """Report that the process is alive; depends on nothing else."""
+    # Here for the documentation and for browsers, which need CORS: `LivenessMiddleware` answers the rest.
+    return json_response(BODY, headers=NO_STORE)
 
 
-@router.get("/ready", response_model=Ready, responses={503: {"model": Ready, "description": "A check fails"}})
-async def ready(services: ServicesOf) -> Response:
-    """Tell whether database, storage and queue answer; the failing check is the one that is not `ok`."""
-    checks = await services.readiness.ask()
-    fine = all(state == OK for state in checks.values())
-    body = {"status": "ready" if fine else "not ready", "checks": checks}
-    return json_response(body, 200 if fine else 503, _NO_STORE)
+@router.get("/serving", response_model=Serving)
+async def serving() -> Response:
+    """Report that this process can serve: started and not draining. The readiness probe of a pod.
+
+    It depends on nothing that other replicas share: without storage or queue, lists are still served.
+    """
+    return json_response(Serving().model_dump(), headers=NO_STORE)
+
+
+@router.get(
+    "/ready",
+    response_model=Ready,
+    responses={HTTPStatus.SERVICE_UNAVAILABLE.value: {"model": Ready, "description": "A check fails"}},
+)
+async def ready(checks: Checks) -> Response:
+    """Report whether database, storage and queue answer; the failing check is the one that is not `ok`."""
+    states = await checks.ask()
+    passed = all(state == OK for state in states.values())
+    body = {"status": "ready" if passed else "not ready", "checks": states}
+    return json_response(body, HTTPStatus.OK if passed else HTTPStatus.SERVICE_UNAVAILABLE, NO_STORE)

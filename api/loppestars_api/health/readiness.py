@@ -1,4 +1,4 @@
-"""Whether the API can serve now: database, storage and queue, each asked with a short time-out."""
+"""Whether everything behind the API answers: database, storage and queue, each asked with a short time-out."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,7 +10,7 @@ import structlog
 log = structlog.get_logger(__name__)
 
 TIMEOUT_SECONDS: Final = 2.0
-# `/ready` is open to everybody: however often it is asked, the things behind it are asked once in this time.
+# `/ready` is open to anyone: however often it is asked, the things behind it are asked once in this time.
 KEPT_SECONDS: Final = 1.0
 OK: Final = "ok"
 
@@ -27,7 +27,7 @@ class Readiness:
         self._asked = float("-inf")
 
     async def ask(self) -> dict[str, str]:
-        """The state of each check: `ok`, or what is wrong in a word."""
+        """Return the state of each check: `ok`, or what is wrong in a word."""
         async with self._lock:
             if monotonic() - self._asked >= KEPT_SECONDS:
                 states = await asyncio.gather(*(self._run(name, check) for name, check in self._checks.items()))

@@ -1,3 +1,5 @@
+"""Bodies of the health routes."""
+
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -10,6 +12,10 @@ class Welcome(BaseModel):
 class Health(BaseModel):
     status: Literal["healthy"] = "healthy"
     service: Literal["loppestars"] = "loppestars"
+
+
+class Serving(BaseModel):
+    status: Literal["serving"] = "serving"
 
 
 class Checks(BaseModel):

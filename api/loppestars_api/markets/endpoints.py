@@ -1,58 +1,62 @@
-"""Markets: which run today, which are near, which match a word, and one by its id."""
+"""Markets: those of today, those nearby, a search, and one by its id."""
 
 from datetime import timedelta
-from typing import Annotated, Any
-from uuid import UUID
+from http import HTTPStatus
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from loppestars_api.errors import NotFound, Unprocessable, answers
-from loppestars_api.markets.caching import cached_response
+from loppestars_api.markets.dependencies import Markets
 from loppestars_api.markets.schemas import (
     DaysAhead,
     LatitudeParameter,
     Limit,
     LongitudeParameter,
     MarketResponse,
-    Offset,
     Radius,
     RadiusAlias,
     SearchText,
+    market_bytes,
+    markets_bytes,
 )
-from loppestars_api.markets.serialising import market_bytes, markets_bytes
-from loppestars_api.services import Services, ServicesOf
+from loppestars_api.web.errors import NotFound, Unprocessable, answers
+from loppestars_api.web.etag import cached_response
+from loppestars_api.web.parameters import Offset, uuid_or_missing
 from loppestars_core.kit.clock import today_in_denmark
 from loppestars_core.markets.query import MarketQuery, Position
 
-DEFAULT_RADIUS_KM = 50.0
+DEFAULT_RADIUS_KM: Final = 50.0
+_NO_SUCH_MARKET: Final = "There is no market with this id."
 
-_NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "Unchanged since the given If-None-Match"}}
+_NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
+    HTTPStatus.NOT_MODIFIED.value: {"description": "Unchanged since the given If-None-Match"}
+}
 router = APIRouter(
     prefix="/markets",
     tags=["markets"],
-    responses={**_NOT_MODIFIED, **answers(429, 503)},
+    responses={**_NOT_MODIFIED, **answers(HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)},
 )
 
 
-@router.get("/today", response_model=list[MarketResponse], responses=answers(422))
+@router.get("/today", response_model=list[MarketResponse], responses=answers(HTTPStatus.UNPROCESSABLE_ENTITY))
 async def today(
     request: Request,
-    services: ServicesOf,
+    markets: Markets,
     latitude: LatitudeParameter | None = None,
     longitude: LongitudeParameter | None = None,
     limit: Limit = 50,
 ) -> Response:
-    """Markets that run today in Denmark: started today or before, ending today or after."""
+    """List the markets that run today in Denmark: started today or before, ending today or after."""
     day = today_in_denmark()
     query = MarketQuery(position=_position(latitude, longitude), from_day=day, until_day=day, limit=limit)
-    return await _list(request, services, query)
+    return await _list(request, markets, query)
 
 
-@router.get("/nearby", response_model=list[MarketResponse], responses=answers(422))
-async def nearby(  # noqa: PLR0913 - one argument a parameter
+@router.get("/nearby", response_model=list[MarketResponse], responses=answers(HTTPStatus.UNPROCESSABLE_ENTITY))
+async def nearby(  # noqa: PLR0913 - one argument per parameter
     request: Request,
-    services: ServicesOf,
+    markets: Markets,
     *,
     latitude: LatitudeParameter,
     longitude: LongitudeParameter,
@@ -61,7 +65,7 @@ async def nearby(  # noqa: PLR0913 - one argument a parameter
     days_ahead: DaysAhead = 30,
     limit: Limit = 50,
 ) -> Response:
-    """Markets around a point that run now or start soon, nearest first; those without coordinates are left out."""
+    """List markets around a point that run now or start soon, nearest first; those without coordinates are left out."""
     day = today_in_denmark()
     query = MarketQuery(
         position=Position(latitude=latitude, longitude=longitude),
@@ -70,39 +74,32 @@ async def nearby(  # noqa: PLR0913 - one argument a parameter
         until_day=day + timedelta(days=days_ahead),
         limit=limit,
     )
-    return await _list(request, services, query)
+    return await _list(request, markets, query)
 
 
-@router.get("/search", response_model=list[MarketResponse], responses=answers(422))
+@router.get("/search", response_model=list[MarketResponse], responses=answers(HTTPStatus.UNPROCESSABLE_ENTITY))
 async def search(
-    request: Request, services: ServicesOf, query: SearchText, limit: Limit = 50, offset: Offset = 0
+    request: Request, markets: Markets, query: SearchText, limit: Limit = 50, offset: Offset = 0
 ) -> Response:
-    """Markets that match all words, best match first, upcoming before past."""
-    return await _list(request, services, MarketQuery(text=query, limit=limit, offset=offset))
+    """List markets that match all words, best match first, upcoming before past."""
+    return await _list(request, markets, MarketQuery(text=query, limit=limit, offset=offset))
 
 
-@router.get("/{market_id}", response_model=MarketResponse, responses=answers(404))
+@router.get("/{market_id}", response_model=MarketResponse, responses=answers(HTTPStatus.NOT_FOUND))
 async def market(
     request: Request,
-    services: ServicesOf,
+    markets: Markets,
     market_id: Annotated[str, Path(description="A market's `id`; that of one merged into another still works.")],
 ) -> Response:
-    """One market, whether it is over or not."""
-    _count(request, services)
-    row = await services.markets.find(_uuid(market_id))
+    """Return one market, whether it is over or not."""
+    row = await markets.find(uuid_or_missing(market_id, _NO_SUCH_MARKET))
     if row is None:
-        raise NotFound("There is no market with this id.")
+        raise NotFound(_NO_SUCH_MARKET)
     return cached_response(market_bytes(row), request.headers)
 
 
-async def _list(request: Request, services: Services, query: MarketQuery) -> Response:
-    _count(request, services)
-    return cached_response(markets_bytes(await services.markets.search(query)), request.headers)
-
-
-def _count(request: Request, services: Services) -> None:
-    """The rate limit of reads; a call and no dependency, which would cost more than the counting."""
-    services.list_limiter.take(services.addresses.key_of(request.scope))
+async def _list(request: Request, markets: Markets, query: MarketQuery) -> Response:
+    return cached_response(markets_bytes(await markets.search(query)), request.headers)
 
 
 def _position(latitude: float | None, longitude: float | None) -> Position | None:
@@ -111,10 +108,3 @@ def _position(latitude: float | None, longitude: float | None) -> Position | Non
     if latitude is None and longitude is None:
         return None
     raise Unprocessable("latitude and longitude go together: give both or neither.")
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound("There is no market with this id.") from None

@@ -1,4 +1,4 @@
-"""Reads markets. The question and its SQL are core's; here is how it is asked quickly.
+"""Reads of markets on the shortest way to the database; the query and its SQL are core's.
 
 These reads are most of what the API does, so they take the shortest way: psycopg without SQLAlchemy's execution, in
 autocommit (a single SELECT needs no transaction around it), on connections of their own that are not tested before
@@ -48,11 +48,11 @@ class MarketRepository:
         self._pool = pool
 
     async def search(self, query: MarketQuery) -> list[Row]:
-        """Rows of MarketResponse's columns, in the order of the query."""
+        """Return rows of MarketResponse's columns, in the order of the query."""
         return await self._read(*compile_markets(query, today_in_denmark()))
 
     async def find(self, market_id: UUID) -> Row | None:
-        """The market of that id, also when it has been merged into another."""
+        """Return the market of that id, also when it has been merged into another."""
         rows = await self._read(_FIND, {"market_id": market_id})
         return rows[0] if rows else None
 
@@ -77,7 +77,7 @@ class MarketRepository:
 async def open_market_pool(
     settings: DatabaseSettings, *, size: int, statement_seconds: float
 ) -> AsyncIterator[AsyncConnectionPool[Any]]:
-    """Connections for reading, `size` at most. A database that is not there yet is connected to when it is."""
+    """Open connections for reading, `size` at most. A database that is not there yet is connected to when it is."""
     arguments: dict[str, Any] = {
         "application_name": "loppestars-api-markets",
         **connection_arguments(settings.pooled_url),

@@ -1,11 +1,15 @@
 """What clients read of a market. The released app relies on these keys, in this order, with nulls present."""
 
-from datetime import date, datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
+import orjson
 from fastapi import Query
 from pydantic import BaseModel, Field
+
+from loppestars_api.web.parameters import PlainNumber
 
 
 class MarketResponse(BaseModel):
@@ -45,15 +49,23 @@ class MarketResponse(BaseModel):
 
 
 KEYS: Final = tuple(MarketResponse.model_fields)
+_SCRAPED_AT: Final = KEYS.index("scraped_at")
 
-LatitudeParameter = Annotated[float, Query(ge=-90, le=90, allow_inf_nan=False, description="Degrees north (WGS 84).")]
-LongitudeParameter = Annotated[float, Query(ge=-180, le=180, allow_inf_nan=False, description="Degrees east (WGS 84).")]
-Limit = Annotated[int, Query(ge=1, le=100, description="Most markets to return.")]
-Offset = Annotated[int, Query(ge=0, le=1_000_000, description="How many matches to leave out.")]
-DaysAhead = Annotated[int, Query(ge=1, le=365, description="How far into the future markets may start.")]
-Radius = Annotated[float | None, Query(ge=1, le=500, allow_inf_nan=False, description="Kilometres; 50 by default.")]
+LatitudeParameter = Annotated[
+    float, PlainNumber, Query(ge=-90, le=90, allow_inf_nan=False, description="Degrees north (WGS 84).")
+]
+LongitudeParameter = Annotated[
+    float, PlainNumber, Query(ge=-180, le=180, allow_inf_nan=False, description="Degrees east (WGS 84).")
+]
+Limit = Annotated[int, PlainNumber, Query(ge=1, le=100, description="Maximum number of markets.")]
+DaysAhead = Annotated[int, PlainNumber, Query(ge=1, le=365, description="How far into the future markets may start.")]
+Radius = Annotated[
+    float | None, PlainNumber, Query(ge=1, le=500, allow_inf_nan=False, description="Kilometres; 50 by default.")
+]
 RadiusAlias = Annotated[
-    float | None, Query(ge=1, le=500, allow_inf_nan=False, description="Another name of `radius_km`, which wins.")
+    float | None,
+    PlainNumber,
+    Query(ge=1, le=500, allow_inf_nan=False, description="Another name of `radius_km`, which wins."),
 ]
 # PostgreSQL's text holds no NUL.
 SearchText = Annotated[
@@ -65,3 +77,24 @@ SearchText = Annotated[
         description="Words of a name, city, address or municipality; `kobenhavn` finds København.",
     ),
 ]
+
+
+def market_bytes(row: Sequence[Any]) -> bytes:
+    """Return a row as JSON. Validating rows by pydantic costs more than reading them; a test validates instead."""
+    return _dump(_document(row))
+
+
+def markets_bytes(rows: Iterable[Sequence[Any]]) -> bytes:
+    """Return rows as a JSON array, in one step."""
+    return _dump([_document(row) for row in rows])
+
+
+def _document(row: Sequence[Any]) -> dict[str, Any]:
+    document = dict(zip(KEYS, row, strict=True))
+    # The server's time zone decides the offset of what it returns; clients get UTC.
+    document["scraped_at"] = row[_SCRAPED_AT].astimezone(UTC)
+    return document
+
+
+def _dump(content: dict[str, Any] | list[dict[str, Any]]) -> bytes:
+    return orjson.dumps(content, option=orjson.OPT_UTC_Z)

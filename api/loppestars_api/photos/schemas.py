@@ -1,22 +1,34 @@
 """What clients send about a photo, and what they get back."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from loppestars_core.photos import PhotoOptions
 
 # One path segment, as tokens' subjects are.
-USER_ID = r"^[A-Za-z0-9][A-Za-z0-9._|:@-]{0,127}$"
-IMAGE_PATH = r"^[A-Za-z0-9][A-Za-z0-9._|:@-]{0,127}/[0-9]{1,20}\.jpg$"
+USER_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9._|:@-]{0,127}$"
+IMAGE_PATH: Final = r"^[A-Za-z0-9][A-Za-z0-9._|:@-]{0,127}/[0-9]{1,20}\.jpg$"
 
 Mode = Literal["pixelate", "blur"]
+_STORED: Final = PhotoOptions.model_fields
 
 
-def _odd(value: int) -> int:
-    if value % 2 == 0:
-        raise ValueError("must be odd")
-    return value
+def _described(name: str, description: str, **schema: object) -> FieldInfo:
+    """Return the field of a stored option, with the same default and bounds, under the name that clients use."""
+    stored = _STORED[name]
+    first, *rest = name.split("_")
+    field = FieldInfo(
+        default=stored.default,
+        alias="".join((first, *(part.title() for part in rest))),
+        description=description,
+        json_schema_extra=dict(schema) or None,  # type: ignore[arg-type] - values are JSON
+    )
+    field.metadata = list(stored.metadata)
+    return field
 
 
 class Treatment(BaseModel):
@@ -25,31 +37,29 @@ class Treatment(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     mode: Mode = Field("pixelate", description="`pixelate` shows a mosaic; `blur` looks smooth.")
-    pixelate_size: int = Field(20, alias="pixelateSize", ge=5, le=50, description="Size of a mosaic cell in pixels.")
-    blur_strength: Annotated[int, AfterValidator(_odd)] = Field(
-        31,
-        alias="blurStrength",
-        ge=1,
-        le=99,
-        description="Diameter of the smoothing in pixels, an odd number.",
-        json_schema_extra={"not": {"multipleOf": 2}},
+    pixelate_size: int = _described("pixelate_size", "Size of a mosaic cell in pixels.")
+    blur_strength: int = _described(
+        "blur_strength",
+        "Diameter of the smoothing in pixels, an odd number.",
+        **{"not": {"multipleOf": 2}},
     )
-    downscale_for_detection: int = Field(
-        800,
-        alias="downscaleForDetection",
-        ge=200,
-        le=2000,
-        description="Long side in pixels to which detection may shrink the photo.",
+    downscale_for_detection: int = _described(
+        "downscale_for_detection", "Long side in pixels to which detection may shrink the photo."
     )
 
+    @classmethod
+    def of_fields(cls, fields: Mapping[str, str]) -> Self:
+        """Read the options among the fields of a form. Raise `RequestValidationError`."""
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise RequestValidationError(
+                [{**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)]
+            ) from None
+
     def options(self, output: Literal["jpeg", "same"]) -> PhotoOptions:
-        return PhotoOptions(
-            mode=self.mode,
-            pixelate_size=self.pixelate_size,
-            blur_strength=self.blur_strength,
-            downscale_for_detection=self.downscale_for_detection,
-            output=output,
-        )
+        """Return the options as they are stored with the photo."""
+        return PhotoOptions(**{name: getattr(self, name) for name in Treatment.model_fields}, output=output)
 
 
 class ProcessRequest(Treatment):

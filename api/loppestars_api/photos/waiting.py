@@ -7,35 +7,42 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Final
 
+from prometheus_client import Gauge, Histogram
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from loppestars_api.errors import ApiError, StillRunning, Unavailable
-from loppestars_api.metrics import PHOTO_WAIT, PHOTOS_WAITING
-from loppestars_api.photos.outcomes import Finished, Outcome, PassingTrouble, outcome_of
+from loppestars_api.photos.outcomes import Finished, PassingTrouble, outcome_of
+from loppestars_api.web.errors import ApiError, StillRunning, Unavailable
 from loppestars_core.database.engine import sessions
 from loppestars_core.photos import PhotoListener, find_photo
 from loppestars_core.queue.photo_jobs import has_worker
 
+PHOTOS_WAITING: Final = Gauge("loppestars_photo_requests_waiting", "Photo requests that wait for imaging")
+PHOTO_WAIT: Final = Histogram(
+    "loppestars_photo_wait_seconds",
+    "Time a photo request waited for imaging",
+    ["outcome"],
+    buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60),
+)
 RETRY_SECONDS: Final = 5
-# A notification can be lost with its connection. The waiter then wakes everybody; this is for what nobody thought of.
+# A notification can be lost with its connection; the listener then wakes every waiter. This covers the rest.
 LOOK_AGAIN_SECONDS: Final = 10.0
 
 
-class PhotoDesk:
-    """Where photo requests wait. `capacity` of them at most, in this process."""
+class ResultWaiter:
+    """Where photo requests wait for imaging; `capacity` of them at most, in this process."""
 
-    def __init__(self, engine: AsyncEngine, waiter: PhotoListener, *, capacity: int, wait_seconds: float) -> None:
+    def __init__(self, engine: AsyncEngine, listener: PhotoListener, *, capacity: int, wait_seconds: float) -> None:
         self._sessions = sessions(engine)
-        self._waiter = waiter
+        self._listener = listener
         self._capacity = capacity
         self._wait_seconds = wait_seconds
         self._waiting = 0
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place to wait. Raises `Unavailable` when all are taken, before the request has cost anything."""
+    def slot(self) -> Iterator[None]:
+        """Hold a slot to wait in. Raise `Unavailable` when all are taken, before the request has cost anything."""
         if self._waiting >= self._capacity:
-            raise Unavailable("Too many photos are being worked on at the moment.", RETRY_SECONDS)
+            raise Unavailable("Too many photos are being processed at the moment.", RETRY_SECONDS)
         self._waiting += 1
         PHOTOS_WAITING.inc()
         try:
@@ -45,7 +52,7 @@ class PhotoDesk:
             PHOTOS_WAITING.dec()
 
     async def wait_for(self, photo_id: uuid.UUID) -> Finished:
-        """The finished photo. Raises the error that its failure stands for, `StillRunning` or `Unavailable`."""
+        """Return the finished photo. Raise the error that its failure stands for, `StillRunning` or `Unavailable`."""
         started = monotonic()
         try:
             finished = await self._wait(photo_id, started + self._wait_seconds)
@@ -56,11 +63,12 @@ class PhotoDesk:
         return finished
 
     async def _wait(self, photo_id: uuid.UUID, deadline: float) -> Finished:
-        async with self._waiter.watch(photo_id) as changed:
+        async with self._listener.watch(photo_id) as changed:
             woken = False
             while True:
                 changed.clear()
-                outcome = await self._look(photo_id)
+                async with self._sessions() as session:
+                    outcome = outcome_of(await find_photo(session, photo_id))
                 if isinstance(outcome, Finished):
                     return outcome
                 if isinstance(outcome, PassingTrouble) and woken:
@@ -71,20 +79,16 @@ class PhotoDesk:
                 woken = await _set_within(changed, min(left, LOOK_AGAIN_SECONDS))
 
     async def _too_late(self) -> ApiError:
-        """Tell whose photo is not finished in time that it is being worked on, or that nobody does."""
+        """Return the answer for a photo that is not finished in time: being processed, or no worker is alive."""
         async with self._sessions() as session:
             if await has_worker(session):
                 return StillRunning(
-                    "The photo is still being worked on; the same request later returns it.", RETRY_SECONDS
+                    "The photo is still being processed; the same request later returns it.", RETRY_SECONDS
                 )
         return Unavailable(
             "Photo processing is not available now. The photo is kept; the same request later returns it.",
             RETRY_SECONDS,
         )
-
-    async def _look(self, photo_id: uuid.UUID) -> Outcome:
-        async with self._sessions() as session:
-            return outcome_of(await find_photo(session, photo_id))
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

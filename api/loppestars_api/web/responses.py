@@ -2,17 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
+import structlog
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from loppestars_core.storage import ObjectStream
 
+log = structlog.get_logger(__name__)
+
+NO_STORE: Final[Mapping[str, str]] = {"Cache-Control": "no-store"}
+
 
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401 - whatever JSON holds
-    """JSON by orjson: UUIDs, dates and times as text in ISO 8601, other instances of `str` as they are."""
+    """Return JSON by orjson: UUIDs, dates and times as text in ISO 8601, other instances of `str` as they are."""
     return Response(orjson.dumps(content), status, headers, media_type="application/json")
 
 

@@ -6,6 +6,7 @@ made-up key id could have the issuer asked for every request; hence this cache b
 
 import asyncio
 from time import monotonic
+from typing import Final
 
 import structlog
 from jwt import PyJWK, PyJWKClient
@@ -14,9 +15,9 @@ from jwt.exceptions import PyJWTError
 log = structlog.get_logger(__name__)
 
 # How often an unknown key id, or a failure, may lead to a fetch.
-COOLDOWN_SECONDS = 30.0
-# An issuer that is down must not sign everybody out; a key that it withdrew must not work for ever.
-STALE_SECONDS = 24 * 3600.0
+COOLDOWN_SECONDS: Final = 30.0
+# An issuer that is down must not sign all users out; a key that it withdrew must stop working some day.
+STALE_SECONDS: Final = 24 * 3600.0
 
 
 class KeysUnavailable(Exception):

@@ -5,8 +5,10 @@ answer and its end.
 """
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from time import perf_counter
+from typing import Final
 
 import orjson
 import structlog
@@ -14,24 +16,29 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, get_contextvars
 
-from loppestars_api.errors import fault_answer
-from loppestars_api.metrics import IN_FLIGHT, UNMATCHED, RequestMeter
+from loppestars_api.web.errors import ErrorForm, fault_answer
+from loppestars_api.web.metrics import IN_FLIGHT, UNMATCHED, RequestMeter
 from loppestars_core.kit.logging import accept_request_id, redact_text
 
 log = structlog.get_logger(__name__)
 
-# Probes come every few seconds for ever; a line for each would bury everything else.
-QUIET_PATHS = frozenset({"/health", "/ready"})
+# Probes come every few seconds; a line for each would bury everything else.
+QUIET_PATHS: Final = frozenset({"/health", "/serving", "/ready"})
 
 
 class RequestMiddleware:
-    """Outermost layer; puts `request_id` into the scope."""
+    """Outermost layer of Starlette's stack; puts `request_id` and `error_form` into the scope.
 
-    def __init__(self, app: ASGIApp, *, access_log: bool = True) -> None:
+    Args:
+        forms: the error form of paths that start with a prefix, for dialects that are not our own.
+    """
+
+    def __init__(self, app: ASGIApp, *, access_log: bool = True, forms: Mapping[str, ErrorForm] | None = None) -> None:
         self._app = app
         self._access_log = access_log
+        self._forms = dict(forms or {})
         self._meter = RequestMeter()
-        # A plain number that is read when somebody scrapes: a gauge takes a lock at each step.
+        # A plain number that is read at each scrape: a gauge takes a lock at each step.
         IN_FLIGHT.set_function(lambda: self._meter.in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,6 +51,9 @@ class RequestMiddleware:
         # A HEAD is answered by the route of its GET, less the body.
         inner = scope if method != "HEAD" else {**scope, "method": "GET"}
         inner["request_id"] = request_id
+        for prefix, form in self._forms.items():
+            if scope["path"].startswith(prefix):
+                inner["error_form"] = form
         bind_contextvars(request_id=request_id)
         status = 0
 
@@ -60,13 +70,13 @@ class RequestMiddleware:
         try:
             await self._app(inner, receive, send_on)
         except ClientDisconnect:
-            pass  # nobody is left to answer
+            pass  # there is no client left to answer
         except Exception:
             # An answer that has begun cannot be taken back: the server cuts the connection.
             log.exception("fault", path=scope["path"])
             if status:
                 raise
-            await fault_answer(request_id)(inner, receive, send_on)
+            await fault_answer(inner)(inner, receive, send_on)
         finally:
             self._meter.in_flight -= 1
             self._record(inner, method, status, perf_counter() - started)
@@ -86,7 +96,7 @@ class RequestMiddleware:
 
 
 def write_access_line(**fields: str | float) -> None:
-    """One line like structlog's, in a tenth of its time: every request pays for it.
+    """Write one line like structlog's in a tenth of its time, because every request pays for it.
 
     What the context carries (request id, user id) was made or checked by us; the path came from outside.
     """

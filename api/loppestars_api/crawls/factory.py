@@ -7,12 +7,13 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_api.crawls.cluster_launcher import ClusterCrawlLauncher
-from loppestars_api.crawls.launching import CrawlLauncher
+from loppestars_api.crawls.launcher import CrawlLauncher
 from loppestars_api.crawls.local_launcher import LocalCrawlLauncher, crawler_environment
 from loppestars_api.settings import ApiSettings
 
 
 def open_launcher(settings: ApiSettings, engine: AsyncEngine) -> CrawlLauncher:
+    """Return the launcher that the settings choose."""
     if settings.crawl_launcher == "cluster":
         return ClusterCrawlLauncher(stack=settings.crawl_stack, namespace=settings.crawl_namespace)
     direct = settings.database_direct_url.get_secret_value() if settings.database_direct_url else None
@@ -22,7 +23,7 @@ def open_launcher(settings: ApiSettings, engine: AsyncEngine) -> CrawlLauncher:
 
 
 def find_command(name: str) -> str:
-    """The command as given if it is a path, else the one beside our own interpreter, else the one that PATH names."""
+    """Return the command as given if it is a path, else the one next to our own interpreter, else the one that PATH names."""
     if "/" in name:
         return name
     beside = Path(sys.executable).with_name(name)

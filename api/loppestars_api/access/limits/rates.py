@@ -1,4 +1,4 @@
-"""How often is too often, as numbers; counting is elsewhere."""
+"""Rate limits as numbers; counting is elsewhere."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -26,16 +26,19 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    lists: Rate
+    """The limits that the settings ask for."""
+
+    requests: Rate
     photos: Rate
     triggers: Rate
     auth_failures: Rate
 
     @classmethod
     def of(cls, settings: LimitSettings) -> Self:
+        """Return the limits of `settings`."""
         triggers, failures = settings.rate_limit_triggers_per_minute, settings.rate_limit_auth_failures_per_minute
         return cls(
-            lists=Rate("lists", settings.rate_limit_lists_per_minute, settings.rate_limit_lists_per_minute),
+            requests=Rate("lists", settings.rate_limit_lists_per_minute, settings.rate_limit_lists_per_minute),
             photos=Rate("photos", settings.rate_limit_photos_per_minute, settings.rate_limit_photos_burst),
             triggers=Rate("triggers", triggers, max(triggers, 1)),
             auth_failures=Rate("auth_failures", failures, max(failures, 1)),

@@ -4,9 +4,10 @@ FastAPI's own pages load Swagger UI and ReDoc from a CDN. Their files come with 
 (see docs/decisions/0010); only its files are used, because its code replaces functions of FastAPI for the process.
 """
 
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
@@ -14,29 +15,27 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
-DESCRIPTION = """\
-Danish flea markets: which run today, which are near, which match a word; and photos of stalls whose faces are made
-unrecognisable before anyone else sees them.
+DESCRIPTION: Final = """\
+Danish flea markets: today, nearby and by search; and photos of stalls whose faces are anonymised before anyone else
+sees them.
 
-Every error is `{"detail": …, "request_id": …}`, and every answer carries `X-Request-ID`; one that you send is kept.
-HEAD is answered wherever GET is.
+Every error is `{"detail": …, "request_id": …}`, and every answer carries `X-Request-ID`; yours is kept if you send one.
+HEAD works wherever GET does.
 """
-# Their callers may have no token: the released app has none.
-ANONYMOUS_TOO = ("/process", "/process-face")
-_ASSETS = "/docs-assets"
+_ASSETS: Final = "/docs-assets"
 
 
 def asset_folder() -> Path:
-    """Where the package keeps its files; found without importing it."""
+    """Find where the package keeps its files, without importing it."""
     spec = find_spec("fastapi_standalone_docs")
     if spec is None or spec.origin is None:
         raise RuntimeError("fastapi-standalone-docs is not installed: run `make setup`")
     return Path(spec.origin).parent / "static"
 
 
-def install_documentation(app: FastAPI) -> None:
-    """Add the pages and their files. ReDoc looks for its logo beside its own page, hence the second mount."""
-    _install_openapi(app)
+def install_documentation(app: FastAPI, tokenless: Iterable[str]) -> None:
+    """Add the pages and their files. ReDoc looks for its logo next to its own page, hence the second mount."""
+    _install_openapi(app, tokenless)
     folder = asset_folder()
     title = app.title
 
@@ -66,8 +65,8 @@ def install_documentation(app: FastAPI) -> None:
     app.mount("/redoc", StaticFiles(directory=folder / "redoc"), name="redoc-assets")
 
 
-def _install_openapi(app: FastAPI) -> None:
-    """The document, less the 422 that FastAPI adds to each route with a parameter, also to those that have none."""
+def _install_openapi(app: FastAPI, tokenless: Iterable[str]) -> None:
+    """Serve the document, less the 422 that FastAPI adds to each route with a parameter, also to those that have none."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -77,7 +76,7 @@ def _install_openapi(app: FastAPI) -> None:
                 for operation in item.values():
                     if "HTTPValidationError" in str(operation["responses"].get("422")):
                         del operation["responses"]["422"]
-            for path in ANONYMOUS_TOO:
+            for path in tokenless:
                 # FastAPI has no way to say that a token is accepted, but not needed.
                 document["paths"][path]["post"]["security"].append({})
             for unused in ("HTTPValidationError", "ValidationError"):

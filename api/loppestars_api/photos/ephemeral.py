@@ -11,16 +11,15 @@ from contextlib import asynccontextmanager
 from typing import Final, Literal
 
 import structlog
-from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from loppestars_api.auth.principal import Principal
+from loppestars_api.access.principal import Principal
 from loppestars_api.photos.outcomes import Finished
 from loppestars_core.database.engine import sessions
-from loppestars_core.photos import PhotoOptions, PhotoRequest, request_photo
+from loppestars_core.photos.models import PhotoSubject
+from loppestars_core.photos import PhotoOptions, PhotoRequest, forget_photo, request_photo
 from loppestars_core.photos.ephemeral import ephemeral_original_key, ephemeral_result_key
-from loppestars_core.photos.models import Photo, PhotoSubject
 from loppestars_core.storage import ObjectStream, Storage, StorageError
 
 log = structlog.get_logger(__name__)
@@ -32,13 +31,15 @@ MAX_RESULT_BYTES: Final = 256 * 1024 * 1024
 
 
 def negotiate(accept: str | None) -> Output:
-    """`jpeg` where the caller asks for image/jpeg above all others, else the format that was sent."""
+    """Return `jpeg` where the caller asks for image/jpeg above all others, else the format that was sent."""
     wanted = [part.split(";")[0].strip().lower() for part in (accept or "").split(",")]
     images = [name for name in wanted if name.startswith("image/")]
     return "jpeg" if images and images[0] == "image/jpeg" else "same"
 
 
-class SentPhotos:
+class EphemeralPhotos:
+    """Photos of one request; `bucket` is private."""
+
     def __init__(self, engine: AsyncEngine, storage: Storage, bucket: str, max_result_bytes: int) -> None:
         self._sessions = sessions(engine)
         self._storage = storage
@@ -47,7 +48,7 @@ class SentPhotos:
 
     @asynccontextmanager
     async def gone_afterwards(self) -> AsyncIterator[uuid.UUID]:
-        """The id of a photo of which nothing is left afterwards, also when the caller has gone."""
+        """Yield the id of a photo of which nothing is left afterwards, also when the caller has gone."""
         photo_id = uuid.uuid4()
         try:
             yield photo_id
@@ -61,7 +62,7 @@ class SentPhotos:
 
     async def request(self, photo_id: uuid.UUID, caller: Principal, options: PhotoOptions) -> None:
         """Write the photo and its job in one transaction."""
-        asked = PhotoRequest(
+        wanted = PhotoRequest(
             original_key=ephemeral_original_key(photo_id),
             owner_id=None if caller.anonymous else caller.id,
             options=options,
@@ -69,18 +70,17 @@ class SentPhotos:
             photo_id=photo_id,
         )
         async with self._sessions.begin() as session:
-            await request_photo(session, asked)
+            await request_photo(session, wanted)
 
-    async def result(self, finished: Finished) -> ObjectStream:
-        """The result, opened; the caller closes it."""
+    async def open_result(self, finished: Finished) -> ObjectStream:
+        """Open the result; the caller closes it."""
         return await self._storage.open(finished.result.bucket, finished.result.key, self._max_result_bytes)
 
     async def _forget(self, photo_id: uuid.UUID) -> None:
         try:
             async with self._sessions.begin() as session:
-                # Its job, if it is still waiting, finds no photo and ends.
-                await session.execute(delete(Photo).where(Photo.id == photo_id))
+                await forget_photo(session, photo_id)
             for key in (ephemeral_original_key(photo_id), ephemeral_result_key(photo_id)):
                 await self._storage.delete(self._bucket, key)
         except (SQLAlchemyError, StorageError, OSError) as error:
-            log.warning("temporary_photo_left_for_the_sweep", photo_id=str(photo_id), error=type(error).__name__)
+            log.warning("ephemeral_photo_left_for_sweep", photo_id=str(photo_id), error=type(error).__name__)

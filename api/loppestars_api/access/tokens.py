@@ -12,12 +12,12 @@ from typing import Any, Final
 import jwt
 from jwt.exceptions import ExpiredSignatureError, ImmatureSignatureError, PyJWTError
 
-from loppestars_api.auth.jwks import IssuerKeys
+from loppestars_api.access.jwks import IssuerKeys
 from loppestars_api.settings import AuthSettings
 
 MAX_TOKEN_CHARACTERS: Final = 8192
 # Subjects become path segments and log fields.
-_SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._|:@-]{0,127}")
+_SUBJECT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._|:@-]{0,127}")
 _PUBLIC_KEY_ALGORITHMS: Final = frozenset({"RS256", "ES256"})
 _KEY_TYPES: Final = {"RS256": "RSA", "ES256": "EC"}
 

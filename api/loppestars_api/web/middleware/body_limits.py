@@ -6,12 +6,13 @@ before its first byte. The rest that a client still sends is thrown away by the 
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from loppestars_api.errors import BodyTooSlow, TooLarge
+from loppestars_api.web.errors import BodyTooSlow, TooLarge
 
-_BODYLESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+_BODYLESS: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 
 class BodyLimitMiddleware:
@@ -38,7 +39,7 @@ class BodyLimitMiddleware:
         async def receive_within_limits() -> Message:
             nonlocal received, complete
             if announced is not None and announced > limit:
-                raise TooLarge(_told(limit))
+                raise _too_large(limit)
             if complete:  # waiting for a disconnect, which may rightly take long
                 return await receive()
             try:
@@ -49,14 +50,14 @@ class BodyLimitMiddleware:
                 complete = not message.get("more_body", False)
                 received += len(message.get("body", b""))
                 if received > limit:
-                    raise TooLarge(_told(limit))
+                    raise _too_large(limit)
             return message
 
         await self._app(scope, receive_within_limits, send)
 
 
-def _told(limit: int) -> str:
-    return f"The body is larger than the {limit} bytes that this takes."
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is larger than the limit of {limit} bytes.")
 
 
 def _content_length(scope: Scope) -> int | None:

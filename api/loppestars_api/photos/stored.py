@@ -2,27 +2,27 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from loppestars_api.auth.principal import Principal
-from loppestars_api.errors import Forbidden, NotFound, TooLarge, Unprocessable
+from loppestars_api.access.principal import Principal
 from loppestars_api.photos.outcomes import Finished
 from loppestars_api.photos.schemas import ProcessRequest
-from loppestars_core.accounts.users import ensure_user
-from loppestars_core.database.engine import sessions
+from loppestars_api.web.errors import Forbidden, NotFound, TooLarge, Unprocessable
 from loppestars_core.kit.clock import now_utc
-from loppestars_core.photos import PhotoOptions, PhotoRequest, request_photo
-from loppestars_core.photos.models import Photo, PhotoState, PhotoSubject
+from loppestars_core.database.engine import sessions
+from loppestars_core.photos.models import PhotoState, PhotoSubject
+from loppestars_core.photos import PhotoOptions, PhotoRequest, photo_of_original, request_photo
 from loppestars_core.storage import InvalidKey, ObjectInfo, ObjectNotFound, Storage
+from loppestars_core.accounts.users import ensure_user
 
-_NOT_YOURS = "This photo belongs to somebody else."
+_NOT_YOURS: Final = "This photo belongs to another user."
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class OriginalLimits:
     """`max_bytes` of an original, and the age up to which one is processed without a token."""
 
     max_bytes: int
@@ -37,8 +37,8 @@ def check_owner(caller: Principal, request: ProcessRequest) -> None:
         raise Forbidden(_NOT_YOURS)
 
 
-def check_original(original: ObjectInfo, caller: Principal, limits: Limits, now: datetime) -> None:
-    """What can be told without reading a byte of the original."""
+def check_original(original: ObjectInfo, caller: Principal, limits: OriginalLimits, now: datetime) -> None:
+    """Refuse what can be refused without reading a byte of the original."""
     if caller.anonymous and now - original.modified_at > limits.tokenless_age:
         minutes = limits.tokenless_age.total_seconds() / 60
         raise Forbidden(f"Without a token a photo is processed within {minutes:g} minutes of its upload. Sign in.")
@@ -48,18 +48,19 @@ def check_original(original: ObjectInfo, caller: Principal, limits: Limits, now:
         raise Unprocessable("The photo is empty.")
 
 
-class UploadedPhotos:
-    def __init__(self, engine: AsyncEngine, storage: Storage, originals_bucket: str, limits: Limits) -> None:
+class StoredPhotos:
+    """Photos whose originals lie in `originals_bucket`."""
+
+    def __init__(self, engine: AsyncEngine, storage: Storage, originals_bucket: str, limits: OriginalLimits) -> None:
         self._sessions = sessions(engine)
         self._storage = storage
         self._bucket = originals_bucket
         self._limits = limits
 
     async def find(self, image_path: str) -> UUID | None:
-        """The photo of this original, if it has been asked for before."""
+        """Return the photo of this original, if it has been requested before."""
         async with self._sessions() as session:
-            found = await session.execute(select(Photo.id).where(Photo.original_key == image_path))
-            return found.scalar_one_or_none()
+            return await photo_of_original(session, image_path)
 
     async def request(self, caller: Principal, request: ProcessRequest) -> UUID:
         """Check the original, then write the photo and its job in one transaction."""
@@ -68,7 +69,7 @@ class UploadedPhotos:
         except (ObjectNotFound, InvalidKey):
             raise NotFound("There is no such original. Upload it first.") from None
         check_original(original, caller, self._limits, now_utc())
-        asked = PhotoRequest(
+        wanted = PhotoRequest(
             original_key=request.image_path,
             owner_id=request.user_id,
             options=request.options("jpeg"),
@@ -76,10 +77,10 @@ class UploadedPhotos:
         )
         async with self._sessions.begin() as session:
             await ensure_user(session, request.user_id)
-            return (await request_photo(session, asked)).id
+            return (await request_photo(session, wanted)).id
 
     def response_of(self, finished: Finished) -> dict[str, object]:
-        """What `/process` answers; the mode is the one that made the result."""
+        """Return what `/process` answers; the mode is the one that made the result."""
         photo, result = finished.photo, finished.result
         return {
             "success": True,

@@ -9,7 +9,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from loppestars_api.metrics import RequestMeter
+from loppestars_api.web.metrics import RequestMeter
 from loppestars_core.kit.logging import accept_request_id
 
 PATH: Final = "/health"
@@ -25,7 +25,7 @@ _NO_BODY: Final = {"type": "http.response.body", "body": b""}
 
 
 class LivenessMiddleware:
-    """Outermost of all layers. Other methods, and browsers (which need CORS), are left to the ones inside."""
+    """Answers before all other layers. Other methods, and browsers (which need CORS), are left to them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

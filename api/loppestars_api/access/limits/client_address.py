@@ -7,15 +7,16 @@ from its end, and only as far as the proxies are ones that the configuration nam
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
 
 from starlette.types import Scope
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-UNKNOWN = "unknown"
+UNKNOWN: Final = "unknown"
 # A household or a phone gets a whole /64 and can take any address in it.
-_IPV6_PREFIX = 64
+_IPV6_PREFIX: Final = 64
 
 
 class ClientAddresses:
@@ -27,7 +28,7 @@ class ClientAddresses:
         self._key_of_peer = lru_cache(maxsize=4096)(_key_of_text)
 
     def key_of(self, scope: Scope) -> str:
-        """What limits count by: an IPv4 address, the /64 of an IPv6 one, or `unknown` (a Unix socket)."""
+        """Return what limits count by: an IPv4 address, the /64 of an IPv6 one, or `unknown` (a Unix socket)."""
         if not self._trusted:
             return self._key_of_peer(scope["client"][0]) if scope.get("client") else UNKNOWN
         address = self._client(scope)
@@ -52,13 +53,13 @@ class ClientAddresses:
 
 
 def forwarded_for(scope: Scope) -> list[str]:
-    """The entries of all X-Forwarded-For headers, in order."""
+    """Return the entries of all X-Forwarded-For headers, in order."""
     values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
     return [entry.strip() for value in values for entry in value.split(",") if entry.strip()]
 
 
 def parse_address(text: str) -> Address | None:
-    """An address as proxies write it: bare, in brackets, with or without a port. An IPv4-mapped one is IPv4."""
+    """Parse an address as proxies write it: bare, in brackets, with or without a port. An IPv4-mapped one is IPv4."""
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -77,6 +78,7 @@ def _key_of_text(text: str) -> str:
 
 
 def limit_key(address: Address) -> str:
+    """Return what limits count an address by."""
     if isinstance(address, IPv4Address):
         return str(address)
     return str(ip_network((address, _IPV6_PREFIX), strict=False))

@@ -1,4 +1,4 @@
-"""How a crawl is started, whatever runs it: a process beside the API, or a Job in the cluster."""
+"""How a crawl is started, whatever runs it: a process next to the API, or a Job in the cluster."""
 
 from dataclasses import dataclass
 from typing import Protocol

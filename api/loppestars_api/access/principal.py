@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 
 class Kind(StrEnum):
@@ -13,14 +14,13 @@ class Kind(StrEnum):
 class Scope(StrEnum):
     """What a route asks for. A new kind of caller gets a set of these, and no route changes."""
 
-    PROCESS_PHOTOS = "photos:process"
     MANAGE_CRAWLS = "crawls:manage"
 
 
-_SCOPES = {
+_SCOPES: Final = {
     Kind.ANONYMOUS: frozenset[Scope](),
-    Kind.USER: frozenset({Scope.PROCESS_PHOTOS}),
-    Kind.ADMIN: frozenset({Scope.PROCESS_PHOTOS, Scope.MANAGE_CRAWLS}),
+    Kind.USER: frozenset[Scope](),
+    Kind.ADMIN: frozenset({Scope.MANAGE_CRAWLS}),
 }
 
 
@@ -39,9 +39,11 @@ class Principal:
 
 
 def anonymous(address_key: str) -> Principal:
+    """Return a caller without a token."""
     return Principal(Kind.ANONYMOUS, "", f"address:{address_key}")
 
 
 def signed_in(subject: str, *, admin: bool) -> Principal:
+    """Return the caller that a checked token stands for."""
     kind = Kind.ADMIN if admin else Kind.USER
     return Principal(kind, subject, f"user:{subject}", _SCOPES[kind])

@@ -1,38 +1,39 @@
-"""Receives photos that are sent in a request: a file and its options in a multipart form."""
+"""Files that are sent in a multipart form: received, bounded and handed over."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Final
 
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from loppestars_api.errors import BodyTooSlow, TooLarge, Unprocessable, UnsupportedMedia
-from loppestars_api.photos.schemas import Treatment
+from loppestars_api.web.errors import BodyTooSlow, TooLarge, Unprocessable, UnsupportedMedia
 
 MAX_FILES: Final = 4
 MAX_FIELDS: Final = 32
 MAX_FIELD_BYTES: Final = 4096
+# Room for the multipart frame and the fields around a file.
+FORM_OVERHEAD_BYTES: Final = 64 * 1024
 # However steadily it trickles: a phone on a bad network sends a photo within this time, or will not.
 RECEIVE_SECONDS: Final = 120.0
 # A file is in memory while it is handed to storage; this many at most.
-HANDED_OVER_AT_ONCE: Final = 2
+MAX_HANDED_OVER: Final = 2
 _HOW: Final = "Send the photo as a file field of a multipart/form-data body."
 
 
 class Upload:
-    """A received form: the first file, whatever its field is called, and the options among the fields."""
+    """A received form: its first file, whatever its field is called, and the fields that were filled in."""
 
-    def __init__(self, file: UploadFile, treatment: Treatment) -> None:
+    def __init__(self, file: UploadFile, fields: Mapping[str, str]) -> None:
         self._file = file
-        self.treatment = treatment
+        self.fields = fields
 
     async def read(self) -> bytes:
+        """Read the whole file."""
         return await self._file.read()
 
 
@@ -41,7 +42,7 @@ class Uploads:
 
     def __init__(self, *, at_once: int, max_bytes: int) -> None:
         self._places = asyncio.Semaphore(at_once)
-        self._memory = asyncio.Semaphore(HANDED_OVER_AT_ONCE)
+        self._memory = asyncio.Semaphore(MAX_HANDED_OVER)
         self._max_bytes = max_bytes
 
     @asynccontextmanager
@@ -69,7 +70,8 @@ class Uploads:
             raise Unprocessable("The photo is empty.")
         if file.size > self._max_bytes:
             raise TooLarge(f"The photo has {file.size} bytes; at most {self._max_bytes} are accepted.")
-        return Upload(file, _treatment(form))
+        # An empty field is one that was not filled in.
+        return Upload(file, {name: value for name, value in form.multi_items() if isinstance(value, str) and value})
 
 
 async def _read_form(request: Request) -> FormData:
@@ -79,15 +81,4 @@ async def _read_form(request: Request) -> FormData:
     except TimeoutError:
         raise BodyTooSlow(f"The photo did not arrive within {RECEIVE_SECONDS:g} seconds.") from None
     except FormParserError:
-        raise HTTPException(400, f"The body is no valid form. {_HOW}") from None
-
-
-def _treatment(form: FormData) -> Treatment:
-    # An empty field is one that was not filled in.
-    fields = {name: value for name, value in form.multi_items() if isinstance(value, str) and value}
-    try:
-        return Treatment.model_validate(fields)
-    except ValidationError as error:
-        raise RequestValidationError(
-            [{**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)]
-        ) from None
+        raise HTTPException(HTTPStatus.BAD_REQUEST, f"The body is not a valid form. {_HOW}") from None

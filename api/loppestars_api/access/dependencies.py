@@ -1,0 +1,114 @@
+"""Who is calling, for routes: `Caller` takes anyone, `requires(scope)` those who may."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+from fastapi.security.http import HTTPAuthorizationCredentials
+from structlog.contextvars import bind_contextvars
+
+from loppestars_api.access.accounts import Accounts
+from loppestars_api.access.jwks import KeysUnavailable
+from loppestars_api.access.limits.client_address import ClientAddresses
+from loppestars_api.access.limits.gcra import ExactLimiter
+from loppestars_api.access.limits.rates import Rates
+from loppestars_api.access.limits.requests import RequestLimiter
+from loppestars_api.access.principal import Principal, Scope, anonymous, signed_in
+from loppestars_api.access.tokens import TokenRefused, TokenVerifier
+from loppestars_api.state import AppState, repeating
+from loppestars_api.web.errors import Forbidden, NotAuthenticated, Unavailable
+from loppestars_core.accounts.models import Role
+
+_KEYS_RETRY_SECONDS: Final = 10
+_SWEEP_SECONDS: Final = 60.0
+
+# Tells the documentation about the scheme; reading the header is ours, because its errors are not the contract's.
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token of the configured issuer.")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Tokens, accounts and limits of the running API."""
+
+    verifier: TokenVerifier
+    accounts: Accounts
+    addresses: ClientAddresses
+    rates: Rates
+    limiter: ExactLimiter
+    requests: RequestLimiter
+
+    async def signed_in(self, token: str) -> Principal:
+        """Return the user of a token. Raise `TokenRefused` or `KeysUnavailable`."""
+        identity = await self.verifier.verify(token)
+        account = await self.accounts.sign_in(identity.subject, identity.issuer)
+        if account.deleted:
+            raise TokenRefused("The account of this token has been deleted.")
+        bind_contextvars(user_id=identity.subject)
+        return signed_in(identity.subject, admin=Role.ADMIN in identity.roles | account.roles)
+
+
+@asynccontextmanager
+async def open_access(state: AppState) -> AsyncIterator[Access]:
+    """Open what routes need to know their callers, and forget limits that no longer matter."""
+    rates = Rates.of(state.settings)
+    limiter = ExactLimiter(state.engine)
+    async with repeating(_SWEEP_SECONDS, limiter.sweep):
+        yield Access(
+            verifier=TokenVerifier(state.settings),
+            accounts=Accounts(state.engine),
+            addresses=ClientAddresses(state.settings.trusted_proxies),
+            rates=rates,
+            limiter=limiter,
+            requests=RequestLimiter(rates.requests, limiter),
+        )
+
+
+async def access_of(request: Request) -> Access:
+    """Return what the running API knows callers by."""
+    found: Access = request.app.state.access
+    return found
+
+
+AccessControl = Annotated[Access, Depends(access_of)]
+
+
+async def identify(
+    request: Request,
+    access: AccessControl,
+    _documented: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None,
+) -> Principal:
+    """Return the caller of this request. A token that is not accepted is a 401, also where none would be needed."""
+    address = access.addresses.key_of(request.scope)
+    header = request.headers.get("authorization")
+    if header is None:
+        return anonymous(address)
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise NotAuthenticated("The Authorization header must be 'Bearer <token>'.")
+    try:
+        return await access.signed_in(token.strip())
+    except TokenRefused as refusal:
+        # Only those who are refused have to wait: many share an address, and one of them must not lock the others out.
+        await access.limiter.take(access.rates.auth_failures, address)
+        raise NotAuthenticated(str(refusal)) from None
+    except KeysUnavailable:
+        raise Unavailable("The issuer of tokens does not answer at the moment.", _KEYS_RETRY_SECONDS) from None
+
+
+Caller = Annotated[Principal, Depends(identify)]
+
+
+def requires(scope: Scope) -> Callable[[Principal], Awaitable[Principal]]:
+    """Return a dependency that lets through callers with `scope`."""
+
+    async def check(caller: Caller) -> Principal:
+        if caller.anonymous:
+            raise NotAuthenticated
+        if scope not in caller.scopes:
+            raise Forbidden("This needs the admin role.")
+        return caller
+
+    return check
