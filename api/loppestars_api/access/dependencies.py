@@ -8,9 +8,9 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from structlog.contextvars import bind_contextvars
 
-from loppestars_api.access.accounts import Accounts
 from loppestars_api.access.jwks import KeysUnavailable
 from loppestars_api.access.limits.client_address import ClientAddresses
 from loppestars_api.access.limits.gcra import ExactLimiter
@@ -21,6 +21,8 @@ from loppestars_api.access.tokens import TokenRefused, TokenVerifier
 from loppestars_api.state import AppState, repeating
 from loppestars_api.web.errors import Forbidden, NotAuthenticated, Unavailable
 from loppestars_core.accounts.models import Role
+from loppestars_core.accounts.users import sign_in
+from loppestars_core.database.engine import sessions
 
 _KEYS_RETRY_SECONDS: Final = 10
 _SWEEP_SECONDS: Final = 60.0
@@ -34,7 +36,7 @@ class Access:
     """Tokens, accounts and limits of the running API."""
 
     verifier: TokenVerifier
-    accounts: Accounts
+    sessions: async_sessionmaker[AsyncSession]
     addresses: ClientAddresses
     rates: Rates
     limiter: ExactLimiter
@@ -43,7 +45,8 @@ class Access:
     async def signed_in(self, token: str) -> Principal:
         """Return the user of a token. Raise `TokenRefused` or `KeysUnavailable`."""
         identity = await self.verifier.verify(token)
-        account = await self.accounts.sign_in(identity.subject, identity.issuer)
+        async with self.sessions.begin() as session:
+            account = await sign_in(session, identity.subject, identity.issuer)
         if account.deleted:
             raise TokenRefused("The account of this token has been deleted.")
         bind_contextvars(user_id=identity.subject)
@@ -58,7 +61,7 @@ async def open_access(state: AppState) -> AsyncIterator[Access]:
     async with repeating(_SWEEP_SECONDS, limiter.sweep):
         yield Access(
             verifier=TokenVerifier(state.settings),
-            accounts=Accounts(state.engine),
+            sessions=sessions(state.engine),
             addresses=ClientAddresses(state.settings.trusted_proxies),
             rates=rates,
             limiter=limiter,

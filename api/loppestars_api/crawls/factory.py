@@ -23,7 +23,7 @@ def open_launcher(settings: ApiSettings, engine: AsyncEngine) -> CrawlLauncher:
 
 
 def find_command(name: str) -> str:
-    """Return the command as given if it is a path, else the one next to our own interpreter, else the one that PATH names."""
+    """Find the command: a path as given, else next to our own interpreter, else by PATH."""
     if "/" in name:
         return name
     beside = Path(sys.executable).with_name(name)

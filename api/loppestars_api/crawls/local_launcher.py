@@ -20,10 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_api.crawls.launcher import CrawlOrder, LaunchFailed
-from loppestars_core.crawls import CrawlNotFound, find_run, finish_run
-from loppestars_core.database.engine import sessions
-from loppestars_core.crawls.models import CrawlState
 from loppestars_core.contract.exit_codes import ExitCode
+from loppestars_core.crawls import CrawlNotFound, find_run, finish_run
+from loppestars_core.crawls.models import CrawlState
+from loppestars_core.database.engine import sessions
 from loppestars_core.kit.logging import redact_text
 
 log = structlog.get_logger(__name__)
@@ -140,7 +140,7 @@ def outcome_of(code: int, said: Sequence[str]) -> tuple[CrawlState, str]:
 
 
 def crawler_environment(database_url: str, direct_url: str | None) -> dict[str, str]:
-    """Return this process's environment for a crawl of its own; the metrics port is the API's, so it takes a free one."""
+    """Return our environment for a crawl of its own, which takes a free port for metrics."""
     environment = {**os.environ, "DATABASE_URL": database_url, "METRICS_PORT": "0"}
     if direct_url is not None:
         environment["DATABASE_DIRECT_URL"] = direct_url

@@ -34,7 +34,10 @@ NO_SUCH_RUN: Final = "There is no crawl run with this id."
 
 
 class CrawlService:
-    """Starts, cancels and lists crawls. `default_sources` are crawled when none is named; empty leaves the choice to the crawler."""
+    """Starts, cancels and lists crawls.
+
+    `default_sources` are crawled when none is named; empty leaves the choice to the crawler.
+    """
 
     def __init__(self, engine: AsyncEngine, launcher: CrawlLauncher, default_sources: tuple[str, ...]) -> None:
         self._sessions = sessions(engine)

@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from loppestars_api.access.principal import Principal
 from loppestars_api.photos.outcomes import Finished
 from loppestars_core.database.engine import sessions
-from loppestars_core.photos.models import PhotoSubject
 from loppestars_core.photos import PhotoOptions, PhotoRequest, forget_photo, request_photo
 from loppestars_core.photos.ephemeral import ephemeral_original_key, ephemeral_result_key
+from loppestars_core.photos.models import PhotoSubject
 from loppestars_core.storage import ObjectStream, Storage, StorageError
 
 log = structlog.get_logger(__name__)

@@ -13,8 +13,8 @@ from loppestars_api.web.errors import (
     Unprocessable,
     UnsupportedMedia,
 )
-from loppestars_core.photos.models import Photo, PhotoState, PhotoVariant, Visibility
 from loppestars_core.photos import FAILURES, FailureCode
+from loppestars_core.photos.models import Photo, PhotoState, PhotoVariant, Visibility
 
 PASSING_RETRY_SECONDS: Final = 10
 # Their details are written for whoever sent the photo: limits, numbers, formats. Other details are for the log.

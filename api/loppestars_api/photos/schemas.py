@@ -5,30 +5,15 @@ from typing import Final, Literal, Self
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.fields import FieldInfo
 
 from loppestars_core.photos import PhotoOptions
+from loppestars_core.photos.options import BlurStrength, DetectionSide, PixelateSize
 
 # One path segment, as tokens' subjects are.
 USER_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9._|:@-]{0,127}$"
 IMAGE_PATH: Final = r"^[A-Za-z0-9][A-Za-z0-9._|:@-]{0,127}/[0-9]{1,20}\.jpg$"
 
 Mode = Literal["pixelate", "blur"]
-_STORED: Final = PhotoOptions.model_fields
-
-
-def _described(name: str, description: str, **schema: object) -> FieldInfo:
-    """Return the field of a stored option, with the same default and bounds, under the name that clients use."""
-    stored = _STORED[name]
-    first, *rest = name.split("_")
-    field = FieldInfo(
-        default=stored.default,
-        alias="".join((first, *(part.title() for part in rest))),
-        description=description,
-        json_schema_extra=dict(schema) or None,  # type: ignore[arg-type] - values are JSON
-    )
-    field.metadata = list(stored.metadata)
-    return field
 
 
 class Treatment(BaseModel):
@@ -37,14 +22,15 @@ class Treatment(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     mode: Mode = Field("pixelate", description="`pixelate` shows a mosaic; `blur` looks smooth.")
-    pixelate_size: int = _described("pixelate_size", "Size of a mosaic cell in pixels.")
-    blur_strength: int = _described(
-        "blur_strength",
-        "Diameter of the smoothing in pixels, an odd number.",
-        **{"not": {"multipleOf": 2}},
+    pixelate_size: PixelateSize = Field(20, alias="pixelateSize", description="Size of a mosaic cell in pixels.")
+    blur_strength: BlurStrength = Field(
+        31,
+        alias="blurStrength",
+        description="Diameter of the smoothing in pixels, an odd number.",
+        json_schema_extra={"not": {"multipleOf": 2}},
     )
-    downscale_for_detection: int = _described(
-        "downscale_for_detection", "Long side in pixels to which detection may shrink the photo."
+    downscale_for_detection: DetectionSide = Field(
+        800, alias="downscaleForDetection", description="Long side in pixels to which detection may shrink the photo."
     )
 
     @classmethod

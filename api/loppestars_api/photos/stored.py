@@ -11,12 +11,12 @@ from loppestars_api.access.principal import Principal
 from loppestars_api.photos.outcomes import Finished
 from loppestars_api.photos.schemas import ProcessRequest
 from loppestars_api.web.errors import Forbidden, NotFound, TooLarge, Unprocessable
-from loppestars_core.kit.clock import now_utc
-from loppestars_core.database.engine import sessions
-from loppestars_core.photos.models import PhotoState, PhotoSubject
-from loppestars_core.photos import PhotoOptions, PhotoRequest, photo_of_original, request_photo
-from loppestars_core.storage import InvalidKey, ObjectInfo, ObjectNotFound, Storage
 from loppestars_core.accounts.users import ensure_user
+from loppestars_core.database.engine import sessions
+from loppestars_core.kit.clock import now_utc
+from loppestars_core.photos import PhotoOptions, PhotoRequest, photo_of_original, request_photo
+from loppestars_core.photos.models import PhotoState, PhotoSubject
+from loppestars_core.storage import InvalidKey, ObjectInfo, ObjectNotFound, Storage
 
 _NOT_YOURS: Final = "This photo belongs to another user."
 

@@ -66,7 +66,7 @@ def install_documentation(app: FastAPI, tokenless: Iterable[str]) -> None:
 
 
 def _install_openapi(app: FastAPI, tokenless: Iterable[str]) -> None:
-    """Serve the document, less the 422 that FastAPI adds to each route with a parameter, also to those that have none."""
+    """Serve the document, less the 422 that FastAPI adds to each route with a parameter."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:

@@ -225,9 +225,8 @@ async def _on_http_exception(request: Request, error: HTTPException) -> Response
 
 
 async def _on_validation_error(request: Request, error: RequestValidationError) -> Response:
-    items = [_safe_item(item) for item in error.errors()]
-    refusal = HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY)
-    refusal.detail = items  # type: ignore[assignment] - FastAPI's own contract for wrong parameters
+    refusal: Any = HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY)
+    refusal.detail = [_safe_item(item) for item in error.errors()]
     return error_answer(request.scope, refusal)
 
 

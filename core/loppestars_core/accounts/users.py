@@ -1,9 +1,35 @@
 """User rows and their identities."""
 
+from dataclasses import dataclass
+
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.accounts.models import Identity, User
+from loppestars_core.accounts.models import Identity, Role, User
+from loppestars_core.accounts.roles import active_roles
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user as their token finds them."""
+
+    roles: frozenset[Role]
+    deleted: bool
+
+
+async def sign_in(session: AsyncSession, subject: str, issuer: str) -> Account:
+    """Return the account of a checked token's subject; make the rows of a new one."""
+    known = (
+        select(User.deleted_at, Identity.id)
+        .outerjoin(Identity, (Identity.user_id == User.id) & (Identity.issuer == issuer))
+        .where(User.id == subject)
+    )
+    row = (await session.execute(known)).first()
+    if row is None or row.id is None:
+        await ensure_user(session, subject, issuer=issuer)
+    roles = await active_roles(session, subject)
+    return Account(roles, deleted=row is not None and row.deleted_at is not None)
 
 
 async def ensure_user(session: AsyncSession, user_id: str, *, issuer: str | None = None) -> None:

@@ -18,6 +18,8 @@ from loppestars_core.photos.lifecycle import (
     complete_photo,
     fail_photo,
     find_photo,
+    forget_photo,
+    photo_of_original,
     release_photo,
     request_photo,
 )
@@ -38,6 +40,8 @@ __all__ = [
     "complete_photo",
     "fail_photo",
     "find_photo",
+    "forget_photo",
+    "photo_of_original",
     "release_photo",
     "request_photo",
 ]

@@ -1,4 +1,4 @@
-"""Why a photo was not published, and what the API answers for it. Imaging writes the code, the API reads it."""
+"""Why a photo was not published. Imaging writes the code, the API says it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,25 +20,24 @@ class FailureCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """`status` is the HTTP status; `final` is false where the same photo may succeed on another try."""
+    """What to say about a failure; `final` is false where the same photo may succeed on another try."""
 
-    status: int
     message: str
     final: bool = True
 
 
 FAILURES: dict[FailureCode, Failure] = {
-    FailureCode.TOO_MANY_BYTES: Failure(413, "The photo has too many bytes."),
-    FailureCode.TOO_MANY_PIXELS: Failure(422, "The photo has too many pixels."),
+    FailureCode.TOO_MANY_BYTES: Failure("The photo has too many bytes."),
+    FailureCode.TOO_MANY_PIXELS: Failure("The photo has too many pixels."),
     FailureCode.UNSUPPORTED_FORMAT: Failure(
-        415, "This format is not supported. Send a JPEG, PNG, WebP, AVIF or HEIC still image."
+        "This format is not supported. Send a JPEG, PNG, WebP, AVIF or HEIC still image."
     ),
-    FailureCode.UNREADABLE: Failure(422, "The photo is damaged or truncated and cannot be read."),
-    FailureCode.EMPTY: Failure(422, "The photo is empty."),
-    FailureCode.ORIGINAL_MISSING: Failure(404, "There is no such original."),
-    FailureCode.TIMED_OUT: Failure(422, "The photo took too long to process and was not published."),
-    FailureCode.NOT_ANONYMISED: Failure(422, "Faces could not be hidden safely, so the photo was not published."),
-    FailureCode.WORKER_DIED: Failure(422, "The photo could not be processed and was not published."),
-    FailureCode.STORAGE_UNAVAILABLE: Failure(503, "Photo storage is not available now. Try again.", final=False),
-    FailureCode.IMAGING_UNAVAILABLE: Failure(503, "Photo processing is not available now. Try again.", final=False),
+    FailureCode.UNREADABLE: Failure("The photo is damaged or truncated and cannot be read."),
+    FailureCode.EMPTY: Failure("The photo is empty."),
+    FailureCode.ORIGINAL_MISSING: Failure("There is no such original."),
+    FailureCode.TIMED_OUT: Failure("The photo took too long to process and was not published."),
+    FailureCode.NOT_ANONYMISED: Failure("Faces could not be hidden safely, so the photo was not published."),
+    FailureCode.WORKER_DIED: Failure("The photo could not be processed and was not published."),
+    FailureCode.STORAGE_UNAVAILABLE: Failure("Photo storage is not available now. Try again.", final=False),
+    FailureCode.IMAGING_UNAVAILABLE: Failure("Photo processing is not available now. Try again.", final=False),
 }

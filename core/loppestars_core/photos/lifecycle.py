@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -90,6 +90,16 @@ async def find_photo(session: AsyncSession, photo_id: uuid.UUID) -> tuple[Photo,
     )
     row = (await session.execute(statement)).one_or_none()
     return None if row is None else (row[0], row[1])
+
+
+async def photo_of_original(session: AsyncSession, original_key: str) -> uuid.UUID | None:
+    """Return the id of the photo of this original, if it has been requested before."""
+    return (await session.execute(select(Photo.id).where(Photo.original_key == original_key))).scalar_one_or_none()
+
+
+async def forget_photo(session: AsyncSession, photo_id: uuid.UUID) -> None:
+    """Delete the row of a photo; its job, if it is still waiting, finds no photo and ends."""
+    await session.execute(delete(Photo).where(Photo.id == photo_id))
 
 
 async def claim_photo(session: AsyncSession, photo_id: uuid.UUID) -> Claim | None:

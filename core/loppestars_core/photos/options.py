@@ -11,6 +11,11 @@ def _odd(value: int) -> int:
     return value
 
 
+PixelateSize = Annotated[int, Field(ge=5, le=50)]
+BlurStrength = Annotated[int, Field(ge=1, le=99), AfterValidator(_odd)]
+DetectionSide = Annotated[int, Field(ge=200, le=2000)]
+
+
 class PhotoOptions(BaseModel):
     """Options of one photo, as stored with it.
 
@@ -25,7 +30,7 @@ class PhotoOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     mode: Literal["pixelate", "blur"] = "pixelate"
-    pixelate_size: Annotated[int, Field(ge=5, le=50)] = 20
-    blur_strength: Annotated[int, Field(ge=1, le=99), AfterValidator(_odd)] = 31
-    downscale_for_detection: Annotated[int, Field(ge=200, le=2000)] = 800
+    pixelate_size: PixelateSize = 20
+    blur_strength: BlurStrength = 31
+    downscale_for_detection: DetectionSide = 800
     output: Literal["jpeg", "same"] = "jpeg"

@@ -22,6 +22,19 @@ from loppestars_core.storage import Storage
 from tests.factories.photo_consumer import ORIGINALS, PhotoConsumer
 
 USER = "5b0f4a3e-user"
+STATUSES = {
+    FailureCode.TOO_MANY_BYTES: 413,
+    FailureCode.TOO_MANY_PIXELS: 422,
+    FailureCode.UNSUPPORTED_FORMAT: 415,
+    FailureCode.UNREADABLE: 422,
+    FailureCode.EMPTY: 422,
+    FailureCode.ORIGINAL_MISSING: 404,
+    FailureCode.TIMED_OUT: 422,
+    FailureCode.NOT_ANONYMISED: 422,
+    FailureCode.WORKER_DIED: 422,
+    FailureCode.STORAGE_UNAVAILABLE: 503,
+    FailureCode.IMAGING_UNAVAILABLE: 503,
+}
 
 
 def body(path: str = f"{USER}/1718000000000.jpg", user: str = USER, **options: Any) -> dict[str, Any]:
@@ -95,7 +108,7 @@ class TestProcess:
         await upload(storage, f"fail:{code}")
         for _ in range(2):
             answer = await client.post("/process", json=body())
-            assert answer.status_code == FAILURES[code].status
+            assert answer.status_code == STATUSES[code]
             assert answer.json()["detail"] in {FAILURES[code].message, f"sentence about {code}"}
         assert len(consumer.claims) == 1
 
@@ -107,7 +120,7 @@ class TestProcess:
         await upload(storage, f"busy:{code}")
         app, client = client_of(quick(api_settings, photo_wait_seconds=5))
         async with app.router.lifespan_context(app), client:
-            await app.state.services.readiness.ask()
+            await app.state.readiness.ask()
             answer = await client.post("/process", json=body())
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
@@ -327,7 +340,7 @@ class TestProcessFace:
     ) -> None:
         """The status of the failure, and nothing left."""
         answer = await client.post("/process-face", files={"file": content.encode()})
-        assert answer.status_code == FAILURES[FailureCode(content.partition(":")[2])].status
+        assert answer.status_code == STATUSES[FailureCode(content.partition(":")[2])]
         assert await left_behind(session, storage) == (0, [])
 
     async def test_a_timeout_leaves_nothing_to_come_back_to(
@@ -412,12 +425,13 @@ class TestFiles:
         assert (await client.get(good.raw_path.decode().replace("1.jpg", "2.jpg"))).status_code == 403
 
 
-async def test_storage_down_is_a_503(api_settings: ApiSettings, engine: AsyncEngine) -> None:
-    """Nothing is written, nothing of the inside is told."""
-    app, client = client_of(quick(api_settings, storage_dir="/proc/no-such-place"))
-    async with app.router.lifespan_context(app), client:
-        sent = await client.post("/process-face", files={"file": b"x"})
-    assert sent.status_code == 503
-    assert "proc" not in sent.text
-    async with engine.connect() as connection:
-        assert await connection.scalar(text("SELECT count(*) FROM photos")) == 0
+class TestRoutes:
+    async def test_storage_down_is_a_503(self, api_settings: ApiSettings, engine: AsyncEngine) -> None:
+        """Nothing is written, nothing of the inside is told."""
+        app, client = client_of(quick(api_settings, storage_dir="/proc/no-such-place"))
+        async with app.router.lifespan_context(app), client:
+            sent = await client.post("/process-face", files={"file": b"x"})
+        assert sent.status_code == 503
+        assert "proc" not in sent.text
+        async with engine.connect() as connection:
+            assert await connection.scalar(text("SELECT count(*) FROM photos")) == 0

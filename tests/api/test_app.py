@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from starlette.types import Message
 
 from loppestars_api.app import create_app
+from loppestars_api.settings import ApiSettings
 from loppestars_api.web.errors import BodyTooSlow, TooLarge
 from loppestars_api.web.middleware.body_limits import BodyLimitMiddleware
-from loppestars_api.settings import ApiSettings
 from loppestars_core.database.engine import CONNECT_TIMEOUT_SECONDS
 
 
@@ -140,16 +140,6 @@ class TestCors:
         assert answer.headers["x-request-id"]
 
 
-async def test_long_answers_are_compressed(client: httpx.AsyncClient) -> None:
-    """For those who accept it, and caches are told."""
-    packed = await client.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
-    plain = await client.get("/openapi.json", headers={"Accept-Encoding": "identity"})
-    assert packed.headers["content-encoding"] == "gzip"
-    assert "content-encoding" not in plain.headers
-    assert packed.json() == plain.json()
-    assert "Accept-Encoding" in packed.headers["vary"]
-
-
 class TestBodyLimits:
     """The layer by itself, driven message by message."""
 
@@ -205,17 +195,27 @@ class TestBodyLimits:
             await self.drive([self.part(1, more=True)], [])
 
 
-async def test_refusals_of_a_body_keep_their_status(api_settings: ApiSettings) -> None:
-    """FastAPI would answer 400 for whatever goes wrong while it reads a body."""
-    app = create_app(api_settings)
+class TestBodies:
+    async def test_long_answers_are_compressed(self, client: httpx.AsyncClient) -> None:
+        """For those who accept it, and caches are told."""
+        packed = await client.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
+        plain = await client.get("/openapi.json", headers={"Accept-Encoding": "identity"})
+        assert packed.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in plain.headers
+        assert packed.json() == plain.json()
+        assert "Accept-Encoding" in packed.headers["vary"]
 
-    @app.post("/echo")
-    async def echo(body: dict[str, Any]) -> dict[str, Any]:
-        return body
+    async def test_refusals_of_a_body_keep_their_status(self, api_settings: ApiSettings) -> None:
+        """FastAPI would answer 400 for whatever goes wrong while it reads a body."""
+        app = create_app(api_settings)
 
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
-        large = json.dumps({"a": "x" * 70_000})
-        answer = await client.post("/echo", content=large, headers={"Content-Type": "application/json"})
-    assert answer.status_code == 413
-    assert answer.json()["detail"] == "The body is larger than the 65536 bytes that this takes."
+        @app.post("/echo")
+        async def echo(body: dict[str, Any]) -> dict[str, Any]:
+            return body
+
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+            large = json.dumps({"a": "x" * 70_000})
+            answer = await client.post("/echo", content=large, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 413
+        assert answer.json()["detail"] == "The body is larger than the limit of 65536 bytes."

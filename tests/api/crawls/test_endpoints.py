@@ -18,8 +18,8 @@ from kubernetes import client as kubernetes_client
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_api import services
 from loppestars_api.app import create_app
+from loppestars_api.crawls import dependencies
 from loppestars_api.crawls.cluster_launcher import ClusterCrawlLauncher
 from loppestars_api.crawls.launcher import CrawlOrder, LaunchFailed
 from loppestars_api.crawls.local_launcher import arguments_of
@@ -247,7 +247,7 @@ class TestRecords:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """As a pod that ran out of memory: nobody triggers anything, and the record says what happened."""
-        monkeypatch.setattr(services, "SWEEP_SECONDS", 0.05)
+        monkeypatch.setattr(dependencies, "_CLOSE_DEAD_SECONDS", 0.05)
         run = await begin_run(session, uuid.uuid4(), trigger=CrawlTrigger.SCHEDULE, sources=["loppemarkeder"])
         await session.commit()
         app, client = client_of(api_settings, "true")

@@ -44,23 +44,24 @@ def _nodes(node: dict[str, Any]) -> Any:
         yield from _nodes(inner)
 
 
-async def test_each_list_uses_its_index_and_wide_ones_are_fast(many: AsyncConnection) -> None:
-    """Today by dates, nearby by position, search by words; all of Denmark for a year within a second."""
-    soon = {"from_day": TODAY, "until_day": TODAY + timedelta(days=30)}
-    expected = {
-        "ix_markets_dates": MarketQuery(from_day=TODAY, until_day=TODAY),
-        "ix_markets_position": MarketQuery(position=COPENHAGEN, radius_km=5, **soon),
-        "ix_markets_search": MarketQuery(text="nykobing havnen"),
-    }
-    for index, query in expected.items():
-        plan = await plan_of(many, select_markets(query, TODAY))
-        assert index in plan["indexes"], plan
-        assert plan["whole"] == set()
-        assert plan["milliseconds"] < 100
-    year = {"from_day": TODAY, "until_day": TODAY + timedelta(days=365)}
-    for query in (
-        MarketQuery(position=COPENHAGEN, radius_km=500, limit=100, **year),
-        MarketQuery(text="loppemarked", limit=100),
-        MarketQuery(position=COPENHAGEN, from_day=TODAY, until_day=TODAY, limit=100),
-    ):
-        assert (await plan_of(many, select_markets(query, TODAY)))["milliseconds"] < 1000
+class TestIndexes:
+    async def test_each_list_uses_its_index_and_wide_ones_are_fast(self, many: AsyncConnection) -> None:
+        """Today by dates, nearby by position, search by words; all of Denmark for a year within a second."""
+        soon = {"from_day": TODAY, "until_day": TODAY + timedelta(days=30)}
+        expected = {
+            "ix_markets_dates": MarketQuery(from_day=TODAY, until_day=TODAY),
+            "ix_markets_position": MarketQuery(position=COPENHAGEN, radius_km=5, **soon),
+            "ix_markets_search": MarketQuery(text="nykobing havnen"),
+        }
+        for index, query in expected.items():
+            plan = await plan_of(many, select_markets(query, TODAY))
+            assert index in plan["indexes"], plan
+            assert plan["whole"] == set()
+            assert plan["milliseconds"] < 100
+        year = {"from_day": TODAY, "until_day": TODAY + timedelta(days=365)}
+        for query in (
+            MarketQuery(position=COPENHAGEN, radius_km=500, limit=100, **year),
+            MarketQuery(text="loppemarked", limit=100),
+            MarketQuery(position=COPENHAGEN, from_day=TODAY, until_day=TODAY, limit=100),
+        ):
+            assert (await plan_of(many, select_markets(query, TODAY)))["milliseconds"] < 1000

@@ -135,24 +135,25 @@ def refused() -> dict[str, tuple[bytes, int]]:
     }
 
 
-def test_every_row_of_the_table(api: RunningApi) -> None:
-    """Extension and declared type lie throughout: the bytes decide. Each answer comes within two seconds."""
-    with httpx.Client(base_url=api.url, timeout=40) as client:
-        client.post("/process-face", files={"file": encoded("JPEG")})  # the worker's first photo also warms it up
-        for name, (data, media_type) in accepted().items():
-            answer = client.post("/process-face", files={"any": ("x.gif", data, "text/plain")})
-            assert answer.status_code == 200, (name, answer.text)
-            assert answer.headers["content-type"] == media_type, name
-            assert answer.headers["x-faces-detected"] == "0", name
-            assert Image.open(io.BytesIO(answer.content)).size == SIZE, name
-        wanted = client.post("/process-face", files={"f": encoded("PNG")}, headers={"Accept": "image/jpeg"})
-        assert wanted.headers["content-type"] == "image/jpeg"
-        wrong = {}
-        for name, (data, status) in refused().items():
-            started = time.monotonic()
-            answer = client.post("/process-face", files={"file": ("x.jpg", data, "image/jpeg")})
-            took = time.monotonic() - started
-            if answer.status_code != status or took > 2 or "request_id" not in answer.text:
-                wrong[name] = (answer.status_code, round(took, 1), answer.content[:120])
-        assert wrong == {}
-        assert "16384" in answer.json()["detail"]
+class TestFormats:
+    def test_every_row_of_the_table(self, api: RunningApi) -> None:
+        """Extension and declared type lie throughout: the bytes decide. Each answer comes within two seconds."""
+        with httpx.Client(base_url=api.url, timeout=40) as client:
+            client.post("/process-face", files={"file": encoded("JPEG")})  # the worker's first photo also warms it up
+            for name, (data, media_type) in accepted().items():
+                answer = client.post("/process-face", files={"any": ("x.gif", data, "text/plain")})
+                assert answer.status_code == 200, (name, answer.text)
+                assert answer.headers["content-type"] == media_type, name
+                assert answer.headers["x-faces-detected"] == "0", name
+                assert Image.open(io.BytesIO(answer.content)).size == SIZE, name
+            wanted = client.post("/process-face", files={"f": encoded("PNG")}, headers={"Accept": "image/jpeg"})
+            assert wanted.headers["content-type"] == "image/jpeg"
+            wrong = {}
+            for name, (data, status) in refused().items():
+                started = time.monotonic()
+                answer = client.post("/process-face", files={"file": ("x.jpg", data, "image/jpeg")})
+                took = time.monotonic() - started
+                if answer.status_code != status or took > 2 or "request_id" not in answer.text:
+                    wrong[name] = (answer.status_code, round(took, 1), answer.content[:120])
+            assert wrong == {}
+            assert "16384" in answer.json()["detail"]
