@@ -1,7 +1,7 @@
 """The choice of the runtime that a network runs in on this machine.
 
 The rule needs no measurement. OpenVINO computes in bfloat16 on CPUs with AMX tiles, in six tenths of the time that
-onnxruntime takes there; on any other CPU onnxruntime is the faster one (docs/decisions/0033-networks-in-bfloat16.md).
+onnxruntime takes there; on any other CPU onnxruntime is the faster one (docs/decisions/0026-networks-in-bfloat16.md).
 """
 
 import contextlib
