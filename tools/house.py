@@ -117,7 +117,7 @@ def package_edges(package: Package) -> dict[str, set[str]]:
             if not target.startswith(package.name):
                 continue
             here, there = room(module), room(target)
-            if here != there and there != package.name:
+            if there not in {here, package.name}:
                 edges[here].add(there)
     return edges
 
