@@ -4,22 +4,28 @@ import html
 import math
 import re
 import unicodedata
-from typing import Any
+from typing import Any, Final
 
 import parsel
-from w3lib.html import remove_tags
 
 # Format characters that change no letter: zero-width space, soft hyphen, word joiner, byte order mark and the
 # directional marks. The joiners U+200C and U+200D stay, since scripts and emoji are written with them.
-_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\u202a-\u202e\u2066-\u2069\ufeff]")
-_SPACES = re.compile(r"\s+")
-_E_MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_BLOCKS = "address article blockquote br dd div dl dt h1 h2 h3 h4 h5 h6 header hr li ol p pre section table tr ul"
-SNIPPET_LENGTH = 300
+_INVISIBLE: Final = re.compile("[\u00ad\u200b\u200e\u200f\u2060\u202a-\u202e\u2066-\u2069\ufeff]")
+_SPACES: Final = re.compile(r"\s+")
+_TAG: Final = re.compile(r"</?[a-zA-Z!][^<>]*>")
+EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+"""An e-mail address; bounded, so that no text makes it slow."""
+UNREADABLE: Final = "\ufffd"
+"""What stands for bytes that could not be read."""
+_BLOCKS: Final = (
+    "address article blockquote br dd div dl dt h1 h2 h3 h4 h5 h6 header hr li ol p pre section table tr ul"
+)
+MAX_SNIPPET: Final = 300
+_MAX_TITLE: Final = 8000
 
 
 def without_forbidden(text: str) -> str:
-    """Without lone surrogates and control characters other than white space: PostgreSQL and UTF-8 refuse some."""
+    """Return a text without lone surrogates and control characters other than white space: PostgreSQL and UTF-8 refuse some."""
     return "".join(
         character
         for character in text
@@ -28,11 +34,11 @@ def without_forbidden(text: str) -> str:
 
 
 def clean(text: str | None, *, limit: int = 500) -> str | None:
-    """One line in NFC with single spaces, at most `limit` characters; None when nothing is left.
+    """Return one line in NFC with single spaces, at most `limit` characters; None when nothing is left.
 
-    Every letter of every script is kept.
+    Every letter of every script is kept. A text with letters that could not be read is not known.
     """
-    if text is None:
+    if text is None or UNREADABLE in text:
         return None
     visible = _INVISIBLE.sub("", without_forbidden(text))
     line = _SPACES.sub(" ", unicodedata.normalize("NFC", visible)).strip()
@@ -40,12 +46,12 @@ def clean(text: str | None, *, limit: int = 500) -> str | None:
 
 
 def decode_once(text: str) -> str:
-    """Text of a WordPress title: markup gone, entities decoded once (`&amp;#8211;` becomes `&#8211;`)."""
-    return html.unescape(remove_tags(text))
+    """Return the text of a WordPress title: markup gone, entities decoded once (`&amp;#8211;` becomes `&#8211;`)."""
+    return html.unescape(_TAG.sub("", text[:_MAX_TITLE]))
 
 
 def html_to_text(markup: str | None, *, limit: int = 5000) -> str | None:
-    """Readable text of an HTML fragment: paragraphs on lines of their own, scripts and styles left out."""
+    """Return the readable text of an HTML fragment: paragraphs on lines of their own, scripts and styles left out."""
     if not markup or not markup.strip():
         return None
     selector = parsel.Selector(text=without_forbidden(markup), type="html")
@@ -53,7 +59,7 @@ def html_to_text(markup: str | None, *, limit: int = 5000) -> str | None:
 
 
 def selected_text(selector: parsel.Selector, *, limit: int = 5000) -> str | None:
-    """Readable text below a selected element."""
+    """Return the readable text below a selected element."""
     blocks = " or ".join(f"self::{name}" for name in _BLOCKS.split())
     nodes = selector.xpath(
         f"descendant::text()[not(ancestor::script or ancestor::style or ancestor::template)] | descendant::*[{blocks}]",
@@ -64,16 +70,16 @@ def selected_text(selector: parsel.Selector, *, limit: int = 5000) -> str | None
 
 
 def snippet(text: str) -> str:
-    """Short piece of what was not understood, for a person to look at; e-mail addresses are hidden."""
-    line = clean(text, limit=SNIPPET_LENGTH * 4) or ""
-    hidden = _E_MAIL.sub("<e-mail>", line)
-    return hidden if len(hidden) <= SNIPPET_LENGTH else hidden[: SNIPPET_LENGTH - 1] + "…"
+    """Return a short piece of what was not understood, for a person to look at; e-mail addresses are hidden."""
+    line = clean(text[: MAX_SNIPPET * 40].replace(UNREADABLE, "?"), limit=MAX_SNIPPET * 4) or ""
+    hidden = EMAIL.sub("<e-mail>", line)
+    return hidden if len(hidden) <= MAX_SNIPPET else hidden[: MAX_SNIPPET - 1] + "…"
 
 
 def storable(value: Any) -> Any:  # noqa: ANN401 - a document of JSON: whatever the source sent
-    """Copy of a JSON document that a database accepts: no NUL, no lone surrogates, no NaN or infinity."""
+    """Return a copy of a JSON document that a database accepts: no NUL, lone surrogates, U+FFFD, NaN or infinity."""
     if isinstance(value, str):
-        return without_forbidden(value)
+        return without_forbidden(value).replace(UNREADABLE, "?")
     if isinstance(value, dict):
         return {without_forbidden(str(key)): storable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
