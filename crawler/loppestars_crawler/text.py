@@ -25,7 +25,7 @@ _MAX_TITLE: Final = 8000
 
 
 def without_forbidden(text: str) -> str:
-    """Return a text without lone surrogates and control characters other than white space: PostgreSQL and UTF-8 refuse some."""
+    """Return a text without lone surrogates and control characters other than white space: databases refuse some."""
     return "".join(
         character
         for character in text

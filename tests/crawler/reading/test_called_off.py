@@ -23,7 +23,7 @@ class TestReadTitle:
             ("Loppemarked er desværre aflyst pga. regn", "Loppemarked", "cancelled"),
             ("Loppemarked AFLYST i Remisen", "Loppemarked i Remisen", "cancelled"),
             ("Cancelled: Flea market", "Flea market", "cancelled"),
-            ("Udskudt – Kræmmermarked i Vig", "Kræmmermarked i Vig", "postponed"),
+            ("Udskudt \u2013 Kræmmermarked i Vig", "Kræmmermarked i Vig", "postponed"),
             ("AFLYST", "AFLYST", "cancelled"),
             ("Loppemarked er IKKE aflyst", "Loppemarked er IKKE aflyst", "scheduled"),
             ("Loppemarked for udsatte børn", "Loppemarked for udsatte børn", "scheduled"),

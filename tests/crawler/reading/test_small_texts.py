@@ -1,5 +1,6 @@
 """Prices, phones, numbers, links, and bytes."""
 
+import contextlib
 from decimal import Decimal
 
 import pytest
@@ -15,7 +16,7 @@ from loppestars_crawler.reading.phones import read_phone
 from loppestars_crawler.reading.prices import read_fee, read_price
 from loppestars_crawler.text import clean, decode_once, html_to_text, snippet
 
-DANISH = "Loppemarked på Nørrebro – æøå ÆØÅ é, Kørestolsegnet, 20 kr."
+DANISH = "Loppemarked på Nørrebro \u2013 æøå ÆØÅ é, Kørestolsegnet, 20 kr."
 
 
 class TestReadFee:
@@ -155,7 +156,5 @@ class TestSpeed:
             read_count,
         ):
             read(text)
-        try:
+        with contextlib.suppress(NotADay):
             read_days(text)
-        except NotADay:
-            pass
