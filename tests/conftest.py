@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.database.migrate import migrate, migration_engine
 from loppestars_core.kit.settings import DatabaseSettings
-from loppestars_local.postgres import EmbeddedPostgres
+from loppestars_local.postgres import OWNER, EmbeddedPostgres
 
 # Where a failure would hold up everybody, the examples are the same each time; developers get new ones.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
@@ -49,9 +49,8 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     server = EmbeddedPostgres(Path(directory.name) / "data", settings)
     server.start()
     try:
-        with psycopg.connect(server.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {TEMPLATE}")  # type: ignore[call-overload]
-        engine = migration_engine(server.url(TEMPLATE))
+        server.ensure_database(TEMPLATE)
+        engine = migration_engine(server.owner_url(TEMPLATE))
         with engine.connect() as connection:
             migrate(connection)
         engine.dispose()
@@ -66,8 +65,8 @@ def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """The URL of a fresh, migrated database that is dropped afterwards."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")  # type: ignore[call-overload]
-    yield postgres.url(name)
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER} STRATEGY file_copy")  # type: ignore[call-overload]
+    yield postgres.owner_url(name)
     with psycopg.connect(postgres.url(), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
 

@@ -4,13 +4,32 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from loppestars_local.ports import LOOPBACK
-from loppestars_local.processes import Command
 
-# Whoever pressed Ctrl-C waits: enough for photos that are being worked on, not for a request that never ends. After it
-# the API still ends its crawls; `machine` ends the API if all that takes too long.
-_DRAIN_SECONDS = "8"
+# Whoever pressed Ctrl-C waits: enough for answers that are nearly there, not for a photo that has just begun (its job
+# is taken up again by the next run).
+_DRAIN_SECONDS: Final = "1"
+_VARIABLES_FOR_OTHERS: Final = (
+    "DATABASE_URL",
+    "STORAGE_DIR",
+    "SIGNING_SECRET",
+    "PUBLIC_URL",
+    "MARKEDSKALENDEREN_URL",
+    "LOPPEMARKEDER_URL",
+    "CRAWL_DELAY_SECONDS",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program to run. `finite` ones are expected to end by themselves."""
+
+    name: str
+    arguments: tuple[str, ...]
+    environment: dict[str, str]
+    finite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +40,7 @@ class Addresses:
     api_metrics: int
     imaging_metrics: int
     crawler_metrics: int
+    jobs_metrics: int
     sample_site: int | None
 
     @property
@@ -28,11 +48,13 @@ class Addresses:
         return f"http://{LOOPBACK}:{self.api}"
 
     @property
+    def sample_site_url(self) -> str | None:
+        return None if self.sample_site is None else f"http://{LOOPBACK}:{self.sample_site}"
+
+    @property
     def metrics_urls(self) -> dict[str, str]:
-        return {
-            "api": f"http://{LOOPBACK}:{self.api_metrics}/metrics",
-            "imaging": f"http://{LOOPBACK}:{self.imaging_metrics}/metrics",
-        }
+        ports = {"api": self.api_metrics, "imaging": self.imaging_metrics}
+        return {name: f"http://{LOOPBACK}:{port}/metrics" for name, port in ports.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +88,7 @@ class Platform:
         imaging_processes: int = 1,
     ) -> None:
         self.addresses = addresses
+        self.database_url = database_url
         self._imaging_processes = imaging_processes
         self._shared = {
             **inherited,
@@ -76,13 +99,16 @@ class Platform:
             "PYTHONUNBUFFERED": "1",
         }
         if storage_folder is not None:
-            self._shared["STORAGE_DIR"] = str(storage_folder)
-            self._shared["SIGNING_SECRET"] = secrets.signing
-        if addresses.sample_site is not None:
-            site = f"http://{LOOPBACK}:{addresses.sample_site}"
+            self._shared |= {"STORAGE_DIR": str(storage_folder), "SIGNING_SECRET": secrets.signing}
+        if (site := addresses.sample_site_url) is not None:
             # The sample site is ours and on this machine: nothing needs to be spared.
             self._shared |= {"MARKEDSKALENDEREN_URL": site, "LOPPEMARKEDER_URL": site, "CRAWL_DELAY_SECONDS": "0"}
         self._jwt_secret = secrets.jwt
+
+    @property
+    def environment_for_others(self) -> dict[str, str]:
+        """The variables by which a program that is started by hand works on this platform."""
+        return {name: self._shared[name] for name in _VARIABLES_FOR_OTHERS if name in self._shared}
 
     def migrate(self) -> Command:
         return self._command("migrate", ["loppestars-migrate"], finite=True)
@@ -107,12 +133,15 @@ class Platform:
             METRICS_PORT=str(self.addresses.imaging_metrics),
         )
 
+    def jobs(self) -> Command:
+        return self._command("jobs", ["loppestars-jobs", "work"], METRICS_PORT=str(self.addresses.jobs_metrics))
+
     def sweep(self) -> Command:
         return self._command("sweep", ["loppestars-imaging", "sweep"], finite=True, METRICS_PORT="0")
 
     def sample_site(self) -> Command:
         return self._command(
-            "sample-site", ["loppestars-local", "sample-site", "--port", str(self.addresses.sample_site)]
+            "sample-site", ["loppestars-sample-site", "--port", str(self.addresses.sample_site)]
         )
 
     def crawl(self) -> Command:
@@ -128,5 +157,5 @@ class Platform:
 
 
 def program(name: str) -> str:
-    """The command of this very environment, whatever PATH says."""
+    """Return the command of this very environment, whatever PATH says."""
     return str(Path(sys.executable).parent / name)

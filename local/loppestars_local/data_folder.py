@@ -1,16 +1,24 @@
-"""The data folder: one run at a time holds it, keys are made once, `run.json` tells scripts what runs."""
+"""The data folder: one run at a time holds it, keys are made once, `run.json` says to scripts what runs.
+
+Everything in it is readable by its owner only, because originals of photos, keys and the database lie there.
+"""
 
 import fcntl
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Final
+
+_MIN_KEY_CHARACTERS: Final = 32
+_FOLDERS: Final = ("keys", "logs", "storage")
 
 
 class FolderUnusable(RuntimeError):
-    """The folder cannot be written to; the message says why and what to do."""
+    """The folder cannot be used; the message says why and what to do."""
 
 
 class FolderInUse(RuntimeError):
@@ -19,12 +27,15 @@ class FolderInUse(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class RunningPlatform:
-    """What `run.json` holds while the platform runs."""
+    """What `run.json` holds while the platform runs, and the variables by which other programs find it."""
 
     url: str
     metrics_urls: dict[str, str]
     admin_token: str
+    anon_key: str
+    database_url: str
     pids: dict[str, int]
+    environment: dict[str, str] = field(repr=False)
 
 
 class DataFolder:
@@ -32,61 +43,106 @@ class DataFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
+        self.logs = self.path / "logs"
+        self.storage = self.path / "storage"
         self.run_file = self.path / "run.json"
+        self.environment_file = self.path / "environment"
         self._lock: IO[str] | None = None
 
     def acquire(self) -> None:
         """Take the folder; raise `FolderUnusable` or `FolderInUse` before anything in it is changed."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = (self.path / "lock").open("a+", encoding="utf-8")
-            for name in ("logs", "storage"):
-                (self.path / name).mkdir(exist_ok=True)
         except OSError as error:
-            raise FolderUnusable(
-                f"The data folder {self.path} cannot be written to ({error.strerror}). "
-                "Make it writable, or choose another: make run DATA_DIR=…"
-            ) from None
+            raise self._unusable(error) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.close()
             raise FolderInUse(
-                f"Loppestars runs already on {self.path}{self._holder()}. "
+                f"Loppestars already runs on {self.path}{self._holder()}. "
                 "Stop it first, or choose another folder and port: make run DATA_DIR=… PORT=…"
             ) from None
-        # What a killed run announced is no more; scripts wait for what this one announces.
-        self.run_file.unlink(missing_ok=True)
+        try:
+            for name in _FOLDERS:
+                (self.path / name).mkdir(mode=0o700, exist_ok=True)
+                (self.path / name).chmod(0o700)  # earlier releases let everyone read
+        except OSError as error:
+            self.release()
+            raise self._unusable(error) from None
+        # What a killed run announced is gone; scripts wait for what this one announces.
+        self._withdraw()
         self._lock.truncate(0)
         self._lock.write(str(os.getpid()))
         self._lock.flush()
 
     def release(self) -> None:
-        """Say that nothing runs any more."""
-        self.run_file.unlink(missing_ok=True)
+        """Remove the announcement and give the folder free."""
+        self._withdraw()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
     def key(self, name: str) -> str:
-        """A secret that is made once and kept, readable by its owner only."""
+        """Return a secret that is made once and kept; raise `FolderUnusable` for one that is damaged."""
         path = self.path / "keys" / name
-        path.parent.mkdir(mode=0o700, exist_ok=True)
         if not path.exists():
             write_privately(path, secrets.token_urlsafe(48))
-        return path.read_text(encoding="utf-8").strip()
+        key = path.read_text(encoding="utf-8", errors="replace").strip()
+        if len(key) < _MIN_KEY_CHARACTERS:
+            raise FolderUnusable(
+                f"The key file {path} is empty or damaged. Restore it, or delete it: a new key is made then, and "
+                "tokens and links made with the old one are no longer accepted."
+            )
+        return key
 
     def announce(self, platform: RunningPlatform) -> None:
-        """Write `run.json`, readable by its owner only: it holds the admin token."""
-        write_privately(self.run_file, json.dumps(asdict(platform), indent=2) + "\n")
+        """Write `run.json` and `environment`, readable by their owner only: they hold tokens and keys."""
+        values = asdict(platform)
+        lines = [f"{name}={shlex.quote(value)}\n" for name, value in values.pop("environment").items()]
+        write_privately(self.environment_file, "".join(lines))
+        write_privately(self.run_file, json.dumps(values, indent=2) + "\n")
+
+    def running(self) -> Mapping[str, Any] | None:
+        """Return what `run.json` holds; None when nothing runs or it cannot be read."""
+        try:
+            found = json.loads(self.run_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def is_free(self) -> bool:
+        """Whether no run holds the folder."""
+        try:
+            with (self.path / "lock").open("r+", encoding="utf-8") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def holder(self) -> int | None:
+        """Return the process that holds the folder; None when it is free."""
+        try:
+            return None if self.is_free() else int((self.path / "lock").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
 
     def _holder(self) -> str:
-        try:
-            pid = (self.path / "lock").read_text(encoding="utf-8").strip()
-            url = json.loads(self.run_file.read_text(encoding="utf-8"))["url"]
-        except (OSError, ValueError, LookupError, TypeError):  # half written, or not ours
-            return ""
-        return f" (process {pid}, {url})"
+        pid, running = self.holder(), self.running()
+        return f" (process {pid}, {running['url']})" if running is not None and "url" in running else ""
+
+    def _unusable(self, error: OSError) -> FolderUnusable:
+        return FolderUnusable(
+            f"The data folder {self.path} cannot be written to ({error.strerror}). "
+            "Make it writable, or choose another: make run DATA_DIR=…"
+        )
+
+    def _withdraw(self) -> None:
+        self.run_file.unlink(missing_ok=True)
+        self.environment_file.unlink(missing_ok=True)
 
 
 def write_privately(path: Path, text: str) -> None:

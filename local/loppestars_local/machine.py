@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Final
 
-import jwt
 from pydantic import SecretStr
 
 from loppestars_core.accounts.models import Role
@@ -13,28 +15,27 @@ from loppestars_core.accounts.roles import grant_role
 from loppestars_core.accounts.users import ensure_user
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.database.engine import create_engine, sessions
+from loppestars_core.kit.processes import Child, adopt_orphans, end_orphans, stop_all
 from loppestars_core.kit.settings import DatabaseSettings
-from loppestars_local.components import Addresses, Platform, Secrets
-from loppestars_local.console import explain_platform, say
+from loppestars_local.components import Addresses, Command, Platform, Secrets
+from loppestars_local.console import Progress, explain_platform, say
+from loppestars_local.crawl_progress import crawl_progress
 from loppestars_local.data_folder import DataFolder, RunningPlatform
-from loppestars_local.ports import LOOPBACK, answers, free_ports
+from loppestars_local.ports import answers, free_ports
 from loppestars_local.postgres import EmbeddedPostgres
-from loppestars_local.processes import Child, Command, adopt_orphans, end_orphans
 from loppestars_local.settings import RunSettings
+from loppestars_local.tokens import ADMIN, access_token, anon_key
 
-ADMIN = "local-admin"
-TOKEN_DAYS = 30
-_READY_SECONDS = 60
-# The first crawl of the sample site takes a few seconds, and then there is something to see. When the start has taken
-# this long, it goes on in the background.
-_START_BUDGET_SECONDS = 11
-_SWEEP_EVERY_SECONDS = 300
-# The API drains, and then gives its crawls 10 s to end and as many to be ended.
-_STOP_SECONDS = 30
-_ORPHAN_STOP_SECONDS = 10
-_POLL_SECONDS = 0.1
-# Crawls end first, then the API answers who still waits for imaging; the database outlives them all.
-_STOP_ORDER = ("crawl", "sweep", "migrate", "api", "imaging", "sample-site")
+DATABASE: Final = "loppestars"
+_READY_SECONDS: Final = 60
+_SWEEP_INTERVAL_SECONDS: Final = 300
+_PROGRESS_INTERVAL_SECONDS: Final = 0.5
+# What is never reached unless something hangs: a crawl notes its end, the API drains and ends its own crawls.
+_STOP_SECONDS: Final = 10
+_STOP_SECONDS_WITHOUT_DATABASE: Final = 2
+_POLL_SECONDS: Final = 0.05
+# Crawls end first; then the API answers those who still wait for imaging; the database outlives them all.
+_STOPPED_FIRST: Final = frozenset({"crawl", "sweep", "migrate"})
 
 
 class ComponentDied(RuntimeError):
@@ -48,7 +49,7 @@ class ComponentDied(RuntimeError):
 class Machine:
     """The running platform: the database first, then everything else; stopped in the opposite order.
 
-    `pause` waits for so many seconds, and raises when somebody asked to stop: nowhere else is the run interrupted, so
+    `pause` waits for so many seconds, and raises when a signal asked to stop: nowhere else is the run interrupted, so
     whatever has been started is known to `stop`.
     """
 
@@ -56,141 +57,189 @@ class Machine:
         self._settings = settings
         self._folder = folder
         self._pause = pause
+        self._progress = Progress()
         self._database: EmbeddedPostgres | None = None
-        self._children: list[Child] = []
-        self._started_at = time.monotonic()
-        self._next_sweep = self._started_at + _SWEEP_EVERY_SECONDS
+        self._running: list[tuple[Command, Child]] = []
+        self._next_sweep = time.monotonic() + _SWEEP_INTERVAL_SECONDS
+        self._next_progress = 0.0
 
     def start(self) -> None:
+        """Start everything and announce it; with an empty database the sample site is crawled before that."""
         self._pause(0)
         adopt_orphans()
-        platform = Platform(
-            inherited=os.environ,
-            addresses=self._choose_ports(),
-            secrets=Secrets(jwt=self._folder.key("jwt"), signing=self._folder.key("signing")),
-            database_url=self._start_database(),
-            storage_folder=None if self._settings.s3_endpoint_url else self._folder.path / "storage",
-            imaging_processes=self._settings.imaging_processes,
-        )
-        self._platform = platform
+        self._platform = platform = self._choose_platform()
         if platform.addresses.sample_site is not None:
             self._start(platform.sample_site())
-        self._run_to_end(platform.migrate())
-        token = self._make_admin(platform)
-        self._start(platform.api())
-        self._start(platform.imaging())
-        if platform.addresses.sample_site is not None:
-            self._wait_for(f"http://{LOOPBACK}:{platform.addresses.sample_site}/robots.txt", "the sample site")
-        crawl = self._start(platform.crawl())
-        self._wait_for(f"{platform.addresses.url}/ready", "the API")
-        ready = platform.addresses.metrics_urls["imaging"].replace("/metrics", "/ready")
-        self._wait_for(ready, "imaging")
-        self._wait_for_crawl(crawl)
-        pids = {child.command.name: child.process.pid for child in self._children if child.exit_code is None}
-        if self._database is not None and self._database.process is not None:
-            pids["postgresql"] = self._database.process.pid
-        self._folder.announce(
-            RunningPlatform(
-                platform.addresses.url, platform.addresses.metrics_urls, token, {"run": os.getpid(), **pids}
-            )
-        )
-        explain_platform(platform.addresses, self._folder, token, TOKEN_DAYS)
+        self._migrate()
+        markets = crawl_progress(platform.database_url).markets
+        for command in (platform.api(), platform.imaging()):
+            self._progress.show(command.name, "starting …")
+            self._start(command)
+        asyncio.run(_grant_admin(platform.database_url))
+        if (site := platform.addresses.sample_site_url) is not None:
+            self._wait_for(f"{site}/robots.txt", "sample-site")
+        crawl = self._start(platform.crawl()) if not markets else None
+        self._wait_for(f"{platform.addresses.url}/ready", "api")
+        self._wait_for(platform.addresses.metrics_urls["imaging"].replace("/metrics", "/ready"), "imaging")
+        if crawl is not None and platform.addresses.sample_site is not None:
+            self._wait_for_crawl(crawl)
+        self._progress.close()
+        self._announce()
+        explain_platform(platform.addresses, self._folder, _shown_program())
+        if crawl is None:
+            self._start(platform.crawl())
+        elif crawl.exit_code is None:
+            say("The first crawl of the real sites takes some minutes; markets appear as they are read.")
 
     def watch(self) -> None:
         """Return never: raise `ComponentDied`, or what `pause` raises."""
         while True:
             self._check()
             if time.monotonic() >= self._next_sweep:
-                self._next_sweep = time.monotonic() + _SWEEP_EVERY_SECONDS
+                self._next_sweep = time.monotonic() + _SWEEP_INTERVAL_SECONDS
                 self._start(self._platform.sweep())
             self._pause(_POLL_SECONDS)
 
     def stop(self) -> None:
         """Crawls first, the database last, so that everything can still write what it has to."""
-        for child in sorted(self._children, key=lambda child: _STOP_ORDER.index(child.command.name)):
-            child.stop(_STOP_SECONDS)
+        self._progress.close()
+        database = self._database.child if self._database is not None else None
+        seconds = _STOP_SECONDS
+        if database is not None and database.exit_code is not None:
+            seconds = _STOP_SECONDS_WITHOUT_DATABASE  # nothing can be written any more
+        stop_all([child for command, child in self._running if command.name in _STOPPED_FIRST], seconds)
+        stop_all([child for command, child in self._running if command.name not in _STOPPED_FIRST], seconds)
         # A crawl that the API has started outlives an API that is killed.
-        database = self._database.process if self._database is not None else None
-        end_orphans({database.pid} if database is not None else set(), _ORPHAN_STOP_SECONDS)
+        end_orphans({database.pid} if database is not None else set(), seconds)
         if self._database is not None:
             self._database.stop()
 
-    def _start_database(self) -> str:
-        if self._settings.database_url is not None:
-            say("Using the PostgreSQL of DATABASE_URL.")
-            return self._settings.database_url.get_secret_value()
-        say("Starting PostgreSQL …")
-        self._database = EmbeddedPostgres(self._folder.path / "postgres", pause=self._pause)
-        self._database.start()
-        self._database.ensure_database("loppestars")
-        return self._database.url("loppestars")
-
-    def _start(self, command: Command) -> Child:
-        child = Child(command, self._folder.path / "logs" / f"{command.name}.log")
-        child.start()
-        self._children.append(child)
-        return child
-
-    def _run_to_end(self, command: Command) -> None:
-        say(f"Running {command.name} …")
-        child = self._start(command)
-        while child.exit_code is None:
-            self._check()
-            self._pause(_POLL_SECONDS)
-        if child.exit_code:
-            raise ComponentDied(command.name, child.exit_code, child.log_tail())
-
-    def _check(self) -> None:
-        database = self._database
-        if database is not None and database.process is not None and (code := database.process.poll()) is not None:
-            raise ComponentDied("postgresql", code if code >= 0 else 128 - code, database.log_tail())
-        for child in list(self._children):
-            code = child.exit_code
-            if code is None:
-                continue
-            if not child.command.finite:
-                raise ComponentDied(child.command.name, code, child.log_tail())
-            self._children.remove(child)
-            if code and child.command.name != "migrate":
-                # A finite command that failed is reported; the platform serves on.
-                say(f"{child.command.name} ended with exit code {code}; see {child.log}")
-
-    def _wait_for(self, url: str, what: str) -> None:
-        deadline = time.monotonic() + _READY_SECONDS
-        while time.monotonic() < deadline:
-            self._check()
-            if answers(url):
-                return
-            self._pause(_POLL_SECONDS)
-        raise ComponentDied(what, ExitCode.FAILED, f"it did not become ready within {_READY_SECONDS} s ({url})")
-
-    def _wait_for_crawl(self, crawl: Child) -> None:
-        while crawl.exit_code is None and time.monotonic() < self._started_at + _START_BUDGET_SECONDS:
-            self._check()
-            self._pause(_POLL_SECONDS)
-
-    def _choose_ports(self) -> Addresses:
-        free = free_ports(4)
-        return Addresses(
+    def _choose_platform(self) -> Platform:
+        free = free_ports(5)
+        addresses = Addresses(
             api=self._settings.port,
             api_metrics=free[0],
             imaging_metrics=free[1],
             crawler_metrics=free[2],
-            sample_site=free[3] if self._settings.sources == "sample" else None,
+            jobs_metrics=free[3],
+            sample_site=free[4] if self._settings.sources == "sample" else None,
+        )
+        return Platform(
+            inherited=os.environ,
+            addresses=addresses,
+            secrets=Secrets(jwt=self._folder.key("jwt"), signing=self._folder.key("signing")),
+            database_url=self._start_database(),
+            storage_folder=None if self._settings.s3_endpoint_url else self._folder.storage,
+            imaging_processes=self._settings.imaging_processes,
         )
 
-    def _make_admin(self, platform: Platform) -> str:
-        """An admin for this machine, and a token of theirs."""
-        url = platform.migrate().environment["DATABASE_URL"]
-        asyncio.run(_grant_admin(DatabaseSettings(database_url=SecretStr(url))))
-        now = int(time.time())
-        claims = {"sub": ADMIN, "iat": now, "exp": now + TOKEN_DAYS * 86400, "iss": "loppestars-local"}
-        return jwt.encode(claims, self._folder.key("jwt"), algorithm="HS256")
+    def _start_database(self) -> str:
+        if self._settings.database_url is not None:
+            self._progress.show("postgresql", "the one of DATABASE_URL")
+            return self._settings.database_url.get_secret_value()
+        self._progress.show("postgresql", "starting …")
+        self._database = EmbeddedPostgres(self._folder.path / "postgres", pause=self._pause)
+        self._database.start()
+        self._database.ensure_database(DATABASE)
+        self._progress.show("postgresql", "ready")
+        return self._database.owner_url(DATABASE)
+
+    def _start(self, command: Command) -> Child:
+        log = self._folder.logs / f"{command.name}.log"
+        if log.exists():
+            log.replace(log.with_suffix(".previous.log"))
+        child = Child(command.name, command.arguments, log, environment=command.environment)
+        self._running.append((command, child))
+        return child
+
+    def _migrate(self) -> None:
+        self._progress.show("migrate", "bringing the database to this release …")
+        child = self._start(self._platform.migrate())
+        while child.exit_code is None:
+            self._check()
+            self._pause(_POLL_SECONDS)
+        if child.exit_code:
+            raise ComponentDied(child.name, child.exit_code, child.log_tail())
+        self._progress.show("migrate", "done")
+
+    def _announce(self) -> None:
+        pids = {command.name: child.pid for command, child in self._running if child.exit_code is None}
+        if self._database is not None and self._database.child is not None:
+            pids["postgresql"] = self._database.child.pid
+        key = self._folder.key("jwt")
+        self._folder.announce(
+            RunningPlatform(
+                url=self._platform.addresses.url,
+                metrics_urls=self._platform.addresses.metrics_urls,
+                admin_token=access_token(key, ADMIN),
+                anon_key=anon_key(key),
+                database_url=self._platform.database_url,
+                pids={"run": os.getpid(), **pids},
+                environment=self._platform.environment_for_others,
+            )
+        )
+
+    def _check(self) -> None:
+        database = self._database.child if self._database is not None else None
+        if database is not None and (code := database.exit_code) is not None:
+            raise ComponentDied(database.name, code, database.log_tail())
+        for command, child in list(self._running):
+            if (code := child.exit_code) is None:
+                continue
+            if not command.finite:
+                raise ComponentDied(command.name, code, child.log_tail())
+            self._running.remove((command, child))
+            self._note_end(command, code, child)
+
+    def _note_end(self, command: Command, code: int, child: Child) -> None:
+        """Report what has ended by itself; the platform serves on."""
+        if command.name == "crawl" and not code:
+            text = f"done: {crawl_progress(self._platform.database_url).markets} markets"
+            self._report_crawl(text)
+        elif code and command.name != "migrate":
+            say(f"{command.name} ended with exit code {code}; see {child.log}")
+        if self._folder.run_file.exists():
+            self._announce()
+
+    def _report_crawl(self, text: str) -> None:
+        if self._folder.run_file.exists():
+            say(f"The crawl is {text}.")
+        else:
+            self._progress.show("crawl", text)
+
+    def _wait_for(self, url: str, name: str) -> None:
+        self._progress.show(name, "starting …")
+        deadline = time.monotonic() + _READY_SECONDS
+        while not answers(url):
+            if time.monotonic() > deadline:
+                raise ComponentDied(name, ExitCode.FAILED, f"it was not ready within {_READY_SECONDS} s ({url})")
+            self._check()
+            self._pause(_POLL_SECONDS)
+        self._progress.show(name, "ready")
+
+    def _wait_for_crawl(self, crawl: Child) -> None:
+        """Show how far the first crawl is until it has ended: before it there is nothing to see."""
+        while crawl.exit_code is None:
+            if time.monotonic() >= self._next_progress:
+                self._next_progress = time.monotonic() + _PROGRESS_INTERVAL_SECONDS
+                self._progress.show("crawl", crawl_progress(self._platform.database_url).text)
+            self._check()
+            self._pause(_POLL_SECONDS)
+        self._check()
 
 
-async def _grant_admin(settings: DatabaseSettings) -> None:
-    engine = create_engine(settings, application="loppestars-local")
+async def _grant_admin(database_url: str) -> None:
+    engine = create_engine(DatabaseSettings(database_url=SecretStr(database_url)), application="loppestars-local")
     async with sessions(engine).begin() as session:
         await ensure_user(session, ADMIN)
         await grant_role(session, ADMIN, Role.ADMIN, granted_by=None, notes="the admin of this machine")
     await engine.dispose()
+
+
+def _shown_program() -> str:
+    """Return this very program as it can be pasted into a shell in the folder where it was started."""
+    path = Path(sys.argv[0])
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

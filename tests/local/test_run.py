@@ -94,12 +94,15 @@ def finished(running: Running, run_id: str) -> dict[str, Any]:
 
 class TestOneCommand:
     def test_says_what_runs_where(self, running: Running) -> None:
-        """The terminal shows addresses, the admin token and three calls; the last line says that it is ready."""
+        """Each component is named as it starts, then addresses and three calls; the last line says that it is ready."""
         lines = running.printed.splitlines()
         assert lines[-1] == f"Loppestars is ready at {running.info['url']}"
-        assert running.info["admin_token"] in running.printed
+        assert lines[0] == "Starting Loppestars …"
+        started = [line.split()[0] for line in lines if line.endswith("  ready")]
+        assert started == ["postgresql", "sample-site", "api", "imaging"]
         assert running.printed.count("curl ") == 3
-        assert set(running.info) == {"url", "metrics_urls", "admin_token", "pids"}
+        assert set(running.info) == {*("url", "metrics_urls", "admin_token", "anon_key", "database_url", "pids")}
+        assert "crawl" not in running.info["pids"]
         assert {"api", "imaging", "postgresql", "run"} <= set(running.info["pids"])
 
     def test_health(self, running: Running) -> None:
@@ -159,7 +162,7 @@ class TestOneCommand:
         second = start(running.folder, free_ports(1)[0])
         printed, _ = second.communicate(timeout=30)
         assert second.returncode == 2
-        assert "runs already on" in printed
+        assert "already runs on" in printed
         assert running.client.get("/ready").status_code == 200
 
     def test_port_in_use(self, running: Running, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 _SET_PARENT_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 _SET_CHILD_SUBREAPER: Final = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
@@ -29,10 +29,10 @@ class Child:
         log: file that its output is appended to.
         environment: None inherits ours.
         on_parent_death: the signal that it gets when we are killed (Linux).
-        more: further arguments of `subprocess.Popen`, e.g. `user`.
+        prepare: called in the child before the program starts, e.g. to become another user.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what starting a program needs
         self,
         name: str,
         arguments: Sequence[str | Path],
@@ -40,7 +40,7 @@ class Child:
         *,
         environment: Mapping[str, str] | None = None,
         on_parent_death: signal.Signals = signal.SIGKILL,
-        **more: Any,  # noqa: ANN401 - handed to Popen
+        prepare: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self.log = log
@@ -53,8 +53,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
-                preexec_fn=end_with_parent(on_parent_death),  # noqa: PLW1509 - only system calls, no lock is taken
-                **more,
+                preexec_fn=end_with_parent(on_parent_death, prepare),  # noqa: PLW1509 - system calls only, no locks
             )
 
     @property
@@ -86,14 +85,35 @@ class Child:
         return tail(self.log, lines)
 
 
-def end_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], None] | None:
-    """Return what makes Linux send `number` to a child whose parent is killed, for `preexec_fn`; None elsewhere."""
+def stop_all(running: Sequence[Child], grace_seconds: float) -> None:
+    """Ask all to end at the same time, wait, and kill those that still run after `grace_seconds` altogether."""
+    for child in running:
+        if child.exit_code is None:
+            child.process.terminate()
+    deadline = time.monotonic() + grace_seconds
+    for child in running:
+        try:
+            child.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+
+
+def end_with_parent(
+    number: signal.Signals = signal.SIGTERM, prepare: Callable[[], None] | None = None
+) -> Callable[[], None] | None:
+    """Return what makes Linux send `number` to a child whose parent is killed, for `preexec_fn`.
+
+    It calls `prepare` first, because becoming another user would take the signal back. Where there is no such call it
+    returns `prepare` alone.
+    """
     prctl = _prctl()
     if prctl is None:
-        return None
+        return prepare
     parent = os.getpid()
 
     def ask() -> None:
+        if prepare is not None:
+            prepare()
         prctl(_SET_PARENT_DEATH_SIGNAL, number)
         if os.getppid() != parent:  # killed before the call: no signal will come
             os._exit(1)

@@ -1,8 +1,6 @@
-"""Children of `make run`: their output is kept, their end is noticed, none is left behind."""
+"""Child processes: their output is kept, their end is noticed, none is left behind."""
 
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -10,14 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from loppestars_local.ports import PortInUse, answers, check_port, free_ports
-from loppestars_local.processes import Child, Command
+from loppestars_core.kit.processes import Child, stop_all
 
 
 def child(tmp_path: Path, code: str) -> Child:
-    made = Child(Command("test", (sys.executable, "-c", code), dict(os.environ)), tmp_path / "test.log")
-    made.start()
-    return made
+    return Child("test", (sys.executable, "-c", code), tmp_path / "test.log")
 
 
 def wait_for_exit(started: Child) -> int:
@@ -37,17 +32,17 @@ class TestChild:
         assert wait_for_exit(made) == 7
         assert made.log_tail(2) == "98\noh no"
 
-    def test_a_signal_is_128_and_its_number(self, tmp_path: Path) -> None:
-        """As shells say it: 137 for kill -9."""
+    def test_signal(self, tmp_path: Path) -> None:
+        """As in shells: 137 for kill -9."""
         made = child(tmp_path, "import time; time.sleep(60)")
         made.process.kill()
         assert wait_for_exit(made) == 137
 
-    def test_much_output_blocks_nobody(self, tmp_path: Path) -> None:
-        """Ten megabytes that nobody reads do not stop the child."""
+    def test_unread_output(self, tmp_path: Path) -> None:
+        """Ten megabytes that nothing reads do not stop the child."""
         assert wait_for_exit(child(tmp_path, "print('x' * 10_000_000)")) == 0
 
-    def test_stop_is_patient_once(self, tmp_path: Path) -> None:
+    def test_stop(self, tmp_path: Path) -> None:
         """SIGTERM first; a child that ignores it is ended."""
         made = child(
             tmp_path,
@@ -58,13 +53,24 @@ class TestChild:
         made.stop(0.2)
         assert made.exit_code == 128 + signal.SIGKILL
 
+    def test_stop_all(self, tmp_path: Path) -> None:
+        """All are asked at the same time; a deaf one costs the grace only once and does not spare the others."""
+        deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+        running = [child(tmp_path / str(number), deaf) for number in range(3)]
+        running.append(child(tmp_path / "3", "import time; print('deaf', flush=True); time.sleep(60)"))
+        for made in running:
+            while "deaf" not in made.log_tail():
+                time.sleep(0.01)
+        stop_all(running, 0.2)
+        assert [made.exit_code for made in running] == [137, 137, 137, 143]
+
     @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
-    def test_none_outlives_a_killed_parent(self, tmp_path: Path) -> None:
+    def test_killed_parent(self, tmp_path: Path) -> None:
         """Kill -9 of the parent ends its children."""
         code = (
-            "import os, sys, time; from pathlib import Path; from loppestars_local.processes import *; "
-            "c = Child(Command('c', (sys.executable, '-c', 'import time; time.sleep(60)'), dict(os.environ)), "
-            f"Path({str(tmp_path / 'c.log')!r})); c.start(); print(c.process.pid, flush=True); time.sleep(60)"
+            "import sys, time; from pathlib import Path; from loppestars_core.kit.processes import Child; "
+            "c = Child('c', (sys.executable, '-c', 'import time; time.sleep(60)'), "
+            f"Path({str(tmp_path / 'c.log')!r})); print(c.pid, flush=True); time.sleep(60)"
         )
         parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         assert parent.stdout is not None
@@ -78,23 +84,3 @@ class TestChild:
         while state.exists() and state.read_text().rpartition(") ")[2][0] != "Z":
             assert time.monotonic() < deadline
             time.sleep(0.01)
-
-
-class TestPorts:
-    def test_in_use(self) -> None:
-        """One sentence: which port, and how to choose another."""
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            taken.listen()
-            port = taken.getsockname()[1]
-            with pytest.raises(PortInUse, match=rf"Port {port} cannot be used .* make run PORT="):
-                check_port(port)
-        check_port(port)
-
-    def test_free_ones_differ(self) -> None:
-        """As many as asked for, all different."""
-        assert len(set(free_ports(20))) == 20
-
-    def test_nobody_answers(self) -> None:
-        """A closed port is simply no answer."""
-        assert not answers(f"http://127.0.0.1:{free_ports(1)[0]}/ready")
