@@ -140,9 +140,7 @@ class Platform:
         return self._command("sweep", ["loppestars-imaging", "sweep"], finite=True, METRICS_PORT="0")
 
     def sample_site(self) -> Command:
-        return self._command(
-            "sample-site", ["loppestars-sample-site", "--port", str(self.addresses.sample_site)]
-        )
+        return self._command("sample-site", ["loppestars-sample-site", "--port", str(self.addresses.sample_site)])
 
     def crawl(self) -> Command:
         return self._command(

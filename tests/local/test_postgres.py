@@ -87,9 +87,7 @@ class TestEmbeddedPostgres:
                 connection.execute("CREATE DATABASE loppestars")
             with psycopg.connect(server.url("loppestars"), autocommit=True) as connection:
                 connection.execute("CREATE TYPE mood AS ENUM ('good')")
-                connection.execute(
-                    "CREATE TABLE old (id int GENERATED ALWAYS AS IDENTITY, n bigserial, mood mood)"
-                )
+                connection.execute("CREATE TABLE old (id int GENERATED ALWAYS AS IDENTITY, n bigserial, mood mood)")
                 connection.execute("CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'")
                 connection.execute("CREATE VIEW seen AS SELECT * FROM old")
             server.ensure_database("loppestars")

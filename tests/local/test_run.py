@@ -100,6 +100,9 @@ class TestOneCommand:
         assert lines[0] == "Starting Loppestars …"
         started = [line.split()[0] for line in lines if line.endswith("  ready")]
         assert started == ["postgresql", "sample-site", "api", "imaging"]
+        assert any(line.startswith("crawl  ") and line.endswith(" markets") for line in lines), (
+            "the first crawl is done"
+        )
         assert running.printed.count("curl ") == 3
         assert set(running.info) == {*("url", "metrics_urls", "admin_token", "anon_key", "database_url", "pids")}
         assert "crawl" not in running.info["pids"]
@@ -344,7 +347,7 @@ class TestCtrlCAtFirst:
             assert not (cluster / "postmaster.pid").exists()
 
     def test_nothing_has_been_started(self, tmp_path: Path) -> None:
-        """The modules take a second to be read: Ctrl-C ends that, too, without a word and without a folder."""
+        """The modules take a second to be read: Ctrl-C ends that, too, silently and without a folder."""
         ended = run_code(_CTRL_C_WHILE_LOADING, tmp_path / "data")
-        assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, "Starting Loppestars …\n", "")
         assert not (tmp_path / "data").exists()
