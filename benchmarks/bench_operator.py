@@ -77,7 +77,7 @@ class NodesStandIn:
             return
         key = key_of(live)
         with contextlib.suppress(KubeError):
-            await self._kube._call(  # noqa: SLF001 - what nodes write, the operator has no call for
+            await self._kube.call(  # what nodes write, the operator has no call for
                 "PATCH",
                 kind_of(live).path(key.namespace, key.name) + "/status",
                 body={"status": wanted},

@@ -47,7 +47,7 @@ class Client:
 
     async def patch(self, kind: OwnedKind, name: str, body: Manifest, *, manager: str = "tests") -> Manifest:
         """A merge patch, as kubectl edit and most controllers write."""
-        return await self.kube._call(
+        return await self.kube.call(
             "PATCH",
             kind.path(self.namespace, name),
             body=body,

@@ -97,7 +97,7 @@ class FakeKubelet:
         meta = pod["metadata"]
         path = POD.path(meta["namespace"], meta["name"]) + "/status"
         with contextlib.suppress(KubeError):
-            await kube._call(
+            await kube.call(
                 "PATCH", path, body={"status": status}, content_type="application/strategic-merge-patch+json"
             )
 

@@ -1,39 +1,34 @@
-"""The API server over one aiohttp session.
+"""Calls to the API server as plain JSON.
 
-Credentials are the official client's (in-cluster token with refresh, kubeconfig, exec plugins); calls are plain JSON,
-since its generated models cost several times the CPU (see docs/decisions/0041). Every call has a time-out.
+The official client's generated models cost several times the CPU (see docs/decisions/0041). Every call has a time-out.
 """
 
 import asyncio
 import json
-import os
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
 
-import aiohttp
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
-
+from loppestars_operator.kube.transport import HttpTransport, NoAnswer, Request, Response, Transport
 from loppestars_operator.naming import FIELD_MANAGER
 
 Json = dict[str, Any]
 
-CALL_TIMEOUT: Final = 10.0
-IN_FLIGHT: Final = 16
-# Silence longer than this on a watch that sends bookmarks about every minute means a dead connection.
-WATCH_SILENCE: Final = 150.0
+CALL_SECONDS: Final = 10.0
+MAX_IN_FLIGHT: Final = 16
+# A call that takes longer than this waits for a webhook rather than loads the API server: its slot goes to another.
+SLOT_SECONDS: Final = 1.0
 # Small pages: what a list leaves behind in memory is as large as its largest page, unpacked.
-PAGE: Final = "100"
-_METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-_METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+PAGE_SIZE: Final = "100"
+METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_TRANSIENT: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 class KubeError(Exception):
-    """The API server refused a call. `status` is the HTTP code, `reason` the API's word for it."""
+    """The API server refused a call. `status` is the HTTP status, `reason` the API's word for it."""
 
     def __init__(self, status: int, reason: str, message: str, causes: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -43,58 +38,47 @@ class KubeError(Exception):
         self.causes = causes
 
     @classmethod
-    def from_body(cls, status: int, text: str) -> Self:
+    def from_response(cls, response: Response) -> Self:
         """Read the `Status` object that the API server answers with."""
+        text = response.body.decode(errors="replace")
         try:
             body = json.loads(text)
-        except ValueError:
-            return cls(status, "Unknown", text[:500] or f"HTTP {status}")
-        details = body.get("details") or {}
+            details = body.get("details") or {}
+        except (ValueError, AttributeError):
+            return cls(response.status, "Unknown", text[:500] or f"HTTP {response.status}")
         causes = tuple(cause.get("reason", "") for cause in details.get("causes") or ())
-        return cls(status, body.get("reason") or "Unknown", body.get("message") or text[:500], causes)
+        return cls(response.status, body.get("reason") or "Unknown", body.get("message") or text[:500], causes)
 
     @property
     def transient(self) -> bool:
-        """Whether the same call may succeed later without anybody changing anything."""
-        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.status in {408, 409, 429}
+        """Whether the same call may succeed later without any change."""
+        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.status in _TRANSIENT
 
 
 class Unreachable(KubeError):
-    """The API server did not answer in time, or not at all."""
+    """The API server did not answer in time, not at all, or something else answered in its place."""
 
-    def __init__(self, cause: BaseException) -> None:
-        super().__init__(503, "Unreachable", f"the API server does not answer: {str(cause) or type(cause).__name__}")
+    def __init__(self, why: str) -> None:
+        super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, "Unreachable", f"the API server does not answer: {why}")
 
 
 class KubeClient:
     """Calls to one API server. Use as an asynchronous context manager, or `await close()`."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        self._configuration = configuration
-        self._url = configuration.host.rstrip("/")
-        connector = aiohttp.TCPConnector(limit=0, ssl=_tls(configuration), keepalive_timeout=60)
-        self._session = aiohttp.ClientSession(connector=connector)
-        self._slots = asyncio.Semaphore(IN_FLIGHT)
-        # Asked before each write; the elector's word in the operator.
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
+        # Asked directly before each write; the elector's answer in the operator.
         self.may_write: Callable[[], bool] = lambda: True
 
     @classmethod
     async def connect(cls, kubeconfig: str | None = None) -> Self:
-        """Find the API server: a file that is named, else the pod's ServiceAccount, else KUBECONFIG or ~/.kube/config.
-
-        Raises:
-            kubernetes.config.ConfigException: neither is there.
-        """
-        configuration = Configuration()
-        if kubeconfig is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
-            load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        else:
-            await load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
-        return cls(configuration)
+        """Return a client of the API server that `HttpTransport.connect` finds."""
+        return cls(await HttpTransport.connect(kubeconfig))
 
     async def close(self) -> None:
         """Drop all connections."""
-        await self._session.close()
+        await self._transport.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -104,29 +88,39 @@ class KubeClient:
     ) -> None:
         await self.close()
 
-    async def get(self, path: str, params: Mapping[str, str] | None = None, *, metadata_only: bool = False) -> Json:
-        """Read an object or a collection; `metadata_only` keeps the values of Secrets on the server."""
-        return await self._call("GET", path, params=params, accept=_METADATA_ONLY if metadata_only else None)
+    async def get(self, path: str, params: Mapping[str, str] | None = None, *, accept: str | None = None) -> Json:
+        """Read an object or a collection; `accept=METADATA` keeps the values of Secrets on the server."""
+        return await self.call("GET", path, params=params, accept=accept)
+
+    async def pages(
+        self, path: str, params: Mapping[str, str] | None = None, *, accept: str | None = None
+    ) -> AsyncIterator[Json]:
+        """Yield the pages of a collection; the last one's resource version is the list's."""
+        query = {**(params or {}), "limit": PAGE_SIZE}
+        while True:
+            page = await self.get(path, query, accept=accept)
+            # An empty list of metadata has null for its items.
+            yield {**page, "items": page.get("items") or []}
+            if not (following := page["metadata"].get("continue")):
+                return
+            query["continue"] = following
 
     async def list_names(self, path: str) -> tuple[set[tuple[str, str]], str]:
         """Return namespace and name of every object in a collection, and the resource version of that list."""
         names: set[tuple[str, str]] = set()
-        params = {"limit": PAGE}
-        while True:
-            page = await self._call("GET", path, params=params, accept=_METADATA_LIST)
-            # An empty list of metadata has null for its items.
-            names |= {(item["metadata"]["namespace"], item["metadata"]["name"]) for item in page.get("items") or ()}
-            if not (following := page["metadata"].get("continue")):
-                return names, page["metadata"]["resourceVersion"]
-            params["continue"] = following
+        version = ""
+        async for page in self.pages(path, accept=METADATA_LIST):
+            names |= {(item["metadata"]["namespace"], item["metadata"]["name"]) for item in page["items"]}
+            version = page["metadata"]["resourceVersion"]
+        return names, version
 
     async def create(self, path: str, body: Json) -> Json:
         """Create an object in a collection."""
-        return await self._call("POST", path, body=body, params={"fieldManager": FIELD_MANAGER})
+        return await self.call("POST", path, body=body, params={"fieldManager": FIELD_MANAGER})
 
-    async def replace(self, path: str, body: Json, *, timeout: float = CALL_TIMEOUT) -> Json:  # noqa: ASYNC109
+    async def replace(self, path: str, body: Json, *, seconds: float = CALL_SECONDS) -> Json:
         """Replace an object; its resourceVersion makes it safe against others."""
-        return await self._call("PUT", path, body=body, params={"fieldManager": FIELD_MANAGER}, timeout=timeout)
+        return await self.call("PUT", path, body=body, params={"fieldManager": FIELD_MANAGER}, seconds=seconds)
 
     async def apply(
         self, path: str, body: Json, *, manager: str = FIELD_MANAGER, force: bool = True
@@ -150,7 +144,7 @@ class KubeClient:
     async def edit(self, path: str, changes: Sequence[Json], *, version: str, manager: str) -> Json:
         """Make changes (JSON patch, RFC 6902) to an object as it was in a resource version."""
         test = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
-        return await self._call(
+        return await self.call(
             "PATCH",
             path,
             body=[test, *changes],
@@ -159,29 +153,33 @@ class KubeClient:
         )
 
     async def delete(self, path: str, *, uid: str | None = None) -> None:
-        """Delete in the background, only that incarnation if `uid` is given; an object that is gone is no error."""
+        """Delete in the background, only that incarnation if `uid` is given; an absent object is not an error."""
         body: Json = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
         if uid:
             body["preconditions"] = {"uid": uid}
         try:
-            await self._call("DELETE", path, body=body)
+            await self.call("DELETE", path, body=body)
         except KubeError as error:
-            if error.status not in {404, 409}:
+            if error.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
                 raise
 
     async def watch(self, path: str, **params: str) -> AsyncIterator[Json]:
         """Yield watch events until the server ends the stream; `ERROR` events are raised as KubeError."""
-        query = {**params, "watch": "true", "allowWatchBookmarks": "true"}
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CALL_TIMEOUT, sock_read=WATCH_SILENCE)
-        async with self._answer("GET", path, params=query, timeout=timeout) as answer:
-            async for line in _lines(answer.content):
-                event: Json = json.loads(line)
+        request = Request("GET", path, {**params, "watch": "true", "allowWatchBookmarks": "true"})
+        try:
+            async for line in self._transport.stream(request):
+                if isinstance(line, Response):
+                    raise KubeError.from_response(line)
+                event = _parsed(line)
                 if event["type"] == "ERROR":
                     status = event["object"]
                     raise KubeError(status.get("code", 500), status.get("reason", ""), status.get("message", ""))
                 yield event
+        except NoAnswer as error:
+            raise Unreachable(str(error)) from error
 
-    async def _call(self, method: str, path: str, **options: Any) -> Json:
+    async def call(self, method: str, path: str, **options: Any) -> Json:
+        """Make any call and return the body of the answer."""
         _, body = await self._exchange(method, path, **options)
         return body
 
@@ -194,53 +192,45 @@ class KubeClient:
         params: Mapping[str, str] | None = None,
         content_type: str = "application/json",
         accept: str | None = None,
-        timeout: float = CALL_TIMEOUT,  # noqa: ASYNC109 - handed on to aiohttp
+        seconds: float = CALL_SECONDS,
     ) -> tuple[int, Json]:
-        if method != "GET" and not self.may_write():
-            raise KubeError(503, "NotLeading", "this process may have lost the lead, so it writes nothing")
-        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        # Not escaped: the API server's YAML parser refuses the surrogate pairs of characters beyond U+FFFF.
+        data = None if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
         headers = {"Content-Type": content_type, **({"Accept": accept} if accept else {})}
-        limit = aiohttp.ClientTimeout(total=timeout)
-        async with (
-            self._slots,
-            self._answer(method, path, params=params, data=data, headers=headers, timeout=limit) as answer,
-        ):
-            parsed: Json = json.loads(await answer.read())
-            return answer.status, parsed
+        request = Request(method, path, params or {}, data, headers, seconds)
+        async with self._slot():
+            # Asked here, after all waiting: a process that was frozen meanwhile may have lost the lead.
+            if method != "GET" and not self.may_write():
+                raise KubeError(
+                    HTTPStatus.SERVICE_UNAVAILABLE, "NotLeading", "this process may have lost the lead; nothing written"
+                )
+            try:
+                response = await self._transport.send(request)
+            except NoAnswer as error:
+                raise Unreachable(str(error)) from error
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            raise KubeError.from_response(response)
+        return response.status, _parsed(response.body)
 
     @asynccontextmanager
-    async def _answer(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _slot(self) -> AsyncIterator[None]:
+        """Hold one of the slots for calls, for at most `SLOT_SECONDS`: calls that hang must not keep others waiting."""
+        await self._slots.acquire()
+        timer = asyncio.get_running_loop().call_later(SLOT_SECONDS, self._slots.release)
         try:
-            # Reads the token's file anew each minute, which may just be being replaced.
-            token = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-            merged = {**(headers or {}), **({"Authorization": token} if token else {})}
-            async with self._session.request(method, self._url + path, headers=merged, **options) as answer:
-                if answer.status >= HTTPStatus.BAD_REQUEST:
-                    raise KubeError.from_body(answer.status, await answer.text())
-                yield answer
-        except (aiohttp.ClientError, TimeoutError, OSError, ConfigException) as error:
-            raise Unreachable(error) from error
+            yield
+        finally:
+            if not timer.cancelled() and timer.when() > asyncio.get_running_loop().time():
+                timer.cancel()
+                self._slots.release()
 
 
-async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Split a stream into lines of any length: objects may exceed the stream's own line limit."""
-    rest = b""
-    async for chunk in stream.iter_any():
-        *complete, rest = (rest + chunk).split(b"\n")
-        for line in complete:
-            if line:
-                yield line
-
-
-def _tls(configuration: Configuration) -> ssl.SSLContext | bool:
-    if not configuration.host.startswith("https"):
-        return False
-    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
-    if not configuration.verify_ssl:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+def _parsed(body: bytes) -> Json:
+    """Return the JSON object; a proxy or captive portal may answer 200 with something else."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise Unreachable(f"something else answered in its place: {body[:100].decode(errors='replace')!r}")
+    return parsed

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 LEASE_SECONDS: Final = 10
 RENEW_DEADLINE: Final = 6.0
 RETRY_SECONDS: Final = 2.0
-CALL_TIMEOUT: Final = 2.0
+CALL_SECONDS: Final = 2.0
 RELEASE_TRIES: Final = 3
 RELEASE_PAUSE: Final = 0.2
 
@@ -90,7 +90,7 @@ class LeaderElector:
                 if lease["spec"].get("holderIdentity") != self.identity:
                     return
                 body = {**lease, "spec": {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}}
-                await self._kube.replace(self._path, body, timeout=CALL_TIMEOUT)
+                await self._kube.replace(self._path, body, seconds=CALL_SECONDS)
                 return
             # Such a renewal may also be taken between the two calls.
             await asyncio.sleep(RELEASE_PAUSE)
@@ -102,7 +102,7 @@ class LeaderElector:
         if lease is None:
             self._lease = await self._kube.create(LEASE.path(self._namespace), self._body(None))
         elif self._may_take(lease):
-            self._lease = await self._kube.replace(self._path, self._body(lease), timeout=CALL_TIMEOUT)
+            self._lease = await self._kube.replace(self._path, self._body(lease), seconds=CALL_SECONDS)
         else:
             return False
         self._renewed_at = began

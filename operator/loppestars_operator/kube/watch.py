@@ -22,8 +22,6 @@ from loppestars_operator.naming import OWNED_SELECTOR, StackKey
 
 log = structlog.get_logger(__name__)
 
-# Small pages: what a list leaves behind in memory is as large as its largest page, unpacked.
-PAGE: Final = "100"
 BACKOFF: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 # How long a watch holds before its failures are counted anew, and before its silent end is ordinary.
 STEADY_SECONDS: Final = 30.0
@@ -105,17 +103,13 @@ class Watcher:
 
     async def _list(self, kind: OwnedKind, namespace: str | None) -> str:
         listed: list[CachedObject] = []
-        params = {"labelSelector": OWNED_SELECTOR, "limit": PAGE}
-        while True:
-            page = await self._kube.get(kind.path(namespace), params)
-            for item in page.get("items") or ():
+        version = ""
+        async for page in self._kube.pages(kind.path(namespace), {"labelSelector": OWNED_SELECTOR}):
+            for item in page["items"]:
                 live = {"apiVersion": kind.api_version, "kind": kind.kind, **item}
                 if stack := stack_of(live):
                     listed.append(CachedObject.of(live, stack))
-            if not (following := page["metadata"].get("continue")):
-                break
-            params["continue"] = following
-        version: str = page["metadata"]["resourceVersion"]
+            version = page["metadata"]["resourceVersion"]
         self._seen(kind, namespace)
         for stack in self._store.replace(kind.kind, namespace, listed, version):
             self._on_change(stack)

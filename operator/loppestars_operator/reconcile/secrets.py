@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Final
 
 from loppestars_operator.kinds import SECRET
-from loppestars_operator.kube.client import KubeClient, KubeError
+from loppestars_operator.kube.client import METADATA, KubeClient, KubeError
 from loppestars_operator.naming import StackKey
 from loppestars_operator.plan.rollout import resolve_images
 from loppestars_operator.problems import Problem
@@ -65,7 +65,7 @@ class SecretReader:
         if version is not None and time.monotonic() - read_at < LOOK_SECONDS:
             return version
         try:
-            secret = await self._kube.get(SECRET.path(key.namespace, name), metadata_only=True)
+            secret = await self._kube.get(SECRET.path(key.namespace, name), accept=METADATA)
         except KubeError as error:
             if error.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}:
                 raise

@@ -14,6 +14,7 @@ from kubernetes.aio.client import Configuration
 from loppestars_operator.cache.owned import OwnedCache
 from loppestars_operator.kinds import kind_named
 from loppestars_operator.kube.client import KubeClient
+from loppestars_operator.kube.transport import HttpTransport
 from loppestars_operator.kube.watch import Watcher
 
 SERVICE = kind_named("Service")
@@ -50,7 +51,7 @@ async def test_what_does_not_help_is_backed_off(mode: str) -> None:
     await site.start()
     configuration = Configuration()
     configuration.host = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with KubeClient(configuration) as kube:
+    async with KubeClient(HttpTransport(configuration)) as kube:
         watcher = Watcher(kube, OwnedCache(), lambda _: None)
         task = asyncio.create_task(watcher._keep(SERVICE, None))
         await asyncio.sleep(2)

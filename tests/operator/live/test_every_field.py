@@ -105,7 +105,7 @@ async def heal(client: Client, kind: OwnedKind, name: str, patch: list[dict[str,
     before = await client.get(kind, name)
     assert before
     try:
-        edited = await client.kube._call(
+        edited = await client.kube.call(
             "PATCH",
             kind.path(client.namespace, name),
             body=patch,

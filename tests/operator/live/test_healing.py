@@ -140,7 +140,7 @@ async def test_what_others_own_is_left_alone(client: Client, operator: OperatorP
     await client.patch(DEPLOYMENT, "fair-api", {"metadata": {"annotations": {"team": "web"}}})
     await client.patch(SERVICE, "fair-api", {"metadata": {"labels": {"cost": "7"}}})
     sidecar = {"name": "proxy", "image": "registry.example.com/proxy:1"}
-    await client.kube._call(
+    await client.kube.call(
         "PATCH",
         DEPLOYMENT.path(client.namespace, "fair-api"),
         body={"spec": {"template": {"spec": {"containers": [sidecar]}}}},

@@ -65,6 +65,6 @@ async def test_status_that_somebody_edits_is_put_right(client: Client, operator:
     path = STACK.path(client.namespace, "fair") + "/status"
     edit = {"status": {"version": "9.9.9", "conditions": []}}
     options = {"params": {"fieldManager": "somebody"}, "content_type": "application/merge-patch+json"}
-    await client.kube._call("PATCH", path, body=edit, **options)
+    await client.kube.call("PATCH", path, body=edit, **options)
     status = await client.stack_when(lambda status: status["version"] == "0.1.0", within=10)
     assert condition(status, "Ready")["status"] == "True"

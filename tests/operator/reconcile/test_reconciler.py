@@ -1,0 +1,274 @@
+"""Whole passes over an API server in memory: install, upgrade, failure, rollback, prune, crawl, deletion, refusal."""
+
+from typing import Any
+
+import pytest
+
+from loppestars_operator.kinds import CRAWL, STACK, kind_named
+from loppestars_operator.kube.client import KubeError
+from tests.factories.fake_kube import Fault
+from tests.factories.passes import DEPLOYMENT, JOB, KEY, Passes
+
+
+@pytest.fixture
+def passes() -> Passes:
+    return Passes()
+
+
+def image(passes: Passes, component: str = "api") -> str:
+    body = passes.kube.find(DEPLOYMENT, f"fair-{component}")
+    assert body
+    found: str = body["spec"]["template"]["spec"]["containers"][0]["image"]
+    return found
+
+
+class TestInstall:
+    async def test_migration_first(self, passes: Passes) -> None:
+        """Nothing that serves exists before the database is migrated."""
+        passes.apply()
+        await passes.run()
+        assert passes.kube.all(JOB)
+        assert not passes.kube.all(DEPLOYMENT)
+        assert passes.condition("Ready")["reason"] == "Migrating"
+
+    async def test_ready(self, passes: Passes) -> None:
+        """Everything is there, each object applied once, and the status says so."""
+        passes.apply()
+        status = await passes.ready()
+        assert passes.condition("Ready")["status"] == "True"
+        assert status["version"] == "0.1.0"
+        paths = [call.path for call in passes.kube.writes("PATCH") if not call.path.endswith("/status")]
+        assert len(paths) == len(set(paths))
+
+    async def test_pass_without_a_change_writes_nothing(self, passes: Passes) -> None:
+        """An idle operator is silent."""
+        passes.apply()
+        await passes.ready()
+        before = len(passes.kube.writes())
+        await passes.run()
+        assert len(passes.kube.writes()) == before
+
+    async def test_migration_failed(self, passes: Passes) -> None:
+        """The last words of the Job are the message, and a retry runs another one."""
+        passes.apply()
+        await passes.ready(job="Failed", message="no such host 💥")
+        assert passes.condition("Stalled")["reason"] == "MigrationFailed"
+        assert "no such host 💥" in passes.condition("Stalled")["message"]
+        first = passes.kube.all(JOB)[0]["metadata"]["name"]
+        passes.annotate(retry="1")
+        await passes.run()
+        assert first != passes.kube.all(JOB)[-1]["metadata"]["name"]
+
+    async def test_paused(self, passes: Passes) -> None:
+        """Nothing is applied."""
+        passes.apply(paused=True)
+        await passes.run()
+        assert not passes.kube.all(DEPLOYMENT)
+        assert passes.status["phase"] == "Paused"
+
+
+class TestUpgrade:
+    async def test_version(self, passes: Passes) -> None:
+        """The old version serves until the migration of the new one has succeeded."""
+        passes.apply()
+        await passes.ready()
+        passes.apply(version="0.2.0")
+        await passes.run()
+        assert image(passes).endswith(":0.1.0")
+        await passes.ready()
+        assert image(passes).endswith(":0.2.0")
+        assert [entry["result"] for entry in passes.status["history"]] == ["Serving", "Replaced"]
+
+    async def test_rollback(self, passes: Passes) -> None:
+        """A version that does not become available goes back by itself and stays back."""
+        passes.apply()
+        await passes.ready()
+        passes.apply(version="0.2.0")
+        await passes.run()
+        passes.play()
+        await passes.run()
+        passes.play(pods="stuck")
+        await passes.ready()
+        assert image(passes).endswith(":0.1.0")
+        assert passes.condition("Ready")["reason"] == "RolledBack"
+        assert passes.status["version"] == "0.1.0"
+
+    async def test_autoscaling_takes_over_replicas(self, passes: Passes) -> None:
+        """The number of pods stays as it was."""
+        passes.apply(api={"replicas": 3})
+        await passes.ready()
+        passes.apply(api={"autoscaling": {"minReplicas": 2}})
+        await passes.ready()
+        body = passes.kube.find(DEPLOYMENT, "fair-api")
+        assert body
+        assert body["spec"]["replicas"] == 3
+
+    async def test_what_is_not_rendered_any_more_goes(self, passes: Passes) -> None:
+        """The Ingress of a host that was taken out of the spec."""
+        ingress = kind_named("Ingress")
+        passes.apply(ingress={"host": "fair.example.com"})
+        await passes.ready()
+        assert passes.kube.find(ingress, "fair-api")
+        passes.apply(ingress=None)
+        await passes.ready()
+        assert not passes.kube.find(ingress, "fair-api")
+
+
+class TestHealing:
+    async def test_deleted_object_is_made_again(self, passes: Passes) -> None:
+        """With the next pass."""
+        service = kind_named("Service")
+        passes.apply()
+        await passes.ready()
+        passes.kube.remove(service, "fair-api")
+        await passes.run()
+        assert passes.kube.find(service, "fair-api")
+
+    async def test_changed_field_is_put_right(self, passes: Passes) -> None:
+        """What was added next to it stays."""
+        service = kind_named("Service")
+        passes.apply()
+        await passes.ready()
+        body = passes.kube.find(service, "fair-api")
+        assert body
+        body["spec"]["selector"] = {"app": "other"}
+        body["metadata"]["annotations"]["theirs"] = "kept"
+        passes.kube.put(service, body)
+        await passes.run()
+        found = passes.kube.find(service, "fair-api")
+        assert found
+        assert found["spec"]["selector"] != {"app": "other"}
+        assert found["metadata"]["annotations"]["theirs"] == "kept"
+
+    async def test_conflict_of_a_foreign_object(self, passes: Passes) -> None:
+        """A Service of that name stays as it is, and the stack says so."""
+        service = kind_named("Service")
+        passes.kube.put(service, {"metadata": {"name": "fair-api"}, "spec": {"selector": {"app": "theirs"}}})
+        passes.apply()
+        await passes.ready()
+        found = passes.kube.find(service, "fair-api")
+        assert found
+        assert found["spec"]["selector"] == {"app": "theirs"}
+        assert passes.condition("Stalled")["reason"] == "NameTaken"
+
+
+class TestRefusals:
+    async def test_missing_right(self, passes: Passes) -> None:
+        """A 403 of the API server names the right; everything else is applied."""
+        message = 'deployments.apps "fair-api" is forbidden: User "x" cannot patch resource'
+        passes.kube.faults.append(Fault("PATCH", "/deployments/fair-api", 403, message))
+        passes.apply()
+        await passes.ready()
+        assert passes.condition("Stalled")["reason"] == "Forbidden"
+        assert passes.kube.find(DEPLOYMENT, "fair-imaging")
+
+    async def test_admission(self, passes: Passes) -> None:
+        """A rule of the cluster is quoted."""
+        passes.kube.admit = lambda body: "denied by policy" if body["kind"] == "CronJob" else None
+        passes.apply()
+        await passes.ready()
+        assert passes.condition("Stalled") | {"lastTransitionTime": ""} == {
+            "type": "Stalled",
+            "status": "True",
+            "reason": "Refused",
+            "message": "refused by a rule of the cluster: denied by policy",
+            "observedGeneration": 1,
+            "lastTransitionTime": "",
+        }
+
+    async def test_lost_status_write(self, passes: Passes) -> None:
+        """The pass fails, and the next one writes it."""
+        passes.kube.faults.append(Fault("PATCH", "/status$", carried_out=True, times=1))
+        passes.apply()
+        with pytest.raises(KubeError):
+            await passes.run()
+        assert (await passes.ready())["phase"] == "Ready"
+
+    async def test_spec_of_another_schema(self, passes: Passes) -> None:
+        """The status says which field; nothing is applied."""
+        passes.apply(api={"replicas": "many"})
+        await passes.run()
+        assert passes.condition("Stalled")["reason"] == "InvalidSpec"
+        assert not passes.kube.all(JOB)
+
+    async def test_defect(self, passes: Passes) -> None:
+        """A mistake of the operator's own is in the status."""
+        passes.apply()
+        passes.see()
+        await passes.reconciler.report_defect(KEY, ZeroDivisionError("oops"))
+        assert passes.condition("Stalled")["reason"] == "InternalError"
+
+
+class TestCrawls:
+    def crawl(self, passes: Passes, name: str = "by-hand", **spec: Any) -> None:
+        passes.kube.put(CRAWL, {"metadata": {"name": name}, "spec": {"stackRef": {"name": "fair"}, **spec}})
+
+    def state(self, passes: Passes, name: str = "by-hand") -> dict[str, Any]:
+        body = passes.kube.find(CRAWL, name)
+        assert body
+        found: dict[str, Any] = body.get("status", {})
+        return found
+
+    async def test_waits_for_its_stack(self, passes: Passes) -> None:
+        """A Crawl of a stack that is not there is Pending."""
+        self.crawl(passes)
+        await passes.run()
+        assert self.state(passes)["state"] == "Pending"
+
+    async def test_runs_and_ends(self, passes: Passes) -> None:
+        """Its Job's report becomes its status."""
+        passes.apply()
+        await passes.ready()
+        self.crawl(passes)
+        await passes.run()
+        assert self.state(passes)["state"] == "Pending"
+        await passes.run()
+        assert self.state(passes)["state"] == "Running"
+        passes.play(message='{"state":"failed","message":"market “Loppe 🎪” broke","counts":{"seen":3}}')
+        await passes.run()
+        assert (self.state(passes)["state"], self.state(passes)["counts"]["seen"]) == ("Succeeded", 3)
+        assert "🎪" in self.state(passes)["message"]
+
+    async def test_one_at_a_time(self, passes: Passes) -> None:
+        """The second waits for the first."""
+        passes.apply()
+        await passes.ready()
+        self.crawl(passes, "first")
+        self.crawl(passes, "second")
+        await passes.run()
+        await passes.run()
+        assert self.state(passes, "second")["message"].startswith("waits for first-")
+
+    async def test_cancelled(self, passes: Passes) -> None:
+        """Its Job is deleted."""
+        passes.apply()
+        await passes.ready()
+        self.crawl(passes)
+        await passes.run()
+        self.crawl(passes, cancel=True)
+        await passes.run()
+        await passes.run()
+        assert self.state(passes)["state"] == "Cancelled"
+
+
+class TestDeletion:
+    async def test_its_objects_go_with_it(self, passes: Passes) -> None:
+        """The passes after it bring nothing back."""
+        passes.apply()
+        await passes.ready()
+        passes.kube.remove(STACK, "fair")
+        before = len(passes.kube.writes())
+        assert await passes.run() is None
+        assert not passes.kube.all(DEPLOYMENT)
+        assert len(passes.kube.writes()) == before
+
+    async def test_missed_deletion(self, passes: Passes) -> None:
+        """A stack whose end no event told of is asked for before its objects are made again."""
+        passes.apply()
+        await passes.ready()
+        passes.see()
+        passes.kube.remove(STACK, "fair")
+        for found in list(passes.owned.of(KEY).values()):
+            passes.owned.remove(found.body())
+        await passes.reconciler.reconcile(KEY)
+        assert not passes.kube.all(DEPLOYMENT)
