@@ -51,6 +51,11 @@ COPY requirements/operator.txt requirements/
 RUN uv venv --quiet --python python3 /opt/venv \
     && uv pip install --quiet --python /opt/venv/bin/python --require-hashes -r requirements/operator.txt
 
+FROM builder AS sample-site-environment
+COPY requirements/base.txt requirements/
+RUN uv venv --quiet --python python3 /opt/venv \
+    && uv pip install --quiet --python /opt/venv/bin/python --require-hashes -r requirements/base.txt
+
 # ── code: our packages and the commands that the image offers, in /app ───────────────────────────────────────────────
 FROM api-environment AS api-code
 COPY pyproject.toml README.md LICENSE ./
@@ -84,6 +89,15 @@ COPY operator/ operator/
 RUN uv build --quiet --wheel --no-build-isolation --python /opt/build/bin/python --out-dir dist \
     && uv pip install --quiet --python /opt/venv/bin/python --no-deps --target /app dist/*.whl \
     && find /app/bin -type f ! -name loppestars-operator -delete
+
+# A development service: the made-up market sites that samples and tests crawl.
+FROM sample-site-environment AS sample-site-code
+COPY pyproject.toml README.md LICENSE ./
+COPY core/ core/
+COPY local/ local/
+RUN uv build --quiet --wheel --no-build-isolation --python /opt/build/bin/python --out-dir dist \
+    && uv pip install --quiet --python /opt/venv/bin/python --no-deps --target /app dist/*.whl \
+    && find /app/bin -type f ! -name loppestars-sample-site -delete
 
 # ── run time: no compiler, no installer, no root, nothing to write to but /tmp ───────────────────────────────────────
 FROM ${BASE_IMAGE} AS runtime
@@ -141,6 +155,19 @@ ARG VERSION=0.0.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="loppestars-operator" \
       org.opencontainers.image.description="Loppestars' Kubernetes operator: one LoppestarsStack runs the platform" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+FROM runtime AS sample-site
+COPY --from=sample-site-environment /opt/venv /opt/venv
+COPY --from=sample-site-code /app /app
+EXPOSE 8081
+CMD ["loppestars-sample-site", "--host=0.0.0.0"]
+ARG VERSION=0.0.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="loppestars-sample-site" \
+      org.opencontainers.image.description="Made-up market sites for development clusters" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

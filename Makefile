@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV     ?= $(shell command -v uv 2>/dev/null)
 SHELL  := /bin/bash
 WORKERS ?= 2
-LOCKS  := dev api imaging crawler operator local
+LOCKS  := dev base api imaging crawler operator local
 # Packages published in the last week are not taken into the locks: most bad releases are found within days.
 COOLDOWN ?= $(shell date -u -d '7 days ago' +%Y-%m-%dT00:00:00Z 2>/dev/null || date -u -v-7d +%Y-%m-%dT00:00:00Z)
 export UV_LINK_MODE ?= hardlink
@@ -74,6 +74,7 @@ lock: ## Resolve and hash-lock the dependencies into requirements/
 	set -e; for name in $(LOCKS); do echo "requirements/$$name.txt"; \
 	  case $$name in \
 	    dev) eval "$$compile --all-extras --group dev pyproject.toml -o requirements/dev.txt" ;; \
+	    base) eval "$$compile -c requirements/dev.txt pyproject.toml -o requirements/base.txt" ;; \
 	    *)   eval "$$compile --extra $$name -c requirements/dev.txt pyproject.toml -o requirements/$$name.txt" ;; \
 	  esac; done; for tool in uv:uv build:hatchling; do echo $${tool#*:} | eval "$$compile - -o requirements/$${tool%%:*}.txt"; done
 

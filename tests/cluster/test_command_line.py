@@ -141,7 +141,7 @@ class TestImages:
     def test_every_image_has_a_dockerfile(self) -> None:
         """Targets and folders named in the code exist."""
         targets = images.product_image("api").dockerfile.read_text()
-        assert all(f" AS {component}\n" in targets for component in images.COMPONENTS)
+        assert all(f" AS {component}\n" in targets for component in (*images.COMPONENTS, images.SAMPLE_SITE))
         assert all(images.service_image(service).dockerfile.is_file() for service in images.SERVICES)
 
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 COMPONENTS = ("api", "imaging", "crawler", "operator")
-SERVICES = ("postgres", "versitygw")
+# What development clusters need besides: a target of the same Dockerfile, and images with a folder of their own.
+SAMPLE_SITE = "sample-site"
+SERVICES = (SAMPLE_SITE, "postgres", "versitygw")
 NAMES = (*COMPONENTS, *SERVICES)
 REGISTRY = "ghcr.io/loppestars"
 DEBIAN_RELEASE = "bookworm"
@@ -48,7 +50,9 @@ def product_image(component: str) -> Image:
 
 
 def service_image(name: str) -> Image:
-    """PostgreSQL and the S3 server of development clusters."""
+    """PostgreSQL, the S3 server and the sample site of development clusters."""
+    if name == SAMPLE_SITE:
+        return product_image(name)
     directory = REPOSITORY / "k8s" / "dev" / name
     return Image(name, directory / "Dockerfile", directory)
 

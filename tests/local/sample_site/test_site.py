@@ -132,3 +132,12 @@ def test_a_port_in_use_is_one_clear_sentence(site_url: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 2
     assert f"port {port} of 127.0.0.1 cannot be used" in done.stderr
+
+
+class TestImage:
+    def test_needs_no_component(self) -> None:
+        """The image of the sample site has the base dependencies only: nothing of a database or a framework."""
+        code = "import sys, loppestars_local.sample_site.command; print(*sys.modules)"
+        loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+        heavy = {"sqlalchemy", "psycopg", "jwt", "fastapi", "scrapy", "cv2", "numpy", "boto3"}
+        assert heavy.isdisjoint(loaded)
