@@ -21,9 +21,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from loppestars_core.kit.clock import today_in_denmark
-from loppestars_core.markets.query import RESPONSE_COLUMNS, MarketQuery, Position, select_markets
+from loppestars_core.markets.fields import COLUMNS
+from loppestars_core.markets.query import MarketQuery, Position, select_markets
 
-KEYS = (*RESPONSE_COLUMNS, "distance")
+KEYS = tuple("loppemarkeder_nu" if name == "source_fields" else name for name in (*COLUMNS, "distance"))
 
 
 async def health(_request: Request) -> Response:

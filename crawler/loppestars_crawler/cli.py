@@ -4,7 +4,7 @@ import argparse
 import sys
 import uuid
 
-from loppestars_core.crawls.models import CrawlTrigger
+from loppestars_core.contract.states import CrawlTrigger
 from loppestars_core.kit.logging import configure_logging
 from loppestars_core.kit.settings import describe, load_settings
 from loppestars_crawler.settings import CrawlerSettings

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from loppestars_core.contract.states import CrawlState, CrawlTrigger
 from loppestars_core.crawls import (
     CrawlAlreadyFinished,
     CrawlLock,
@@ -20,7 +21,6 @@ from loppestars_core.crawls import (
     request_cancel,
     request_run,
 )
-from loppestars_core.crawls.models import CrawlState, CrawlTrigger
 from loppestars_core.database.engine import sessions
 from loppestars_core.kit.settings import DatabaseSettings
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from loppestars_core.contract.states import CrawlState, CrawlTrigger
 from loppestars_core.crawls import (
     CrawlAlreadyFinished,
     CrawlLock,
@@ -24,7 +25,6 @@ from loppestars_core.crawls import (
     update_progress,
 )
 from loppestars_core.crawls.lock import lock_is_held
-from loppestars_core.crawls.models import CrawlState, CrawlTrigger
 from loppestars_core.crawls.runs import failed_items
 from loppestars_core.database.engine import sessions
 from loppestars_core.events.models import DomainEvent

@@ -51,7 +51,7 @@ EVENTS = replace(
     has_parking=True,
     description="Fund",
     entry_fee=None,
-    loppemarkeder_nu={"id": 85354},
+    source_fields={"id": 85354},
 )
 
 
@@ -116,7 +116,7 @@ async def test_two_sources_make_one_market(session: AsyncSession) -> None:
         assert (market.name, market.external_id) == ("Loppemarked i Remisen", "85354")
         assert (market.latitude, market.position_approximate) == (55.7019, False)
         assert (market.has_food, market.has_parking, market.entry_fee) == (True, True, Decimal("20.50"))
-        assert market.loppemarkeder_nu == {"id": 85354}
+        assert market.source_fields == {"id": 85354}
         assert (await session.execute(select(func.count(MarketSighting.id)))).scalar_one() == 2
         await session.rollback()
 

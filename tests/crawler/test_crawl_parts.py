@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loppestars_core.contract.exit_codes import ExitCode
-from loppestars_core.crawls.models import CrawlState
+from loppestars_core.contract.states import CrawlState
 from loppestars_core.markets.ingest import Recorded
 from loppestars_core.markets.sighting import SourceMarket
 from loppestars_crawler.crawl.report import Report, write_termination_message

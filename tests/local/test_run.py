@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from loppestars_core.markets.query import RESPONSE_COLUMNS
+from loppestars_api.markets.schemas import MarketResponse
 from loppestars_local.components import program
 from loppestars_local.ports import free_ports
 
@@ -118,7 +118,7 @@ class TestOneCommand:
         answer = running.client.get(f"/markets/nearby?{COPENHAGEN}&radius=50")
         markets = answer.json()
         assert len(markets) >= 5
-        assert list(markets[0]) == [*RESPONSE_COLUMNS, "distance"]
+        assert list(markets[0]) == list(MarketResponse.model_fields)
         distances = [market["distance"] for market in markets]
         assert distances == sorted(distances)
         assert distances[-1] <= 50

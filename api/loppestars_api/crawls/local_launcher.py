@@ -21,8 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_api.crawls.launcher import CrawlOrder, LaunchFailed
 from loppestars_core.contract.exit_codes import ExitCode
+from loppestars_core.contract.states import CrawlState
 from loppestars_core.crawls import CrawlNotFound, find_run, finish_run
-from loppestars_core.crawls.models import CrawlState
 from loppestars_core.database.engine import sessions
 from loppestars_core.kit.logging import redact_text
 

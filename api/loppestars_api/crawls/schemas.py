@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from loppestars_core.crawls.models import COUNT_NAMES, CrawlFailedItem, CrawlRun
+from loppestars_core.contract.counters import COUNT_NAMES
+from loppestars_core.crawls.models import CrawlFailedItem, CrawlRun
 
 SourceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", examples=["markedskalenderen"])]
 

@@ -11,6 +11,7 @@ from loppestars_api.access.principal import Principal
 from loppestars_api.crawls.launcher import CrawlLauncher, CrawlOrder, LaunchFailed
 from loppestars_api.crawls.schemas import RunDetails, RunRecord, TriggerRequest
 from loppestars_api.web.errors import Conflict, NotFound, Unavailable
+from loppestars_core.contract.states import CrawlState, CrawlTrigger
 from loppestars_core.crawls import (
     CrawlAlreadyFinished,
     CrawlNotFound,
@@ -21,7 +22,6 @@ from loppestars_core.crawls import (
     request_cancel,
     request_run,
 )
-from loppestars_core.crawls.models import CrawlState, CrawlTrigger
 from loppestars_core.crawls.runs import failed_items
 from loppestars_core.database.engine import sessions
 from loppestars_core.events.audit import record_audit

@@ -14,19 +14,22 @@ import orjson
 import psycopg
 from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Loader
+from psycopg.rows import RowMaker
 from psycopg.types.numeric import FloatLoader
 from psycopg.types.string import TextLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
+from loppestars_api.markets.schemas import Row
 from loppestars_core.database.engine import CONNECT_TIMEOUT_SECONDS, connection_arguments
 from loppestars_core.kit.clock import today_in_denmark
 from loppestars_core.kit.settings import DatabaseSettings
 from loppestars_core.markets.models import Market, MarketRedirect
 from loppestars_core.markets.query import MarketQuery, compile_markets, select_market
 
-Row = tuple[Any, ...]
+# What the app calls further fields of a source: it has known only one source that has some.
+_RESPONSE_NAMES: Final = {"source_fields": "loppemarkeder_nu"}
 IDLE_SECONDS: Final = 300.0
 
 
@@ -82,6 +85,7 @@ async def open_market_pool(
         "application_name": "loppestars-api-markets",
         **connection_arguments(settings.pooled_url),
         "autocommit": True,
+        "row_factory": market_row,
     }
     if settings.behind_pooler:
         # A transaction pooler hands each statement to another server connection, which lacks our prepared ones.
@@ -107,6 +111,12 @@ async def open_market_pool(
         yield pool
     finally:
         await pool.close()
+
+
+def market_row(cursor: psycopg.AsyncCursor[Any]) -> RowMaker[Row]:
+    """Return what makes a row a dictionary with the keys of MarketResponse."""
+    names = [_RESPONSE_NAMES.get(column.name, column.name) for column in cursor.description or ()]
+    return lambda values: dict(zip(names, values, strict=True))
 
 
 def adapt(context: AdaptContext) -> None:

@@ -2,33 +2,14 @@
 
 import uuid
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from loppestars_core.accounts.models import User
+from loppestars_core.contract.states import CrawlState, CrawlTrigger
 from loppestars_core.database.base import Base, CreatedAt, Sequence, UuidKey, one_of
-
-
-class CrawlTrigger(StrEnum):
-    SCHEDULE = "schedule"
-    API = "api"
-    CLI = "cli"
-
-
-class CrawlState(StrEnum):
-    PENDING = "pending"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    SUPERSEDED = "superseded"
-
-    @property
-    def finished(self) -> bool:
-        return self not in {CrawlState.PENDING, CrawlState.RUNNING}
 
 
 class Counts:
@@ -41,9 +22,6 @@ class Counts:
     vanished: Mapped[int] = mapped_column(server_default=text("0"))
     skipped: Mapped[int] = mapped_column(server_default=text("0"))
     failed: Mapped[int] = mapped_column(server_default=text("0"))
-
-
-COUNT_NAMES = ("seen", "new", "changed", "unchanged", "vanished", "skipped", "failed")
 
 
 class CrawlRun(Counts, Base):

@@ -8,8 +8,10 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from loppestars_core.contract.counters import COUNT_NAMES
+from loppestars_core.contract.states import CrawlState, CrawlTrigger
 from loppestars_core.crawls.lock import lock_is_held
-from loppestars_core.crawls.models import COUNT_NAMES, CrawlFailedItem, CrawlRun, CrawlState, CrawlTrigger
+from loppestars_core.crawls.models import CrawlFailedItem, CrawlRun
 from loppestars_core.events.domain_events import record_event
 from loppestars_core.kit.logging import current_request_id
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self, TypeVar, cast
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-USAGE_ERROR = 2
+from loppestars_core.contract.exit_codes import ExitCode
 
 Settings = TypeVar("Settings", bound="ComponentSettings")
 BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
@@ -105,14 +105,14 @@ def load_settings(cls: type[Settings]) -> Settings:
     except ValidationError as error:
         for line in explain(error, cls):
             sys.stderr.write(line + "\n")
-        raise SystemExit(USAGE_ERROR) from None
+        raise SystemExit(ExitCode.USAGE) from None
     except SettingsError as error:
         # A variable that is to be JSON; pydantic names the field and quotes nothing of the value.
         name = next((name for name in cls.model_fields if f'"{name}"' in str(error)), "of the environment")
         field = cls.model_fields.get(name)
         purpose = f" ({field.description})" if field and field.description else ""
         sys.stderr.write(f"wrong setting {name.upper()}: it is not JSON{purpose}\n")
-        raise SystemExit(USAGE_ERROR) from None
+        raise SystemExit(ExitCode.USAGE) from None
 
 
 def explain(error: ValidationError, cls: type[BaseSettings]) -> list[str]:

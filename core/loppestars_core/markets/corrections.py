@@ -7,17 +7,9 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.events.audit import record_audit
+from loppestars_core.markets.fields import CORRECTABLE
 from loppestars_core.markets.ingest import refresh_market
 from loppestars_core.markets.models import Market, MarketOverride
-
-CORRECTABLE = frozenset(
-    {
-        *("name", "municipality", "category", "start_date", "end_date", "address", "city", "postal_code", "latitude"),
-        *("longitude", "description", "organizer_name", "organizer_phone", "organizer_email", "organizer_website"),
-        *("opening_hours", "entry_fee", "stall_count", "has_food", "has_parking", "has_toilets", "has_wifi"),
-        *("is_indoor", "is_outdoor", "special_features", "state"),
-    },
-)
 
 
 async def correct_market(

@@ -13,13 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.events.domain_events import record_event
 from loppestars_core.kit.folding import fold
+from loppestars_core.markets.fields import SEARCHED
 from loppestars_core.markets.matching import mean_the_same
 from loppestars_core.markets.models import Market, MarketOverride, MarketRedirect, MarketSighting, MarketState
 from loppestars_core.markets.search_text import search_terms
 from loppestars_core.markets.sighting import SourceMarket, combine, series_of
 
 _SAME = (MarketState.SCHEDULED, MarketState.CANCELLED)
-_SEARCHED = ("name", "city", "address", "municipality")
 
 
 class Recorded(StrEnum):
@@ -249,7 +249,7 @@ def _typed(name: str, value: Any) -> Any:  # noqa: ANN401 - a value of JSON
 
 def _with_search(columns: dict[str, Any]) -> dict[str, Any]:
     """Columns with those that search reads."""
-    words = [columns[name] for name in _SEARCHED]
+    words = [columns[name] for name in SEARCHED]
     return {
         **columns,
         "search_name": fold(columns["name"]),

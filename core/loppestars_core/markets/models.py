@@ -76,7 +76,8 @@ class Market(Base):
     is_outdoor: Mapped[bool] = mapped_column(server_default=text("false"))
     special_features: Mapped[str | None]
     source_url: Mapped[str | None]
-    loppemarkeder_nu: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    source_fields: Mapped[dict[str, Any] | None] = mapped_column("loppemarkeder_nu", JSONB(none_as_null=True))
+    """Further fields of the source. The column keeps its first name: earlier releases read it during an upgrade."""
     scraped_at: Mapped[CreatedAt]
     last_seen_at: Mapped[CreatedAt]
     search_name: Mapped[str] = mapped_column(server_default="")

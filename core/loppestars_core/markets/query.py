@@ -27,20 +27,13 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from loppestars_core.kit.folding import fold
+from loppestars_core.markets.fields import COLUMNS, FLAGS
 from loppestars_core.markets.models import Market, MarketState
 from loppestars_core.markets.search_text import prefix_query
 
 # IUGG mean radius; great-circle distances on it differ from the ellipsoid's by less than 0.5 %.
 EARTH_RADIUS_KM = 6371.0088
 KM_PER_DEGREE = EARTH_RADIUS_KM * math.pi / 180
-
-# The keys of MarketResponse, in their order; `distance` follows them.
-RESPONSE_COLUMNS = (
-    *("id", "external_id", "name", "municipality", "category", "start_date", "end_date", "address", "city"),
-    *("postal_code", "latitude", "longitude", "description", "organizer_name", "organizer_phone", "organizer_email"),
-    *("organizer_website", "opening_hours", "entry_fee", "stall_count", "has_food", "has_parking", "has_toilets"),
-    *("has_wifi", "is_indoor", "is_outdoor", "special_features", "source_url", "loppemarkeder_nu", "scraped_at"),
-)
 
 # Written out, not bound: the planner must see that the partial indexes apply, also in a prepared statement.
 _LISTED = Market.state == literal_column(f"'{MarketState.SCHEDULED}'")
@@ -85,9 +78,8 @@ class MarketQuery(BaseModel):
             raise ValueError("radius_km needs a position")
         if self.from_day is not None and self.until_day is not None and self.until_day < self.from_day:
             raise ValueError("until_day is before from_day")
-        known = {"has_food", "has_parking", "has_toilets", "has_wifi", "is_indoor", "is_outdoor"}
-        if unknown := set(self.flags) - known:
-            raise ValueError(f"unknown flags {sorted(unknown)}; known are {sorted(known)}")
+        if unknown := set(self.flags) - set(FLAGS):
+            raise ValueError(f"unknown flags {sorted(unknown)}; known are {sorted(FLAGS)}")
         return self
 
 
@@ -105,7 +97,7 @@ class _Shape(NamedTuple):
 
 
 def select_markets(query: MarketQuery, today: date) -> Select[Any]:
-    """The SQL of `query`: rows of `RESPONSE_COLUMNS` and `distance` (km, null without a position)."""
+    """The SQL of `query`: rows of `COLUMNS` and `distance` (km, null without a position)."""
     return _statement(_shape(query)).params(parameters(query, today))
 
 
@@ -175,12 +167,12 @@ def _statement(shape: _Shape) -> Select[Any]:
 
 
 def select_market() -> Select[Any]:
-    """One market as `RESPONSE_COLUMNS` and a null distance, whatever its state; the caller adds the id."""
+    """One market as `COLUMNS` and a null distance, whatever its state; the caller adds the id."""
     return select(*_columns(), null().label("distance"))
 
 
 def _columns() -> list[Any]:
-    return [getattr(Market, name) for name in RESPONSE_COLUMNS]
+    return [getattr(Market, name).label(name) for name in COLUMNS]
 
 
 def _number(name: str) -> BindParameter[float]:

@@ -11,15 +11,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import date
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from loppestars_core.kit.folding import fold
+from loppestars_core.markets.fields import FLAGS
 from loppestars_core.markets.models import MarketState
 
 # Any constant serves: it keeps our series apart from other users of UUIDs made of names.
 _SERIES = uuid.UUID("6f0b0a52-3f1f-5d1a-9d0c-8f4b6a1c2e77")
-FLAGS = ("has_food", "has_parking", "has_toilets", "has_wifi", "is_indoor", "is_outdoor")
-_POSITION = ("latitude", "longitude", "position_approximate")
+# Stored sightings, and the hashes of their content, have the name that the first release gave it.
+_STORED_NAMES: Final = {"source_fields": "loppemarkeder_nu"}
+_POSITION: Final = ("latitude", "longitude", "position_approximate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +60,14 @@ class SourceMarket:
     is_indoor: bool | None = None
     is_outdoor: bool | None = None
     special_features: str | None = None
-    loppemarkeder_nu: Mapping[str, Any] | None = None
+    source_fields: Mapping[str, Any] | None = None
+    """Further fields, as the source names them."""
     document: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """The source's own words, kept for history and not part of the content."""
 
     def content(self) -> dict[str, Any]:
         """Everything but the document, as JSON has it."""
-        words = asdict(self)
+        words = {_STORED_NAMES.get(name, name): value for name, value in asdict(self).items()}
         del words["document"]
         return {
             name: value.isoformat() if isinstance(value, date) else str(value) if isinstance(value, Decimal) else value
@@ -83,8 +86,9 @@ class SourceMarket:
     @classmethod
     def of_raw(cls, raw: Mapping[str, Any]) -> Self:
         """Read back what `raw` made; words of an older release that had fewer are completed with defaults."""
-        known = {one.name for one in fields(cls)} - {"document"}
-        words = {name: value for name, value in raw["market"].items() if name in known}
+        said = raw["market"]
+        stored = {field.name: _STORED_NAMES.get(field.name, field.name) for field in fields(cls)}
+        words = {name: said[key] for name, key in stored.items() if key in said and name != "document"}
         words["start_date"] = date.fromisoformat(words["start_date"])
         words["end_date"] = date.fromisoformat(words["end_date"])
         if words.get("entry_fee") is not None:

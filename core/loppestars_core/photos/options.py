@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from loppestars_core.contract.photo_options import BLUR_STRENGTH, DOWNSCALE_FOR_DETECTION, PIXELATE_SIZE
+
 
 def _odd(value: int) -> int:
     if value % 2 == 0:
@@ -11,9 +13,9 @@ def _odd(value: int) -> int:
     return value
 
 
-PixelateSize = Annotated[int, Field(ge=5, le=50)]
-BlurStrength = Annotated[int, Field(ge=1, le=99), AfterValidator(_odd)]
-DetectionSide = Annotated[int, Field(ge=200, le=2000)]
+PixelateSize = Annotated[int, Field(ge=PIXELATE_SIZE.least, le=PIXELATE_SIZE.most)]
+BlurStrength = Annotated[int, Field(ge=BLUR_STRENGTH.least, le=BLUR_STRENGTH.most), AfterValidator(_odd)]
+DetectionSide = Annotated[int, Field(ge=DOWNSCALE_FOR_DETECTION.least, le=DOWNSCALE_FOR_DETECTION.most)]
 
 
 class PhotoOptions(BaseModel):
@@ -30,7 +32,7 @@ class PhotoOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     mode: Literal["pixelate", "blur"] = "pixelate"
-    pixelate_size: PixelateSize = 20
-    blur_strength: BlurStrength = 31
-    downscale_for_detection: DetectionSide = 800
+    pixelate_size: PixelateSize = PIXELATE_SIZE.default
+    blur_strength: BlurStrength = BLUR_STRENGTH.default
+    downscale_for_detection: DetectionSide = DOWNSCALE_FOR_DETECTION.default
     output: Literal["jpeg", "same"] = "jpeg"

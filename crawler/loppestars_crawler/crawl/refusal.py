@@ -9,8 +9,8 @@ from psycopg import OperationalError as ConnectionFailed
 from sqlalchemy.exc import OperationalError
 
 from loppestars_core.contract.exit_codes import ExitCode
+from loppestars_core.contract.states import CrawlState
 from loppestars_core.crawls import CrawlNotFound, find_run, finish_run
-from loppestars_core.crawls.models import CrawlState
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_crawler.crawl.report import Report, write_termination_message
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import structlog
 
+from loppestars_core.contract.counters import COUNT_NAMES
 from loppestars_core.contract.exit_codes import ExitCode
-from loppestars_core.crawls.models import COUNT_NAMES, CrawlState
+from loppestars_core.contract.states import CrawlState
 from loppestars_core.kit.logging import redact_text
 
 log = structlog.get_logger()

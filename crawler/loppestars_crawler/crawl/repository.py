@@ -10,8 +10,9 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from loppestars_core.contract.states import CrawlState
 from loppestars_core.crawls import add_failed_item
-from loppestars_core.crawls.models import CrawledPage, CrawlRun, CrawlSource, CrawlState
+from loppestars_core.crawls.models import CrawledPage, CrawlRun, CrawlSource
 from loppestars_core.database.engine import sessions
 from loppestars_core.kit.clock import now_utc, today_in_denmark
 from loppestars_core.markets.disappearance import mark_vanished

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from loppestars_core.contract.counters import COUNT_NAMES
 from loppestars_core.contract.exit_codes import ExitCode
+from loppestars_core.contract.states import CrawlState, CrawlTrigger
 from loppestars_core.crawls import (
     CrawlLock,
     begin_run,
@@ -18,7 +20,6 @@ from loppestars_core.crawls import (
     record_superseded,
     update_progress,
 )
-from loppestars_core.crawls.models import COUNT_NAMES, CrawlState, CrawlTrigger
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_crawler.crawl.report import Report
 from loppestars_crawler.crawl.repository import CrawlRepository, DatabaseGeocodes, DatabasePages

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from loppestars_core.crawls.models import COUNT_NAMES
+from loppestars_core.contract.counters import COUNT_NAMES
 from loppestars_core.markets.ingest import Recorded
 from loppestars_crawler.crawl.source_market import to_source_market
 from loppestars_crawler.items import ListedMarket, Outcome, Problem

@@ -11,7 +11,7 @@ from scrapy.crawler import AsyncCrawlerRunner, Crawler
 from sqlalchemy.exc import DBAPIError
 
 from loppestars_core.contract.exit_codes import ExitCode
-from loppestars_core.crawls.models import CrawlState
+from loppestars_core.contract.states import CrawlState
 from loppestars_crawler.crawl.scrapy_settings import scrapy_settings
 from loppestars_crawler.crawl.sink import SourceSink, shrink_reason
 from loppestars_crawler.metrics import ITEMS, LAST_SUCCESS

@@ -56,7 +56,7 @@ async def to_source_market(market: "ListedMarket", site: "Site", locator: "Locat
         longitude=location.point.longitude if location else None,
         position_approximate=location.approximate if location else False,
         entry_fee=Decimal(str(details.entry_fee)) if details.entry_fee is not None else None,
-        loppemarkeder_nu=_extra(market) if market.source == loppemarkeder_nu.SOURCE else None,
+        source_fields=_extra(market) if market.source == loppemarkeder_nu.SOURCE else None,
         document={"said": market.document, "doubts": list(address.doubts)},
         **said,
     )

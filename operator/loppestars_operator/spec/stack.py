@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from loppestars_core.contract.variables import API_VARIABLES, CRAWLER_VARIABLES, IMAGING_VARIABLES
 from loppestars_operator.spec.base import (
     Annotations,
     Cidrs,
@@ -24,7 +25,7 @@ from loppestars_operator.spec.base import (
     unique_names,
 )
 from loppestars_operator.spec.pods import PodOverrides, Resources, ServiceAccountOverrides
-from loppestars_operator.spec.reserved import API_VARIABLES, CRAWLER_VARIABLES, IMAGING_VARIABLES, not_reserved
+from loppestars_operator.spec.reserved import not_reserved
 from loppestars_operator.spec.scaling import (
     EITHER_REPLICAS_OR_AUTOSCALING,
     Autoscaling,

@@ -26,8 +26,9 @@ from loppestars_api.crawls.local_launcher import arguments_of
 from loppestars_api.settings import ApiSettings
 from loppestars_core.accounts.models import RoleGrant
 from loppestars_core.accounts.users import ensure_user
+from loppestars_core.contract.states import CrawlState, CrawlTrigger
 from loppestars_core.crawls import add_failed_item, begin_run, finish_run
-from loppestars_core.crawls.models import CrawlRun, CrawlState, CrawlTrigger
+from loppestars_core.crawls.models import CrawlRun
 from loppestars_core.events.models import AuditEntry
 
 Program = Callable[[str], Path]

@@ -97,7 +97,7 @@ class TestShape:
             entry_fee=Decimal("25.50"),
             stall_count=12,
             has_food=True,
-            loppemarkeder_nu={"gratis": True, "tal": 1.5, "liste": [None, "ø"]},
+            source_fields={"gratis": True, "tal": 1.5, "liste": [None, "ø"]},
             scraped_at=datetime(2026, 6, 1, 12, 30, 15, 123456, tzinfo=UTC),
         )
         await add("Bare", municipality=None, entry_fee=None)

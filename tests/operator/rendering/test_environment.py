@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from loppestars_core.contract.variables import API_VARIABLES, CRAWLER_VARIABLES, IMAGING_VARIABLES
 from loppestars_operator.rendering import ClusterFacts, environment, render
-from loppestars_operator.spec.reserved import API_VARIABLES, CRAWLER_VARIABLES, IMAGING_VARIABLES
 from tests.factories.stacks import make_context, make_stack
 
 SOURCE = {"name": "torvet", "type": "jsonld", "startUrls": ["https://torvet.example/"]}
