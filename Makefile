@@ -13,11 +13,11 @@ export UV_LINK_MODE ?= hardlink
 
 .DEFAULT_GOAL := help
 # Every target is a command, none a file.
-.PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' $(MAKEFILE_LIST))
+.PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*/\1/p' $(MAKEFILE_LIST))
 
 help: ## Show this help
 	@echo "Loppestars — the platform for Danish flea markets. Targets:"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 	@echo "Settings of 'make run': PORT, DATA_DIR, DATABASE_URL, S3_*, SOURCES=live (see README)."
 
 $(READY): requirements/dev.txt requirements/models.txt requirements/models-evaluation.txt requirements/uv.txt pyproject.toml
