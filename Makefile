@@ -64,6 +64,10 @@ docs: $(READY) ## Write the parts of the documentation that are made from the co
 	@$(BIN)/python docs/configuration.py
 	@$(BIN)/python docs/charts.py
 
+house: ## Measure how the code reads and draw its rooms (docs/pictures/house.svg)
+	@$(PYTHON) -m tools.house
+	@$(PYTHON) -m tools.draw_house
+
 format: $(READY) ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
