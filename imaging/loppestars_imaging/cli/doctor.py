@@ -54,8 +54,11 @@ def run() -> int:
     )
     for name, part in parts:
         _say(name, part)
-    wrong = asyncio.run(_engine_trouble())
-    _say("verdict", lambda: f"NOT READY: no photo can be processed. {wrong}" if wrong else "ready")
+    engine = Engine(EngineSettings())
+    wrong = asyncio.run(_engine_trouble(engine))
+    for layer in engine.layers:
+        _line(f"box: {layer.name}", layer.detail if layer.holds else f"MISSING. {layer.detail}")
+    _line("verdict", f"NOT READY: no photo can be processed. {wrong}" if wrong else "ready")
     return ExitCode.FAILED if wrong else ExitCode.DONE
 
 
@@ -66,7 +69,11 @@ def _say(name: str, part: Callable[[], str]) -> None:
         text = f"MISSING. {error}"
     except Exception as error:  # noqa: BLE001 - libraries break in many ways, and the next line may still be told
         text = f"BROKEN. {type(error).__name__}: {error}"
-    sys.stdout.write(f"{name:<14} {text}\n")
+    _line(name, text)
+
+
+def _line(name: str, text: str) -> None:
+    sys.stdout.write(f"{name:<17} {text}\n")
     sys.stdout.flush()
 
 
@@ -134,9 +141,8 @@ def _path() -> str:
     return "fast: JPEGs are edited in their blocks, everything else stays bit-exact"
 
 
-async def _engine_trouble() -> str:
+async def _engine_trouble(engine: Engine) -> str:
     """Let an engine do a small photo, as a worker and `blur` would; return what is wrong, or nothing."""
-    engine = Engine(EngineSettings())
     try:
         await engine.anonymise(_small_photo(), Task("pixelate", cell_pixels=0, least_side=0, jpeg_only=True))
     except ImagingError as error:

@@ -34,11 +34,12 @@ class OpenVinoSession:
 
     def __init__(self, model: bytes) -> None:
         self.runtime = f"OpenVINO {openvino.__version__.split('-')[0]}, bfloat16"
-        self._model = model
         self._requests: dict[tuple[int, int], openvino.InferRequest] = {}
         try:
             self._core = openvino.Core()
-            self.outputs = [output.any_name for output in self._core.read_model(model).outputs]
+            # Read once: an engine that holds a photo can open no file, and reading looks for plug-ins.
+            self._model = self._core.read_model(model)
+            self.outputs = [output.any_name for output in self._model.outputs]
         except Exception as error:  # the runtime raises many kinds
             raise DetectorUnavailable("The face detector's weights are not a model this runtime can open.") from error
 
@@ -53,7 +54,7 @@ class OpenVinoSession:
     def _request(self, rows: int, columns: int) -> openvino.InferRequest:
         """Return the network for this size, compiled at its first use."""
         if (rows, columns) not in self._requests:
-            steps = PrePostProcessor(self._core.read_model(self._model))
+            steps = PrePostProcessor(self._model.clone())
             steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
             # Converted before it is transposed, so that the transposition costs nothing: the CPU computes in NHWC.
             steps.input().preprocess().convert_element_type(openvino.Type.bf16)

@@ -8,6 +8,7 @@ import struct
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from loppestars_imaging.engine.sandbox.layers import Layer
 from loppestars_imaging.options import Shape
 
 if TYPE_CHECKING:  # faces are arrays, and a worker's parent loads no numpy
@@ -18,8 +19,17 @@ MAX_HEAD: Final = 1024 * 1024
 """Bytes: room for the boxes of some ten thousand faces."""
 NO_DETECTOR: Final = 3
 """Exit code of an engine that could not load its model."""
+NO_BOX: Final = 4
+"""Exit code of an engine that must be confined and cannot be."""
 
 Box = tuple[float, float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The first message: the model is loaded. `layers` of the box, each with a name, whether it holds, and details."""
+
+    layers: list[Layer] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +67,19 @@ def rounded(face: "Face") -> Box:
     return round(face.x, 1), round(face.y, 1), round(face.width, 1), round(face.height, 1), round(face.score, 3)
 
 
-def pack(head: Task | Answer | None, body: bytes = b"") -> list[bytes]:
-    """Return the parts of a message; None as head says that the engine is ready."""
-    text = json.dumps(None if head is None else asdict(head)).encode()
+def pack(head: Ready | Task | Answer, body: bytes = b"") -> list[bytes]:
+    """Return the parts of a message."""
+    text = json.dumps(asdict(head)).encode()
     return [LENGTHS.pack(len(text), len(body)), text, body]
+
+
+def parse_ready(text: bytes) -> Ready:
+    """Return what an engine says when it has started; raise ValueError for anything else."""
+    values: Any = json.loads(text)
+    try:
+        return Ready([Layer(**layer) for layer in values["layers"]])
+    except (TypeError, KeyError) as error:
+        raise ValueError(str(error)) from None
 
 
 def parse_answer(text: bytes) -> Answer:

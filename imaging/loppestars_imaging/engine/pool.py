@@ -11,7 +11,19 @@ from typing import Any, Final
 
 import structlog
 
-from loppestars_imaging.engine.messages import LENGTHS, MAX_HEAD, NO_DETECTOR, Answer, Box, Task, pack, parse_answer
+from loppestars_imaging.engine.messages import (
+    LENGTHS,
+    MAX_HEAD,
+    NO_BOX,
+    NO_DETECTOR,
+    Answer,
+    Box,
+    Task,
+    pack,
+    parse_answer,
+    parse_ready,
+)
+from loppestars_imaging.engine.sandbox.layers import Layer  # noqa: TC001 - part of a public annotation
 from loppestars_imaging.engine.settings import EngineSettings
 from loppestars_imaging.errors import DetectorUnavailable, EngineCrashed, EngineUnavailable, PhotoTimedOut, error_from
 from loppestars_imaging.metrics import ENGINES_ENDED
@@ -62,6 +74,7 @@ class Engine:
         self._process: asyncio.subprocess.Process | None = None
         self._photos = 0
         self._starting = asyncio.Lock()
+        self.layers: list[Layer] = []
 
     async def start(self) -> None:
         """Start the process unless it runs; raise `DetectorUnavailable` or `EngineUnavailable`."""
@@ -78,7 +91,7 @@ class Engine:
                 *("--max-pixels", str(settings.max_pixels), "--max-bytes", str(settings.max_bytes)),
                 *("--memory-mib", str(settings.engine_memory_mib)),
                 *("--style", settings.anonymise_style, "--min-confidence", str(settings.min_confidence)),
-                *("--orientations", settings.search_orientations),
+                *("--orientations", settings.search_orientations, "--sandbox", settings.engine_sandbox),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 start_new_session=True,  # so that it ends with whatever it may have started
@@ -91,11 +104,14 @@ class Engine:
             raise EngineUnavailable(f"The engine cannot be started: {error.strerror or error}.") from error
         try:
             async with asyncio.timeout(_START_SECONDS):
-                await self._read(self._process)
+                text, _ = await self._read(self._process)
+                self.layers = parse_ready(text).layers
         except (asyncio.IncompleteReadError, TimeoutError, ValueError, OSError):
             code = await self._end("start", patience=_EXIT_SECONDS)
             if code == NO_DETECTOR:
                 raise DetectorUnavailable("The face detector could not be loaded.") from None
+            if code == NO_BOX:
+                raise EngineUnavailable("The engine cannot be confined here (ENGINE_SANDBOX).") from None
             raise EngineUnavailable(f"The engine ended with {code} while it started.") from None
         except BaseException:
             await self._end("cancelled")
@@ -188,6 +204,9 @@ class EnginePool:
     async def start(self) -> None:
         """Start all engines; raise when the first one cannot work."""
         await asyncio.gather(*(engine.start() for engine in self._all))
+        for layer in self._all[0].layers:
+            if not layer.holds:
+                log.warning("sandbox_layer_missing", layer=layer.name, reason=layer.detail)
 
     async def stop(self) -> None:
         await asyncio.gather(*(engine.stop() for engine in self._all))

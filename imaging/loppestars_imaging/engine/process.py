@@ -8,18 +8,21 @@ import argparse
 import contextlib
 import ctypes
 import fcntl
+import functools
 import os
 import resource
 import select
 import sys
-from pathlib import Path
 from typing import BinaryIO, Final
 
 import cv2
 
 from loppestars_imaging.detect.yunet import YuNet
 from loppestars_imaging.engine.confinement import bind_to_parent, bound_memory
-from loppestars_imaging.engine.messages import NO_DETECTOR, Answer, Task, pack, read_task, rounded
+from loppestars_imaging.engine.messages import NO_BOX, NO_DETECTOR, Answer, Ready, Task, pack, read_task, rounded
+from loppestars_imaging.engine.sandbox.layers import close_box, leave_namespaces
+from loppestars_imaging.engine.settings import Sandbox
+from loppestars_imaging.engine.warm_up import warm_up
 from loppestars_imaging.errors import ImagingError, NotProcessed
 from loppestars_imaging.inspect import CONTENT_TYPES, Limits
 from loppestars_imaging.options import Options, Orientations, Shape, Style
@@ -40,27 +43,39 @@ def main() -> None:
     parser.add_argument("--style", type=Style, required=True)
     parser.add_argument("--min-confidence", type=float, required=True)
     parser.add_argument("--orientations", type=Orientations, required=True)
+    parser.add_argument("--sandbox", type=Sandbox, required=True)
     arguments = parser.parse_args()
     bind_to_parent()
+    resident_bytes()
     bound_memory(arguments.memory_mib)
     _widen_pipes()
     # Codecs write warnings to stdout's descriptor: the pipe of answers must be out of their reach.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     try:
-        anonymiser = Anonymiser(YuNet(), limits=Limits(arguments.max_pixels, arguments.max_bytes))
+        detector = YuNet()
     except ImagingError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(NO_DETECTOR)
+    confined = arguments.sandbox is not Sandbox.OFF
+    # Before any thread starts, and after what may be readable by capabilities only.
+    layers = [leave_namespaces()] if confined else []
+    anonymiser = Anonymiser(detector, limits=Limits(arguments.max_pixels, arguments.max_bytes))
+    if confined:
+        warm_up(anonymiser)
+        layers += close_box()
+        if arguments.sandbox is Sandbox.REQUIRED and not layers[-1].holds:
+            sys.stderr.write(f"system calls cannot be filtered: {layers[-1].detail}\n")
+            sys.exit(NO_BOX)
     server = Server(anonymiser, arguments.style, arguments.min_confidence, arguments.orientations)
     try:
-        _serve(server, answers)
+        _serve(server, answers, Ready(layers))
     except BrokenPipeError:
         os._exit(0)  # the parent has gone: there is no reader any more
 
 
-def _serve(server: "Server", answers: BinaryIO) -> None:
-    answers.writelines(pack(None))
+def _serve(server: "Server", answers: BinaryIO, ready: Ready) -> None:
+    answers.writelines(pack(ready))
     answers.flush()
     while (received := _next_task()) is not None:
         answers.writelines(pack(*server.answer(*received)))
@@ -130,11 +145,19 @@ class Server:
 
 def resident_bytes() -> int:
     """Return the resident memory of this process, or its peak where the system does not report it."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except OSError:
+    statm = _statm()
+    if statm is None:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return pages * resource.getpagesize()
+    return int(os.pread(statm, 256, 0).split()[1]) * resource.getpagesize()
+
+
+@functools.cache
+def _statm() -> int | None:
+    """Open this process's memory figures, once and early: later no file can be opened."""
+    try:
+        return os.open("/proc/self/statm", os.O_RDONLY)
+    except OSError:
+        return None
 
 
 def _widen_pipes() -> None:

@@ -1,9 +1,21 @@
 """What an engine is started with, from a worker's environment or a command line."""
 
+import enum
+
 from pydantic import BaseModel, Field
 
 from loppestars_imaging.inspect import MEGA, MIB, Limits
 from loppestars_imaging.options import Orientations, Style
+
+
+class Sandbox(enum.StrEnum):
+    """Whether an engine is confined before it sees a photo."""
+
+    AUTO = "auto"
+    """By every layer that this kernel and container allow; a layer that is missing is logged."""
+    REQUIRED = "required"
+    """Likewise, and no engine starts where system calls cannot be filtered."""
+    OFF = "off"
 
 
 class EngineSettings(BaseModel):
@@ -22,6 +34,10 @@ class EngineSettings(BaseModel):
     max_bytes: int = Field(50 * MIB, ge=MIB, description="largest photo in bytes")
     photo_timeout_seconds: float = Field(20, gt=0, le=300, description="longest work on one photo")
     engine_memory_mib: int = Field(1024, ge=384, description="memory limit of one engine process in MiB")
+    engine_sandbox: Sandbox = Field(
+        Sandbox.AUTO,
+        description="confine engines: auto (by all that the kernel allows), required (no start without seccomp), off",
+    )
     engine_recycle_mib: int = Field(450, ge=128, description="memory above which an engine is replaced after its photo")
     engine_recycle_photos: int = Field(1000, ge=1, description="photos after which an engine is replaced")
 

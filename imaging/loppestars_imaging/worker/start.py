@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_imaging.engine.pool import EnginePool
+from loppestars_imaging.engine.sandbox.layers import hide_memory
+from loppestars_imaging.engine.settings import Sandbox
 from loppestars_imaging.settings import ImagingSettings
 
 
@@ -15,6 +17,8 @@ async def start(settings: ImagingSettings) -> ExitCode:
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    if settings.engine_sandbox is not Sandbox.OFF:
+        hide_memory()  # it holds passwords, and engines run as the same user
     engines = EnginePool(settings)
     starting = asyncio.create_task(engines.start())
     try:

@@ -62,10 +62,13 @@ class TestDoctor:
             (
                 "cv2",
                 1,
-                ["opencv         BROKEN. ImportError: libfoo.so", "NOT READY: no photo can be processed. The engine"],
+                [
+                    "opencv            BROKEN. ImportError: libfoo.so",
+                    "NOT READY: no photo can be processed. The engine",
+                ],
             ),
-            ("PIL", 1, ["pillow         BROKEN.", "libheif        BROKEN.", "NOT READY"]),
-            ("openvino", 0, ["runs in        onnxruntime", "path           fast", "verdict        ready"]),
+            ("PIL", 1, ["pillow            BROKEN.", "libheif           BROKEN.", "NOT READY"]),
+            ("openvino", 0, ["runs in           onnxruntime", "path              fast", "verdict           ready"]),
         ],
     )
     def test_a_broken_library_is_named(
@@ -83,7 +86,7 @@ class TestDoctor:
         """Model, libraries, CPU and the verdict."""
         said = imaging("doctor")
         assert said.returncode == 0, said.stderr
-        for word in ("YuNet", "onnxruntime", "libjpeg-turbo", "fast", "ready"):
+        for word in ("YuNet", "onnxruntime", "libjpeg-turbo", "fast", "box: seccomp", "system calls", "ready"):
             assert word in said.stdout
 
 

@@ -1,0 +1,37 @@
+"""System calls that the standard library does not offer."""
+
+import ctypes
+import os
+import sys
+from typing import Final
+
+PR_SET_DUMPABLE: Final = 4
+PR_SET_NO_NEW_PRIVS: Final = 38
+
+
+class LayerUnavailable(Exception):
+    """The kernel, or whoever runs this container, does not allow a layer; the message says why."""
+
+
+def prctl(option: int, value: int) -> None:
+    """Set an attribute of this process; raise LayerUnavailable."""
+    _checked("prctl", option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
+
+
+def unshare(flags: int) -> None:
+    """Leave the namespaces of these flags; raise LayerUnavailable."""
+    _checked("unshare", flags)
+
+
+def system_call(number: int, *arguments: object) -> int:
+    """Call the kernel by number and return its answer; raise LayerUnavailable."""
+    return _checked("syscall", ctypes.c_long(number), *arguments)
+
+
+def _checked(function: str, *arguments: object) -> int:
+    if sys.platform != "linux":
+        raise LayerUnavailable("only Linux has it")
+    result: int = getattr(ctypes.CDLL(None, use_errno=True), function)(*arguments)
+    if result < 0:
+        raise LayerUnavailable(os.strerror(ctypes.get_errno()))
+    return result
