@@ -1,7 +1,7 @@
 """For every JPEG among the photos: how many pixels differ outside the treated blocks.
 
 A block is treated when its luma coefficients differ from those of the photo turned upright without a face covered, or
-when it is flat beside chroma that differs: it may have been flat before. The turned photo is compared, because a
+when it lies under or next to chroma that differs: decoders interpolate chroma. The turned photo is compared, because a
 decoder rounds mirrored blocks another way: coefficients are kept, pixels nearly.
 """
 
@@ -45,12 +45,11 @@ def compare(before: bytes, done: Anonymised) -> Exactness:
 
 def _treated(planes: list[Coefficients], new_planes: list[Coefficients]) -> npt.NDArray[np.bool_]:
     luma, *chroma = [(old != new).any(axis=2) for old, new in zip(planes, new_planes, strict=True)]
-    flat = ~new_planes[0][:, :, 1:].any(axis=2)
     beside = np.zeros_like(luma)
     for plane in chroma:
         wide = np.kron(plane, np.ones((luma.shape[0] // plane.shape[0], luma.shape[1] // plane.shape[1]), np.uint8))
         beside |= cv2.dilate(wide.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
-    return luma | (beside & flat)
+    return luma | beside
 
 
 def _upright(data: bytes) -> tuple[bytes, list[Coefficients]]:
@@ -75,8 +74,8 @@ def _reach(treated: npt.NDArray[np.bool_], done: Anonymised) -> int:
     if not len(rows):
         return 0
     nearest = np.full(len(rows), np.inf)
-    for area in done.treatments:
-        (cx, cy), (rx, ry) = area.center, area.radii
+    for area in done.areas:
+        (cx, cy), (rx, ry) = (area.x, area.y), area.outer
         left, top = columns * DCTSIZE, rows * DCTSIZE
         dx = np.maximum(cx - rx - left, left + DCTSIZE - cx - rx)
         dy = np.maximum(cy - ry - top, top + DCTSIZE - cy - ry)

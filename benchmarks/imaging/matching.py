@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmarks.imaging.photos import Box, Sample
-from loppestars_imaging.cover.treatment import Treatment
+from loppestars_imaging.cover.area import Area
 from loppestars_imaging.options import Shape
 
 SAME = 0.35
@@ -43,7 +43,7 @@ class Score:
     def precision(self) -> float:
         return self.found / max(1, self.found + self.false)
 
-    def add(self, sample: Sample, boxes: list[Box], areas: list[Treatment]) -> None:
+    def add(self, sample: Sample, boxes: list[Box], areas: list[Area]) -> None:
         """Count one photo: each face takes its best free box."""
         self.photos += 1
         faces = sample.faces
@@ -61,7 +61,7 @@ class Score:
             1 for i in boxes_left if not any(overlap(boxes[i], other) > TOUCHES for other in faces + sample.ignored)
         )
 
-    def _count(self, name: str, face: Box, areas: list[Treatment], *, found: bool) -> None:
+    def _count(self, name: str, face: Box, areas: list[Area], *, found: bool) -> None:
         self.by_class[name] += 1
         self.found_by_class[name] += found
         if name != TINY:
@@ -80,7 +80,7 @@ def class_of(face: Box, size: tuple[int, int]) -> str:
     return f"{lower}-{upper or ''} px"
 
 
-def is_hidden(face: Box, areas: list[Treatment]) -> bool:
+def is_hidden(face: Box, areas: list[Area]) -> bool:
     """Tell whether treated areas cover HIDDEN of the ellipse in the face's box."""
     left, top, right, bottom = face
     unit = np.linspace(-1, 1, _GRID)
@@ -90,8 +90,7 @@ def is_hidden(face: Box, areas: list[Treatment]) -> bool:
     y = (top + bottom) / 2 + grid_y[inside] * (bottom - top) / 2
     covered = np.zeros(len(x), np.bool_)
     for area in areas:
-        (cx, cy), (rx, ry) = area.center, area.radii
-        dx, dy = np.abs(x - cx) / rx, np.abs(y - cy) / ry
+        dx, dy = np.abs(x - area.x) / area.rx, np.abs(y - area.y) / area.ry
         covered |= (np.maximum(dx, dy) < 1) if area.shape is Shape.BOX else (dx**2 + dy**2 < 1)
     return bool(covered.mean() >= HIDDEN)
 

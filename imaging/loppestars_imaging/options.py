@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 
 class Style(enum.StrEnum):
-    """What the treated area looks like."""
+    """What a cover looks like. None of them holds anything from inside the face."""
 
-    MOSAIC = "mosaic"
-    """Flat cells."""
-    SOLID = "solid"
-    """Mid-gray: an average of the face's own colours still looks like a face from afar."""
     SMOOTH = "smooth"
-    """Flat cells, softened into each other."""
+    """A soft fill of the colours around the face, as if it were out of focus."""
+    MOSAIC = "mosaic"
+    """The same fill in square cells."""
+    SOLID = "solid"
+    """Mid-gray."""
 
 
 class Shape(enum.StrEnum):
@@ -37,12 +37,16 @@ class Orientations(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a request may ask for. Values that would be weaker than the floor have no effect."""
+    """What a request may ask for. No value makes a cover hold anything of the face."""
 
-    style: Style = Style.MOSAIC
+    style: Style = Style.SMOOTH
     shape: Shape = Shape.ELLIPSE
-    cell_pixels: int = 0
-    """Least size of a cell in pixels of the photo."""
+    cell_pixels: int = 20
+    """Side of the mosaic's cells, in pixels of the published photo; 0 sizes them by the face."""
+    blur_strength: int = 31
+    """How soft the smooth fill is, 1-99."""
+    max_side: int = 0
+    """Longest published side in pixels; 0 keeps every pixel."""
     least_side: int = 0
     """Least long side, in pixels, at which faces are searched; the API's `downscaleForDetection`."""
     min_confidence: float | None = None

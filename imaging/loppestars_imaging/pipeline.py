@@ -1,14 +1,16 @@
 """What happens to a photo, from its bytes to bytes that may be published.
 
 ```
-inspect → look (small) → find faces → plan → second pass → cover → write
+inspect → decode at the published scale → find faces there → cover them → write
 ```
 
-Two ways through: a JPEG is edited in its DCT blocks where libjpeg-turbo is present and the file allows it; everything
-else is decoded, covered in pixels and encoded. Both raise an ImagingError rather than return anything doubtful.
+Two ways through: a JPEG that keeps its size is edited in its DCT blocks where libjpeg-turbo is present and the file
+allows it; everything else is decoded, covered in pixels and encoded. Both raise an ImagingError rather than return
+anything doubtful.
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import cv2
 import numpy as np
@@ -16,26 +18,26 @@ import numpy as np
 from loppestars_imaging.codecs import registry
 from loppestars_imaging.codecs.jpeg import damage_refused, profile_of, structure_of
 from loppestars_imaging.codecs.picture import to_bgr
+from loppestars_imaging.cover.area import Area
 from loppestars_imaging.cover.blocks import cover_blocks
 from loppestars_imaging.cover.pixels import cover
-from loppestars_imaging.cover.treatment import Treatment, plan
+from loppestars_imaging.cover.plan import areas_over, look_of
 from loppestars_imaging.detect.base import Detector
-from loppestars_imaging.detect.boxes import each_once
+from loppestars_imaging.detect.boxes import deduplicate
 from loppestars_imaging.detect.scales import ScalePlan
 from loppestars_imaging.detect.search import FaceSearch
 from loppestars_imaging.errors import UnreadablePhoto
 from loppestars_imaging.faces import Bgr, Face
 from loppestars_imaging.inspect import Format, Header, Limits
 from loppestars_imaging.options import Options
-from loppestars_imaging.orient.upright import right_way_up
-from loppestars_imaging.verify.second_pass import strengthen
+from loppestars_imaging.orient.upright import find_faces
 from loppestars_jpeg.errors import LibjpegGaveUp
 from loppestars_jpeg.library import Library, load_library
 from loppestars_jpeg.photo import CoefficientPhoto
 from loppestars_jpeg.structs import DCTSIZE
 from loppestars_jpeg.turning import can_turn, turn_upright
 
-_NEARLY = 0.92
+_NEARLY: Final = 0.92
 """A reduced picture this close to the wanted size is enlarged rather than decoded at the next, slower size."""
 
 
@@ -48,7 +50,9 @@ class Anonymised:
     width: int
     height: int
     faces: list[Face]
-    treatments: list[Treatment] = field(default_factory=list)
+    """In pixels of the upright original."""
+    areas: list[Area] = field(default_factory=list)
+    """What was covered, in pixels of the published photo."""
     in_blocks: bool = False
     """True when the photo was edited in its DCT blocks, so that everything else is bit-exact."""
 
@@ -90,33 +94,27 @@ class Anonymiser:
             return None
         try:
             with damage_refused(), CoefficientPhoto(library, data, structure) as photo:
-                small = photo.look(self._eighths(header, options))
-                picture = np.ascontiguousarray(header.turn.pixels(_as_bgr(small)))
-                faces, treatments = self._decide(picture, header.upright_size, options)
+                picture = photo.look(self._eighths(header, options))
+                picture = np.ascontiguousarray(header.turn.pixels(_as_bgr(picture)))
+                faces = find_faces(self.search, picture, header.upright_size, options)
+                areas = areas_over(faces, options)
                 turn_upright(photo)
-                cover_blocks(photo, treatments)
+                cover_blocks(photo, areas, look_of(options))
                 result = photo.write(profile_of(structure))
         except LibjpegGaveUp:
             return None
-        return Anonymised(result, Format.JPEG, *header.upright_size, faces, treatments, in_blocks=True)
+        return Anonymised(result, Format.JPEG, *header.upright_size, faces, areas, in_blocks=True)
 
     def _edit_pixels(self, data: bytes, header: Header, options: Options, target: Format) -> Anonymised:
         picture = registry.decode(data, header)
         if target is Format.JPEG:
             picture = picture.flat()
         side = self.search.needed_side(*picture.size, options.least_side)
-        found = [self._decide(view, picture.size, options) for view in picture.reduced_bgr(side)]
-        treatments = [treatment for _, areas in found for treatment in areas]
-        cover(picture.pixels, treatments, has_alpha=picture.has_alpha)
-        faces = each_once([face for faces, _ in found for face in faces]) if len(found) > 1 else found[0][0]
-        return Anonymised(registry.encode(picture, target), target, *picture.size, faces, treatments)
-
-    def _decide(self, picture: Bgr, size: tuple[int, int], options: Options) -> tuple[list[Face], list[Treatment]]:
-        """Find the faces in the small upright picture, and how each is covered in the photo of `size`."""
-        view = right_way_up(self.search, picture, size, options)
-        threshold = self.search.detector.threshold if options.min_confidence is None else options.min_confidence
-        treatments = strengthen(view.levels, plan(view.faces, options), self.search.detector, view.scale, threshold)
-        return [view.face_back(face) for face in view.faces], [view.treatment_back(area) for area in treatments]
+        views = [find_faces(self.search, view, picture.size, options) for view in picture.reduced_bgr(side)]
+        faces = deduplicate([face for view in views for face in view]) if len(views) > 1 else views[0]
+        areas = areas_over(faces, options)
+        cover(picture.pixels, areas, look_of(options), has_alpha=picture.has_alpha)
+        return Anonymised(registry.encode(picture, target), target, *picture.size, faces, areas)
 
     def _eighths(self, header: Header, options: Options) -> int:
         """Return at which size the photo is looked at: 2, 4 or 8 eighths, for which libjpeg-turbo has fast code."""
@@ -128,10 +126,10 @@ class Anonymiser:
 def _as_bgr(pixels: Bgr) -> Bgr:
     """Turn what libjpeg gives (gray, BGR, or CMYK inverted as Adobe writes it) into BGR."""
     channels = pixels.shape[2]
-    if channels == 3:  # noqa: PLR2004
+    if channels == 3:  # noqa: PLR2004 - colour
         return pixels
     if channels == 1:
         return np.repeat(pixels, 3, axis=2)
-    if channels == 4:  # noqa: PLR2004
+    if channels == 4:  # noqa: PLR2004 - CMYK
         return to_bgr(255 - pixels, cmyk=True)
     raise UnreadablePhoto("it has an unknown number of colours")

@@ -30,6 +30,17 @@ class Turn:
         turned: npt.NDArray[Any] = array.swapaxes(0, 1) if self.transpose else array
         return turned[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
 
+    def box_before(
+        self, box: tuple[float, float, float, float], width: int, height: int
+    ) -> tuple[float, float, float, float]:
+        """Return where a box (left, top, right, bottom) was before the turn; the size is that after it."""
+        left, top, right, bottom = box
+        if self.mirror_x:
+            left, right = width - right, width - left
+        if self.mirror_y:
+            top, bottom = height - bottom, height - top
+        return (top, left, bottom, right) if self.transpose else (left, top, right, bottom)
+
 
 UPRIGHT: Final = Turn()
 TURNS: Final = {

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import piexif
 import pytest
+from loppestars_imaging.cover.treatment import plan
 from PIL import Image, ImageOps
 
 from loppestars_imaging.cover.blocks import cover_blocks
-from loppestars_imaging.cover.treatment import plan
 from loppestars_imaging.errors import UnreadablePhoto
 from loppestars_imaging.faces import Face
 from loppestars_imaging.options import Options, Style

@@ -20,7 +20,7 @@ def add_blur(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="where results go; results of an earlier run are replaced",
     )
-    parser.add_argument("--style", type=Style, choices=list(Style), default=Style.MOSAIC, help="how faces are covered")
+    parser.add_argument("--style", type=Style, choices=list(Style), default=Style.SMOOTH, help="how faces are covered")
     parser.add_argument("--shape", type=Shape, choices=list(Shape), default=Shape.ELLIPSE, help="outline of the area")
     parser.add_argument(
         "--min-confidence",

@@ -78,7 +78,6 @@ def _work(work: list[Work], options: argparse.Namespace, done: dict[Path, Outcom
             done[item.target] = outcome
             progress.advance(bar)
 
-        # Larger cells than a face needs are for the API's requests.
         task = Task("pixelate", cell_pixels=0, least_side=0, jpeg_only=options.jpeg, shape=options.shape)
         return run_interruptible(work_through(work, _settings(options), task, finished))
 

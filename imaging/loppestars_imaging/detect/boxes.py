@@ -1,40 +1,46 @@
 """Merging what several scales and tiles found."""
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
-from loppestars_imaging.faces import Boxes, Face, faces_of
+from loppestars_imaging.faces import Boxes, Face, face_at
 
-NO_BOXES: Boxes = np.empty((0, 5), np.float32)
-_SAME_FACE = 0.35
+NO_BOXES: Final[Boxes] = np.empty((0, 5), np.float32)
+_SAME_FACE: Final = 0.35
 """Intersection over union from which two boxes are one face."""
-_INSIDE = 0.8
+_INSIDE: Final = 0.8
 """Share of the smaller box inside the larger from which it is a part of that face (a fragment from a finer scale)."""
+_MAX_GROWTH: Final = 4.0
+"""A box that is so many times as large as a clearer one inside it is a face of its own."""
 
 
-def merge(boxes: Boxes) -> Boxes:
-    """Non-maximum suppression: keep the best box of each face, best first."""
-    order = np.argsort(-boxes[:, 4], kind="stable")
-    ordered = boxes[order]
+def merge(boxes: Boxes) -> list[Face]:
+    """Return each face once, best first, with the extent of all the boxes that show it (non-maximum suppression)."""
+    ordered = boxes[np.argsort(-boxes[:, 4], kind="stable")]
     areas = _areas(ordered)
     alive = np.ones(len(ordered), np.bool_)
-    kept = []
+    faces = []
     for index in range(len(ordered)):
         if not alive[index]:
             continue
-        kept.append(index)
         overlap = _intersections(ordered[index], ordered)
         union = areas + areas[index] - overlap
         smaller = np.minimum(areas, areas[index])
         same = (overlap > _SAME_FACE * union) | (overlap > _INSIDE * smaller)
+        same &= alive & (areas <= _MAX_GROWTH * areas[index])
+        same[index] = True
         alive &= ~same
-    return ordered[kept]
+        faces.append(_face(ordered[index], ordered[same]))
+    return faces
 
 
-def each_once(faces: list[Face]) -> list[Face]:
+def deduplicate(faces: list[Face]) -> list[Face]:
     """Return the faces that several searches of one photo found, each once, best first."""
-    rows = [(face.x, face.y, face.x + face.width, face.y + face.height, face.score) for face in faces]
-    return faces_of(merge(np.array(rows, np.float32).reshape(-1, 5)))
+    rows = [(*face.box, face.score) for face in faces]
+    rows += [(*face.extent, face.score) for face in faces if face.extent is not None]
+    return merge(np.array(rows, np.float32).reshape(-1, 5))
 
 
 def scaled(boxes: Boxes, horizontal: float, vertical: float, left: float = 0.0, top: float = 0.0) -> Boxes:
@@ -43,6 +49,12 @@ def scaled(boxes: Boxes, horizontal: float, vertical: float, left: float = 0.0, 
     result[:, [0, 2]] = (boxes[:, [0, 2]] + left) * horizontal
     result[:, [1, 3]] = (boxes[:, [1, 3]] + top) * vertical
     return result
+
+
+def _face(best: npt.NDArray[np.float32], same: Boxes) -> Face:
+    left, top, right, bottom, score = (float(value) for value in best)
+    extent = (*same[:, :2].min(axis=0).tolist(), *same[:, 2:4].max(axis=0).tolist()) if len(same) > 1 else None
+    return face_at((left, top, right, bottom), score, extent)
 
 
 def _areas(boxes: Boxes) -> npt.NDArray[np.float32]:

@@ -3,11 +3,10 @@
 import numpy as np
 
 from loppestars_imaging.detect.base import Detector
-from loppestars_imaging.detect.boxes import NO_BOXES, merge, scaled
+from loppestars_imaging.detect.boxes import merge, scaled
 from loppestars_imaging.detect.levels import Levels
 from loppestars_imaging.detect.scales import ScalePlan, Tile, crowd_side, sides, tiles
-from loppestars_imaging.faces import Bgr, Boxes, Face, faces_of
-from loppestars_jpeg.orientation import TURNS
+from loppestars_imaging.faces import Bgr, Boxes, Face
 
 _SEAM = 3.0  # a box this near to an inner tile border is cut by it; the next tile or the coarser scale has it whole
 
@@ -37,24 +36,12 @@ class FaceSearch:
         finer = crowd_side(*size, self.plan, wanted[0])
         if finer is not None and self._has_small(found[0], wanted[0] / max(size)):
             found.append(self.scan_level(levels, size, finer, threshold + self.plan.crowd_doubt))
-        return faces_of(merge(np.concatenate(found)))
+        return merge(np.concatenate(found))
 
     def _has_small(self, boxes: Boxes, scale: float) -> bool:
         """Tell whether one of the boxes is small in the picture that was searched at `scale` of the photo's size."""
         longer = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
         return bool((longer * scale < self.plan.small_face).any())
-
-    def find_turned(self, picture: Bgr, size: tuple[int, int], threshold: float) -> list[Face]:
-        """Search the three other orientations, at the finest scale, for photos that are not upright."""
-        found = [NO_BOXES]
-        for orientation in (3, 6, 8):
-            turn = TURNS[orientation]
-            turned_size = turn.size(*size)
-            turned = np.ascontiguousarray(turn.pixels(picture))
-            side = sides(*size, self.plan)[0]
-            boxes = self.scan(turned, turned_size, side, threshold)
-            found.append(_turned_back(boxes, orientation, turned_size))
-        return faces_of(merge(np.concatenate(found)))
 
     def scan(self, picture: Bgr, size: tuple[int, int], side: int, threshold: float) -> Boxes:
         """Search at one scale; boxes are not merged, and in pixels of the photo."""
@@ -90,15 +77,3 @@ class FaceSearch:
 def resize(picture: Bgr, long_side: int) -> Bgr:
     """Scale so that the longer side is `long_side`, averaging where much smaller."""
     return Levels(picture).of_side(long_side)
-
-
-def _turned_back(boxes: Boxes, orientation: int, size: tuple[int, int]) -> Boxes:
-    """Map boxes of a picture turned by `orientation` (3, 6 or 8), of the turned `size`, back."""
-    width, height = size
-    left, top, right, bottom, score = boxes.T
-    edges = {
-        3: (width - right, height - bottom, width - left, height - top),
-        6: (top, width - right, bottom, width - left),
-        8: (height - bottom, left, height - top, right),
-    }[orientation]
-    return np.stack([*edges, score], axis=1).astype(np.float32)

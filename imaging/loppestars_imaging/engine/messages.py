@@ -41,6 +41,8 @@ class Task:
     least_side: int
     jpeg_only: bool
     shape: str = Shape.ELLIPSE
+    blur_strength: int = 31
+    max_side: int = 0
 
 
 @dataclass(frozen=True, slots=True)

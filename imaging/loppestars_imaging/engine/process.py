@@ -136,6 +136,8 @@ class Server:
         return Options(
             style=style,
             cell_pixels=task.cell_pixels,
+            blur_strength=task.blur_strength,
+            max_side=task.max_side,
             least_side=task.least_side,
             min_confidence=self._min_confidence,
             orientations=self._orientations,

@@ -24,7 +24,9 @@ class EngineSettings(BaseModel):
     imaging_processes: int = Field(
         1, ge=1, le=64, description="photos processed at the same time, one process per photo"
     )
-    anonymise_style: Style = Field(Style.MOSAIC, description="least treatment of a face: mosaic, smooth or solid")
+    anonymise_style: Style = Field(
+        Style.MOSAIC, description="how faces are covered: mosaic (or as the request asks), smooth or solid"
+    )
     min_confidence: float = Field(0.5, gt=0, le=0.6, description="score from which a face counts; may only be lowered")
     search_orientations: Orientations = Field(
         Orientations.AUTO,

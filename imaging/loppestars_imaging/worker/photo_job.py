@@ -138,10 +138,11 @@ class PhotoWork:
 
 
 def task_of(options: PhotoOptions) -> Task:
-    """Return the request's options as the engine takes them: each may only make the treatment stronger."""
+    """Return the request's options as the engine takes them."""
     return Task(
         mode=options.mode,
-        cell_pixels=options.pixelate_size if options.mode == "pixelate" else options.blur_strength // 2,
+        cell_pixels=options.pixelate_size,
+        blur_strength=options.blur_strength,
         least_side=options.downscale_for_detection,
         jpeg_only=options.output == "jpeg",
     )

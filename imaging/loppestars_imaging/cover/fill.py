@@ -1,0 +1,100 @@
+"""A fill made of what surrounds a face: pull-push over an image pyramid, then smoothed.
+
+Gortler, Grzeszczuk, Szeliski & Cohen, "The Lumigraph", SIGGRAPH 1996, section 3.6.1: samples that may be read are
+averaged into coarser and coarser pictures until no hole is left (pull), then each hole is filled from the next coarser
+picture (push). Nothing under a cover is ever read, so nothing of it can be in the fill.
+"""
+
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from loppestars_imaging.cover.area import Area, Coordinates, Mask, Window
+from loppestars_imaging.cover.plan import Look
+from loppestars_imaging.options import Style
+
+Samples = npt.NDArray[np.float32]
+"""Shape (rows, columns, channels)."""
+Indices = npt.NDArray[np.intp]
+
+_SMOOTHEST: Final = 0.42
+"""Standard deviation of the smoothing at full softness, in radii."""
+_SHARPEST: Final = 0.06
+_FULL: Final = 0.25
+"""Share of readable samples in a coarser sample from which it counts fully."""
+
+
+def pull_push(samples: Samples, free: Mask) -> Samples:
+    """Return the samples with those that are not free filled from those that are; zero where none is."""
+    channels = samples.shape[2]
+    weights = free.astype(np.float32)[:, :, None]
+    level = np.concatenate([samples * weights, weights], axis=2)
+    levels = [level]
+    while min(level.shape[:2]) > 1 and not (level[:, :, -1] > 0).all():
+        rows, columns = level.shape[:2]
+        level = cv2.resize(level, ((columns + 1) // 2, (rows + 1) // 2), interpolation=cv2.INTER_AREA)
+        full = np.minimum(level[:, :, -1:] / _FULL, 1) / np.maximum(level[:, :, -1:], 1e-6)
+        level = level * full
+        levels.append(level)
+    level = levels.pop()
+    filled = level[:, :, :channels] / np.maximum(level[:, :, channels:], 1e-6)
+    while levels:
+        level = levels.pop()
+        rows, columns = level.shape[:2]
+        coarse = cv2.resize(filled, (columns, rows), interpolation=cv2.INTER_LINEAR).reshape(rows, columns, channels)
+        filled = level[:, :, :channels] + (1 - level[:, :, channels:]) * coarse
+    return np.asarray(filled, dtype=np.float32)
+
+
+def fill(samples: Samples, free: Mask, radius: float, look: Look) -> Samples:
+    """Return the fill of a window, in its samples; `radius` is the area's smaller one, in samples."""
+    if look.style is Style.SOLID or not free.any():
+        return np.zeros_like(samples)
+    sigma = radius * (_SHARPEST + (_SMOOTHEST - _SHARPEST) * look.softness)
+    return blurred(pull_push(samples, free), sigma)
+
+
+def blurred(samples: Samples, sigma: float) -> Samples:
+    soft = cv2.GaussianBlur(samples, (0, 0), max(0.3, sigma), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(soft, dtype=np.float32).reshape(samples.shape)
+
+
+def enlarged(samples: Samples, coarse: Window, fine: Window, area: Area, look: Look) -> Samples:
+    """Return the fill of a coarse window in the samples of a finer one that lies inside it."""
+    xs, columns, ys, rows = columns_and_rows(fine, area, look)
+    values = sampled(samples, coarse, xs, ys)
+    return np.asarray(values[rows[:, None], columns[None, :]]) if look.style is Style.MOSAIC else values
+
+
+def columns_and_rows(window: Window, area: Area, look: Look) -> tuple[Coordinates, Indices, Coordinates, Indices]:
+    """Return where a window looks into a fill, in pixels, and which of these columns and rows each sample shows."""
+    if look.style is Style.MOSAIC:
+        cell = look.cell_over(area)
+        return *_cells(window.xs, area.x, cell), *_cells(window.ys, area.y, cell)
+    return window.xs, np.arange(window.columns), window.ys, np.arange(window.rows)
+
+
+def sampled(samples: Samples, window: Window, xs: Coordinates, ys: Coordinates) -> Samples:
+    """Return what a window's samples show at these columns and rows, in pixels, between them interpolated."""
+    columns, rows = xs / window.step_x - window.left - 0.5, ys / window.step_y - window.top - 0.5
+    across = _interpolation(columns, samples.shape[1])
+    down = _interpolation(rows, samples.shape[0])
+    # Two matrix products: the weights are separable, and mostly zero, but the matrices are small.
+    wide = across @ samples.transpose(1, 0, 2).reshape(samples.shape[1], -1)
+    tall = wide.reshape(len(xs), samples.shape[0], -1).transpose(1, 0, 2).reshape(samples.shape[0], -1)
+    return (down @ tall).reshape(len(ys), len(xs), samples.shape[2])
+
+
+def _interpolation(positions: Coordinates, count: int) -> npt.NDArray[np.float32]:
+    """Return the matrix of linear interpolation between `count` samples, constant beyond the first and the last."""
+    nearest = positions.clip(0, count - 1)
+    return (1 - np.abs(nearest[:, None] - np.arange(count, dtype=np.float32))).clip(0, 1).astype(np.float32)
+
+
+def _cells(positions: Coordinates, centre: float, side: float) -> tuple[Coordinates, Indices]:
+    """Return the centres of the cells under these positions, and which cell each of them lies in."""
+    cells = np.floor((positions - centre) / side + 0.5).astype(np.intp)
+    first, last = cells[0], cells[-1]
+    return np.asarray(centre + np.arange(first, last + 1) * side, dtype=np.float32), cells - first
