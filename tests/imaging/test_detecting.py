@@ -27,7 +27,6 @@ from loppestars_imaging.detect.yunet import YuNet
 from loppestars_imaging.errors import DetectionFailed, DetectorUnavailable, ImagingError
 from loppestars_imaging.faces import Bgr, Boxes, Face
 from loppestars_imaging.pipeline import Anonymiser
-from loppestars_jpeg.orientation import TURNS
 
 if TYPE_CHECKING:
     from loppestars_imaging.detect.base import Detector
@@ -147,16 +146,6 @@ class TestYuNet:
         picture = cv2.imread(str(photos / "thumbor/no_face.jpg"))
         assert FaceSearch(YuNet()).find(picture, (640, 480)) == []
 
-    @pytest.mark.parametrize("orientation", [3, 6, 8])
-    def test_turned_photos_are_found_when_asked(self, photos: Path, orientation: int) -> None:
-        """A photo on its side is searched in the other orientations; boxes come back in its own pixels."""
-        upright = cv2.imread(str(photos / "dlib/2008_002506.jpg"))
-        turned = np.ascontiguousarray(TURNS[orientation].pixels(upright))
-        size = (turned.shape[1], turned.shape[0])
-        faces = FaceSearch(YuNet()).find_turned(turned, size, 0.6)
-        assert 3 <= len(faces) <= 4
-        assert all(f.x + f.width <= size[0] and f.y + f.height <= size[1] for f in faces)
-
 
 def overlap(face: Face, box: list[float]) -> float:
     width = min(face.x + face.width, box[2]) - max(face.x, box[0])
@@ -209,12 +198,17 @@ class TestScales:
 class TestMerging:
     def test_one_face_at_two_scales_is_one(self) -> None:
         """The better score stays."""
-        merged = merge(boxes((0, 0, 100, 100, 0.8), (5, 5, 104, 103, 0.9)))
-        assert merged.tolist() == boxes((5, 5, 104, 103, 0.9)).tolist()
+        (face,) = merge(boxes((0, 0, 100, 100, 0.8), (5, 5, 104, 103, 0.9)))
+        assert face.box == (5, 5, 104, 103)
+        assert face.extent == (0, 0, 104, 103)
 
     def test_a_fragment_inside_a_face_is_no_second_face(self) -> None:
         """What a fine scale sees of a close-up is dropped."""
         assert len(merge(boxes((0, 0, 400, 400, 0.9), (100, 100, 180, 180, 0.7)))) == 1
+
+    def test_a_much_larger_face_is_not_lost(self) -> None:
+        """A fragment that scores higher than the close-up around it does not stand for it."""
+        assert len(merge(boxes((0, 0, 400, 400, 0.7), (100, 100, 180, 180, 0.9)))) == 2
 
     def test_neighbours_stay(self) -> None:
         """Heads close together are two faces."""

@@ -24,28 +24,29 @@ _SMOOTHEST: Final = 0.42
 _SHARPEST: Final = 0.06
 _FULL: Final = 0.25
 """Share of readable samples in a coarser sample from which it counts fully."""
+_TINY: Final = np.float32(1e-6)
 
 
 def pull_push(samples: Samples, free: Mask) -> Samples:
     """Return the samples with those that are not free filled from those that are; zero where none is."""
-    channels = samples.shape[2]
-    weights = free.astype(np.float32)[:, :, None]
-    level = np.concatenate([samples * weights, weights], axis=2)
-    levels = [level]
-    while min(level.shape[:2]) > 1 and not (level[:, :, -1] > 0).all():
-        rows, columns = level.shape[:2]
-        level = cv2.resize(level, ((columns + 1) // 2, (rows + 1) // 2), interpolation=cv2.INTER_AREA)
-        full = np.minimum(level[:, :, -1:] / _FULL, 1) / np.maximum(level[:, :, -1:], 1e-6)
-        level = level * full
-        levels.append(level)
-    level = levels.pop()
-    filled = level[:, :, :channels] / np.maximum(level[:, :, channels:], 1e-6)
-    while levels:
-        level = levels.pop()
-        rows, columns = level.shape[:2]
-        coarse = cv2.resize(filled, (columns, rows), interpolation=cv2.INTER_LINEAR).reshape(rows, columns, channels)
-        filled = level[:, :, :channels] + (1 - level[:, :, channels:]) * coarse
-    return np.asarray(filled, dtype=np.float32)
+    weights = np.asarray(free[:, :, None], dtype=np.float32)
+    colours = samples * weights
+    finer: list[tuple[Samples, Samples]] = []
+    while max(weights.shape) > 1 and not (weights > 0).all():
+        finer.append((colours, weights))
+        size = (weights.shape[0] + 1) // 2, (weights.shape[1] + 1) // 2
+        averages, shares = _resized(colours, size, cv2.INTER_AREA), _resized(weights, size, cv2.INTER_AREA)
+        weights = (shares / _FULL).clip(0, 1)
+        colours = averages * (weights / np.maximum(shares, _TINY))
+    filled = colours / np.maximum(weights, _TINY)
+    for colours, weights in reversed(finer):
+        filled = colours + (1 - weights) * _resized(filled, weights.shape[:2], cv2.INTER_LINEAR)
+    return filled
+
+
+def _resized(samples: Samples, size: tuple[int, ...], how: int) -> Samples:
+    resized = cv2.resize(samples, (size[1], size[0]), interpolation=how)
+    return np.asarray(resized, dtype=np.float32).reshape(*size, -1)
 
 
 def fill(samples: Samples, free: Mask, radius: float, look: Look) -> Samples:
