@@ -38,9 +38,10 @@ def pull_push(samples: Samples, free: Mask) -> Samples:
         averages, shares = _resized(colours, size, cv2.INTER_AREA), _resized(weights, size, cv2.INTER_AREA)
         weights = (shares / _FULL).clip(0, 1)
         colours = averages * (weights / np.maximum(shares, _TINY))
-    filled = colours / np.maximum(weights, _TINY)
+    filled = np.asarray(colours / np.maximum(weights, _TINY), dtype=np.float32)
     for colours, weights in reversed(finer):
-        filled = colours + (1 - weights) * _resized(filled, weights.shape[:2], cv2.INTER_LINEAR)
+        coarse = _resized(filled, weights.shape[:2], cv2.INTER_LINEAR)
+        filled = np.asarray(colours + (1 - weights) * coarse, dtype=np.float32)
     return filled
 
 
