@@ -102,7 +102,7 @@ class TestChild:
     def test_reports_why_it_ended(self, tmp_path: Path) -> None:
         """The error carries the program's last words."""
         child = Child("broken", ["/bin/sh", "-c", "echo no such option; exit 3"], tmp_path / "log")
-        child._process.wait()
+        child.process.wait()
         with pytest.raises(CommandFailed, match=r"broken ended with 3:\s+no such option"):
             child.require_alive()
 

@@ -7,7 +7,6 @@ is therefore recorded with the kernel's start time of its pid, and signalled onl
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import signal
@@ -17,12 +16,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loppestars_core.kit import processes
 from tools.cluster.errors import CommandFailed, NotReady
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-PR_SET_PDEATHSIG = 1
 LOG_LINES_IN_ERRORS = 15
 
 
@@ -114,45 +113,13 @@ class Daemon:
         self.record.unlink(missing_ok=True)
 
 
-class Child:
+class Child(processes.Child):
     """A program that ends with us, also when we are killed with -9."""
-
-    def __init__(self, name: str, command: Sequence[str | Path], log: Path) -> None:
-        self.name = name
-        self.log = log
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [str(part) for part in command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - only a system call, no lock is taken in the child
-            )
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
 
     def require_alive(self) -> None:
         """Raise `CommandFailed` with the last lines of its log when it has ended."""
-        if self._process.poll() is not None:
-            raise CommandFailed(f"{self.name} ended with {self._process.returncode}:\n{last_lines(self.log)}")
-
-    def kill(self) -> None:
-        """End it at once, without a chance to tidy up."""
-        self._process.kill()
-        self._process.wait()
-
-    def stop(self, grace: float = 10.0) -> None:
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(grace)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-        self._process.wait()
+        if (code := self.process.poll()) is not None:
+            raise CommandFailed(f"{self.name} ended with {code}:\n{last_lines(self.log)}")
 
 
 def run(command: Sequence[str | Path], *, stdin: str | None = None, timeout: float = 600.0) -> str:
@@ -180,16 +147,11 @@ def wait_until(condition: Callable[[], bool], what: str, *, timeout: float = 60.
 
 
 def last_lines(log: Path, count: int = LOG_LINES_IN_ERRORS) -> str:
-    try:
-        lines = log.read_text(errors="replace").splitlines()
-    except FileNotFoundError:
+    """Return the end of a log, indented; or that there is none."""
+    if not log.exists():
         return "(no log)"
-    return "\n".join(f"  {line[:500]}" for line in lines[-count:]) or "  (its log is empty)"
-
-
-def die_with_parent() -> None:
-    """Runs in the child before its program starts: the kernel kills it when the thread that started it ends."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    lines = processes.tail(log, count).splitlines()
+    return "\n".join(f"  {line[:500]}" for line in lines) or "  (its log is empty)"
 
 
 def _reap(pid: int) -> None:
