@@ -1,5 +1,6 @@
 """Migrations: they build what the models say, run once, and know releases that are newer."""
 
+import json
 import re
 import threading
 from importlib.resources import files
@@ -103,3 +104,20 @@ class TestCommand:
         error = capsys.readouterr().err
         assert "DATABASE_URL must be a PostgreSQL URL" in error
         assert "hunter2" not in error
+
+    def test_status(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], postgres: EmbeddedPostgres
+    ) -> None:
+        """--dry-run lists what would be applied and applies nothing; --status shows the same as applied afterwards."""
+        postgres.ensure_database("empty_for_status")
+        monkeypatch.setenv("DATABASE_URL", postgres.owner_url("empty_for_status"))
+        main(["--dry-run", "--json"])
+        planned = json.loads(capsys.readouterr().out)
+        assert planned
+        assert {row["applied"] for row in planned} == {False}
+        main([])
+        capsys.readouterr()
+        main(["--dry-run", "--json"])
+        assert json.loads(capsys.readouterr().out) == []
+        main(["--status", "--json"])
+        assert json.loads(capsys.readouterr().out) == [{**row, "applied": True} for row in planned]

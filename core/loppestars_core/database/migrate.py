@@ -5,18 +5,17 @@ half done. A database that a newer release has migrated is fine while this relea
 then nothing is changed and the exit code is 0, which is what makes rolling back the images safe.
 """
 
-import argparse
-import sys
-from importlib.metadata import version
+from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final, NoReturn
 
 import structlog
+import typer
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from packaging.version import Version
+from packaging.version import Version as Release
 from sqlalchemy import Connection, Engine, create_engine, inspect, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
@@ -24,6 +23,7 @@ from sqlalchemy.exc import OperationalError
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.database.engine import connection_arguments
 from loppestars_core.database.releases import SchemaRelease
+from loppestars_core.kit.cli import Json, Local, Version, epilog, run, show, single
 from loppestars_core.kit.logging import configure_logging, redact_text
 from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings, describe, load_settings
 
@@ -100,7 +100,7 @@ def _applied(connection: Connection) -> set[str]:
 def _record(connection: Connection, revision: str, oldest_compatible: str) -> None:
     row: dict[str, Any] = {
         "revision": revision,
-        "version": version("loppestars"),
+        "version": installed_version("loppestars"),
         "oldest_compatible": oldest_compatible,
     }
     connection.execute(insert(SchemaRelease).values(row).on_conflict_do_nothing())
@@ -109,37 +109,74 @@ def _record(connection: Connection, revision: str, oldest_compatible: str) -> No
 def _check_compatible(connection: Connection, revision: str) -> None:
     found = connection.execute(select(SchemaRelease.version, SchemaRelease.oldest_compatible)).all()
     connection.rollback()
-    ours = Version(version("loppestars"))
-    oldest = max((Version(row.oldest_compatible) for row in found), default=None)
+    ours = Release(installed_version("loppestars"))
+    oldest = max((Release(row.oldest_compatible) for row in found), default=None)
     if oldest is None or ours < oldest:
         raise IncompatibleSchema(
             f"the database is at revision {revision}, which release {ours} does not know and cannot serve; "
             f"use release {oldest or 'that migrated it'} or newer"
         )
-    log.info("database is newer and compatible", revision=revision, oldest_compatible=str(oldest))
+    log.info("newer_database_accepted", revision=revision, oldest_compatible=str(oldest))
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Entry point of `loppestars-migrate`; exits 0 when the schema can be served, else 1."""
-    parser = argparse.ArgumentParser(
-        prog="loppestars-migrate",
-        description="Bring the database to this release's schema (forward only).",
-        epilog=describe(MigrateSettings),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.parse_args(arguments)
+app: Final = single(
+    "loppestars-migrate",
+    "Bring the database to this release's schema, forward only.",
+    epilog=epilog(
+        describe(MigrateSettings),
+        examples=[
+            "loppestars-migrate --dry-run     what would be applied",
+            "loppestars-migrate --status      where the database is",
+            "loppestars-migrate --local       the database of `make run`",
+        ],
+        notes="exit codes:\n  0  the schema can be served\n  1  it cannot, or the database cannot be reached\n"
+        "  2  wrong usage or settings",
+    ),
+)
+
+
+@app.command()
+def bring_up_to_date(
+    *,
+    status: Annotated[bool, typer.Option("--status", help="Show the migrations and which are applied.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be applied and change nothing.")] = False,
+    json: Json = False,
+    local: Local = False,  # noqa: ARG001 - acts by itself
+    version: Version = False,  # noqa: ARG001 - likewise
+) -> None:
+    """Bring the database to this release's schema, forward only."""
     settings = load_settings(MigrateSettings)
     configure_logging("migrate", settings.log_level)
     try:
         with migration_engine(settings.direct_url).connect() as connection:
+            if status or dry_run:
+                rows = migrations(connection)
+                show([row for row in rows if status or not row["applied"]], json=json)
+                return
             applied = migrate(connection)
     except IncompatibleSchema as error:
         _give_up(str(error))
     except OperationalError as error:
         _give_up(f"the database cannot be reached or refused: {redact_text(str(error.orig))}")
-    log.info("database is up to date", applied=applied)
+    log.info("database_migrated", applied=applied)
 
 
-def _give_up(reason: str) -> None:
-    log.error("migration failed", reason=reason)
-    sys.exit(ExitCode.FAILED)
+def migrations(connection: Connection) -> list[dict[str, Any]]:
+    """Return a row for each migration of this release, oldest first, and whether it is applied."""
+    applied = _applied(connection)
+    connection.rollback()
+    scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+    return [
+        {"revision": script.revision, "purpose": script.doc.rstrip("."), "applied": script.revision in applied}
+        for script in reversed(list(scripts))
+    ]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command and exit: 0 when the schema can be served, else 1."""
+    run(app, arguments)
+
+
+def _give_up(reason: str) -> NoReturn:
+    log.error("migration_failed", reason=reason)
+    raise typer.Exit(ExitCode.FAILED)

@@ -15,9 +15,12 @@ concerns every program is here; the rest is typer, https://typer.tiangolo.com.
 """
 
 import json as json_format
+import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -34,6 +37,15 @@ def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer's signature of a
 
 Version = Annotated[
     bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+]
+Local = Annotated[
+    bool,
+    typer.Option(
+        "--local",
+        callback=lambda asked: _use_local_platform() if asked else None,
+        is_eager=True,
+        help="Work on the platform that `make run` runs on DATA_DIR (.loppestars), without DATABASE_URL.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -62,10 +74,19 @@ def epilog(variables: str = "", *, examples: Sequence[str] = (), notes: str = ""
     return "\n\n".join("\b\n" + part.replace("\n\n", "\n\n\b\n") for part in paragraphs)
 
 
-def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command that the command line names and exit: 0 done, 2 wrong usage, else what the command says."""
-    app(args=arguments, prog_name=app.info.name)
-    raise SystemExit(0)
+def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
+    """Run the command that the command line names; exit with 2 on wrong usage, else with what the command says.
+
+    Returns only when all went well, so that a program's `main` can be called from another one.
+    """
+    if app.registered_callback is None:
+        # A program without subcommands: its one command's help is the program's.
+        app.registered_commands[0].epilog = app.info.epilog
+    try:
+        app(args=arguments, prog_name=app.info.name)
+    except SystemExit as ended:
+        if ended.code:
+            raise
 
 
 def fail(reason: str, code: int = 1) -> NoReturn:
@@ -92,6 +113,16 @@ def show(rows: Sequence[Mapping[str, Any]], *, json: bool = False) -> None:
 def show_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
     """Print `value` as indented JSON; what JSON does not know is written as text."""
     sys.stdout.write(json_format.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def _use_local_platform() -> None:
+    """Take the variables that a running `make run` has written for programs started by hand."""
+    path = Path(os.environ.get("DATA_DIR") or ".loppestars") / "environment"
+    try:
+        words = shlex.split(path.read_text(encoding="utf-8"))
+    except OSError:
+        fail(f"Loppestars does not run on {path.parent}. Start it with `make run`, or set DATA_DIR.")
+    os.environ |= dict(word.split("=", maxsplit=1) for word in words) | {"METRICS_PORT": "0"}
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - a cell of any type

@@ -1,6 +1,7 @@
 """What every command line has in common."""
 
 import json
+import os
 import subprocess
 import sys
 from enum import StrEnum
@@ -10,7 +11,7 @@ import pytest
 import typer
 
 from loppestars_core.contract.exit_codes import ExitCode
-from loppestars_core.kit.cli import Json, Version, epilog, fail, program, run, show, single
+from loppestars_core.kit.cli import Json, Local, Version, epilog, fail, program, run, show, single
 
 
 class Colour(StrEnum):
@@ -33,9 +34,11 @@ def paint_program() -> typer.Typer:
 
 
 def code_of(*arguments: str, app: typer.Typer | None = None) -> int:
-    with pytest.raises(SystemExit) as ended:
+    try:
         run(app or paint_program(), arguments)
-    return int(ended.value.code or 0)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
 
 
 class TestHelp:
@@ -47,6 +50,17 @@ class TestHelp:
         assert "  wall  Paint one wall." in printed
         assert printed.index("    paint red") == printed.index("  examples:") + 1
         assert printed.index("    WALL  a wall") == printed.index("  environment variables:") + 1
+
+    def test_single(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """A program without subcommands shows its examples, too."""
+        app = single("brush", "Clean a brush.", epilog=epilog(examples=["brush --soap"]))
+
+        @app.command()
+        def clean(*, soap: bool = False) -> None:
+            """Clean a brush."""
+
+        assert code_of("--help", app=app) == ExitCode.DONE
+        assert "    brush --soap" in capsys.readouterr().out.splitlines()
 
     def test_version(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Both forms of program have it."""
@@ -75,6 +89,36 @@ class TestUsage:
         """The reason is one line on standard error; the code is the command's."""
         assert code_of("wall", "green") == ExitCode.FAILED
         assert capsys.readouterr().err == "green is sold out\n"
+
+
+class TestLocal:
+    def local_program(self) -> typer.Typer:
+        app = program("where", "Say where.")
+
+        @app.command()
+        def database(*, local: Local = False) -> None:
+            """Print it."""
+            show([{"url": os.environ.get("DATABASE_URL")}])
+
+        return app
+
+    def test_variables(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """With --local a program gets the variables that a running `make run` has written."""
+        monkeypatch.setenv("DATA_DIR", str(tmp_path))
+        monkeypatch.setattr(os, "environ", dict(os.environ))
+        (tmp_path / "environment").write_text("DATABASE_URL='postgresql://a b'\nSTORAGE_DIR=/data\n")
+        assert code_of("database", "--local", app=self.local_program()) == ExitCode.DONE
+        assert capsys.readouterr().out == "postgresql://a b\n"
+
+    def test_nothing_runs(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """One sentence that says how to start it."""
+        monkeypatch.setenv("DATA_DIR", str(tmp_path))
+        assert code_of("database", "--local", app=self.local_program()) == ExitCode.FAILED
+        assert "make run" in capsys.readouterr().err
 
 
 class TestShow:
