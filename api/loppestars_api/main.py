@@ -1,10 +1,8 @@
 """Entry point of `loppestars-api`: one process that serves the API on one port and its metrics on another."""
 
-import argparse
 import signal
 import socket
-import sys
-from importlib.metadata import version
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -12,37 +10,41 @@ import uvicorn
 
 from loppestars_api.app import create_app
 from loppestars_api.settings import ApiSettings
+from loppestars_api.web.server import KEEP_ALIVE_SECONDS, Connections, max_connections
 from loppestars_core.contract.exit_codes import ExitCode
+from loppestars_core.kit.cli import Version, epilog, run, single
 from loppestars_core.kit.logging import configure_logging
 from loppestars_core.kit.metrics import start_metrics_server
 from loppestars_core.kit.settings import describe, load_settings
 
 log = structlog.get_logger(__name__)
 
-# Longer than the 60 s of load balancers: a connection that they believe open must not be closed under them.
-KEEP_ALIVE_SECONDS: Final = 75
 BACKLOG: Final = 2048
 
+command = single(
+    "loppestars-api",
+    "Serve the Loppestars API. SIGTERM ends it after the requests in flight are answered.",
+)
 
-def main(arguments: list[str] | None = None) -> None:
-    """Read the environment and serve until SIGTERM or SIGINT; 0 after a clean end, 1 when a port is taken."""
-    parser = argparse.ArgumentParser(
-        prog="loppestars-api",
-        description="Serve the Loppestars API. SIGTERM ends it after the requests in flight are answered.",
-        epilog=describe(ApiSettings),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=version("loppestars"))
-    parser.parse_args(arguments)
+
+@command.command(epilog=epilog(describe(ApiSettings)))
+def serve_command(*, version: Version = False) -> None:  # noqa: ARG001 - its callback prints the version
+    """Serve the Loppestars API. SIGTERM ends it after the requests in flight are answered."""
     settings = load_settings(ApiSettings)
     configure_logging("api", settings.log_level)
-    sys.exit(serve(settings))
+    raise SystemExit(serve(settings))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the environment and serve until SIGTERM or SIGINT; exit with 0 after a clean end, 1 when a port is taken."""
+    run(command, arguments)
 
 
 def serve(settings: ApiSettings) -> ExitCode:
     """Serve until a signal; the ports that were taken are logged with the event `listening`."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        listener = _listen(settings.host, settings.port)
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         return _port_taken("PORT", settings.host, settings.port, error)
     with listener:
@@ -60,10 +62,11 @@ def serve(settings: ApiSettings) -> ExitCode:
 
 
 def _run(settings: ApiSettings, listener: socket.socket) -> None:
+    connections = Connections(max_connections(settings.max_connections))
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(settings),
-            http="httptools",
+            http=connections.protocol,  # type: ignore[arg-type]
             loop="uvloop",
             ws="none",
             lifespan="on",
@@ -85,11 +88,6 @@ def _run(settings: ApiSettings, listener: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     server.run(sockets=[listener])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
 def _port_taken(setting: str, host: str, port: int, error: OSError) -> ExitCode:

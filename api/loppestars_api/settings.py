@@ -66,6 +66,9 @@ class LimitSettings(ComponentSettings):
     rate_limit_auth_failures_per_minute: int = Field(
         60, ge=0, description="refused tokens of one address per minute; 0: no limit"
     )
+    max_connections: int = Field(
+        2000, ge=16, description="connections of one process; beyond it those that wait for a request are closed"
+    )
     max_json_bytes: int = Field(64 * 1024, ge=1024, description="largest JSON body")
     max_photo_bytes: int = Field(50 * MEBIBYTE, ge=1024, description="largest photo")
     max_waiting_photos: int = Field(

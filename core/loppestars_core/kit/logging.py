@@ -9,24 +9,27 @@ import re
 import sys
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _SECRET_KEYS = re.compile(r"(password|secret|token|authorization|cookie|api_?key|access_key|signature)", re.IGNORECASE)
 _REPLACEMENTS = (
-    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "[token]"),
     (re.compile(r"(?i)\bbearer\s+[^\s\"',]+"), "Bearer [token]"),
     (
         re.compile(r"(?i)([?&](?:token|signature|sig|x-amz-[\w-]+|access_token|refresh_token|code)=)[^&\s\"']+"),
         r"\1[…]",
     ),
     (re.compile(r"(?<=://)([^/\s:@]+):([^/\s@]+)@"), r"\1:[…]@"),
-    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "[e-mail]"),
 )
 # Longer identifiers from outside are replaced, not cut: a cut one would join unrelated requests.
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._:-]{1,64}$")
+# Words of both: letters and what e-mail addresses and tokens have between them.
+_WORD: Final = re.compile(r"[\w.+@-]+")
+_DOTS_OF_A_TOKEN: Final = 2
+# Of a traceback, this much is enough; of a stranger's text, more than enough.
+MAX_TEXT_CHARACTERS: Final = 32 * 1024
 _NOISY = ("botocore", "boto3", "urllib3", "asyncio", "procrastinate", "scrapy", "twisted", "filelock")
 
 
@@ -95,10 +98,25 @@ def _redacted(key: str, value: Any) -> Any:  # noqa: ANN401 - log values are of 
 
 
 def redact_text(text: str) -> str:
-    """`text` without tokens, passwords in URLs, signatures and e-mail addresses."""
+    """Return `text` without tokens, passwords in URLs, signatures and e-mail addresses; what is very long is cut."""
+    if len(text) > MAX_TEXT_CHARACTERS:
+        text = f"{text[:MAX_TEXT_CHARACTERS]}… ({len(text)} characters)"
     for pattern, replacement in _REPLACEMENTS:
         text = pattern.sub(replacement, text)
-    return text
+    return _WORD.sub(_redacted_word, text) if "@" in text or "eyJ" in text else text
+
+
+def _redacted_word(found: re.Match[str]) -> str:
+    """Replace a word that holds a JWT or an e-mail address.
+
+    A pattern for either would look for its end from each character of a long word: time in the square of its length.
+    """
+    word = found[0]
+    token = word.find("eyJ")
+    if token >= 0 and word.count(".", token) >= _DOTS_OF_A_TOKEN:
+        return word[:token] + "[token]"
+    name, at, host = word.lstrip("@").partition("@")
+    return "[e-mail]" if at and name and "." in host else word
 
 
 def new_request_id() -> str:
@@ -107,7 +125,7 @@ def new_request_id() -> str:
 
 def accept_request_id(candidate: str | None) -> str:
     """The caller's request id where it is a harmless identifier, else a new one."""
-    return candidate if candidate is not None and REQUEST_ID.match(candidate) else new_request_id()
+    return candidate if candidate is not None and REQUEST_ID.fullmatch(candidate) else new_request_id()
 
 
 def current_request_id() -> str | None:

@@ -23,6 +23,7 @@ from loppestars_core.kit.logging import accept_request_id, redact_text
 log = structlog.get_logger(__name__)
 
 # Probes come every few seconds; a line for each would bury everything else.
+MAX_LOGGED_PATH: Final = 512
 QUIET_PATHS: Final = frozenset({"/health", "/serving", "/ready"})
 
 
@@ -103,7 +104,7 @@ def write_access_line(**fields: str | float) -> None:
     line = {
         **get_contextvars(),
         **fields,
-        "path": redact_text(str(fields["path"])),
+        "path": redact_text(str(fields["path"])[:MAX_LOGGED_PATH]),
         "event": "request",
         "level": "info",
         "component": "api",
