@@ -71,6 +71,8 @@ _SECONDS: Final = {
     Phase.REFUSED: LINGER_SECONDS,
 }
 
+_MAKING_ROOM: Final = frozenset({Phase.HEAD, Phase.NEXT_REQUEST, Phase.REFUSED})
+
 
 class Connections:
     """All connections of a server, `max_open` at most; beyond it the one that has been waiting longest goes."""
@@ -116,13 +118,13 @@ class Connections:
             log.warning("connection_refused", reason=reason, open=len(self._open))
 
     def _make_room(self) -> bool:
-        waiting = (found for found, (phase, _) in self._open.items() if phase in {Phase.HEAD, Phase.NEXT_REQUEST})
+        waiting = (found for found, (phase, _) in self._open.items() if phase in _MAKING_ROOM)
         longest = next(waiting, None)
         if longest is None:
             return False
         self.count("made_room")
         self.leave(longest)
-        longest.give_up()
+        longest.transport.abort()
         return True
 
     def _close_late(self) -> None:

@@ -96,5 +96,5 @@ class TestCap:
             assert httpx.get(f"{api.url}/health").status_code == 200
             metrics = httpx.get(f"http://127.0.0.1:{api.metrics_port}/metrics").text
         assert 'loppestars_http_connections_refused_total{reason="made_room"} 4' in metrics
-        assert re.search(r"^loppestars_http_connections (19|20)\.0$", metrics, re.M)
+        assert re.search(r"^loppestars_http_connections (19|20)\.0$", metrics, re.MULTILINE)
         assert [line for line in api.log() if line["event"] == "connection_refused"]
