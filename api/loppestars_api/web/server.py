@@ -264,7 +264,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.write(
             f"HTTP/1.1 {status.value} {status.phrase}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\ncache-control: no-store\r\n"
-            f"x-content-type-options: nosniff\r\nx-request-id: {request_id}\r\n{retry}connection: close\r\n\r\n".encode()
+            f"x-content-type-options: nosniff\r\nx-request-id: {request_id}\r\n"
+            f"{retry}connection: close\r\n\r\n".encode()
         )
         self.transport.write(body)
         self._refused = True
