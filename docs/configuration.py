@@ -10,6 +10,7 @@ from loppestars_api.settings import ApiSettings
 from loppestars_core.database.migrate import MigrateSettings
 from loppestars_crawler.settings import CrawlerSettings
 from loppestars_imaging.settings import ImagingSettings
+from loppestars_jobs.settings import JobsSettings
 from loppestars_local.settings import RunSettings
 
 TARGET = Path(__file__).with_name("configuration.md")
@@ -19,6 +20,7 @@ PROGRAMS: dict[str, type[BaseSettings]] = {
     "loppestars-api": ApiSettings,
     "loppestars-imaging": ImagingSettings,
     "loppestars-crawler": CrawlerSettings,
+    "loppestars-jobs": JobsSettings,
     "loppestars-migrate, loppestars-roles": MigrateSettings,
 }
 

@@ -27,7 +27,7 @@ QUEUE_OLDEST: Final = Gauge("loppestars_queue_oldest_job_seconds", "Age of the p
 QUEUE_WORKERS: Final = Gauge("loppestars_queue_workers", "Workers with a recent heartbeat")
 RECOVERED: Final = Counter("loppestars_queue_recovered_jobs", "Jobs taken over from workers that fell silent")
 STORED_BYTES: Final = Gauge("loppestars_stored_bytes", "Bytes of stored photos by our own count")
-SWEPT: Final = Counter("loppestars_swept_objects", "Objects and rows deleted by the sweep, by kind", ["kind"])
+SWEPT: Final = Counter("loppestars_swept_objects", "Objects deleted by the sweep, by kind", ["kind"])
 
 RESULTS: Final = ("completed", "no_faces", "refused", "failed", "given_back", "lost")
 for _result in RESULTS:
@@ -36,5 +36,5 @@ for _reason in ("start", "timed_out", "crashed", "recycled", "stopped", "cancell
     ENGINES_ENDED.labels(_reason)
 for _state in ("waiting", "running"):
     QUEUE_JOBS.labels(_state)
-for _kind in ("original", "temporary", "orphan", "row"):
+for _kind in ("original", "temporary", "orphan"):
     SWEPT.labels(_kind)

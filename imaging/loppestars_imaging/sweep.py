@@ -3,8 +3,9 @@
 - originals of finished photos, `ORIGINALS_RETENTION` after they were finished, and originals that nobody asked to
   process, as long after they were stored;
 - objects of single requests, `TEMPORARY_RETENTION` after they were stored, and their rows;
-- processed objects that no photo refers to (their worker was killed between writing and recording), after an hour;
-- rows of every table that have been kept as long as `loppestars_core.privacy.policies` says.
+- processed objects that no photo refers to (their worker was killed between writing and recording), after an hour.
+
+Rows of tables whose time is over are deleted by `loppestars-jobs`.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,6 @@ from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.kit.clock import now_utc
 from loppestars_core.photos.ephemeral import EPHEMERAL_FOLDER
 from loppestars_core.photos.models import Photo, PhotoState, PhotoSubject, PhotoVariant
-from loppestars_core.privacy.retention import delete_expired
 from loppestars_core.storage import Storage, open_storage
 from loppestars_imaging.metrics import SWEPT
 from loppestars_imaging.settings import ImagingSettings
@@ -37,7 +37,6 @@ class Swept:
     originals: int
     temporary: int
     orphans: int
-    rows: int
 
 
 async def sweep(settings: ImagingSettings) -> Swept:
@@ -49,11 +48,10 @@ async def sweep(settings: ImagingSettings) -> Swept:
             originals=await sweeper.recorded_originals() + await sweeper.forgotten_originals(),
             temporary=await sweeper.temporary(),
             orphans=await sweeper.orphans(),
-            rows=await sweeper.expired_rows(),
         )
     finally:
         await database.dispose()
-    log.info("swept", originals=swept.originals, temporary=swept.temporary, orphans=swept.orphans, rows=swept.rows)
+    log.info("swept", originals=swept.originals, temporary=swept.temporary, orphans=swept.orphans)
     return swept
 
 
@@ -135,12 +133,6 @@ class _Sweeper:
                 SWEPT.labels("orphan").inc()
                 count += 1
         return count
-
-    async def expired_rows(self) -> int:
-        """Rows of all tables that are too old."""
-        deleted = sum((await delete_expired(self.database, self.now)).values())
-        SWEPT.labels("row").inc(deleted)
-        return deleted
 
     async def _known(self, query: object) -> bool:
         async with sessions(self.database)() as session:

@@ -8,11 +8,13 @@ from loppestars_core.contract.variables import (
     API_VARIABLES,
     CRAWLER_VARIABLES,
     IMAGING_VARIABLES,
+    JOBS_VARIABLES,
     MIGRATE_VARIABLES,
 )
 from loppestars_core.database.migrate import MigrateSettings
 from loppestars_crawler.settings import CrawlerSettings
 from loppestars_imaging.settings import ImagingSettings
+from loppestars_jobs.settings import JobsSettings
 from loppestars_operator.rendering import render
 from tests.factories.stacks import make_context, make_stack
 
@@ -22,12 +24,14 @@ PROGRAMS: dict[str, type[BaseSettings]] = {
     "imaging": ImagingSettings,
     "sweep": ImagingSettings,
     "crawler": CrawlerSettings,
+    "jobs": JobsSettings,
     "migrate": MigrateSettings,
 }
 LISTS: dict[str, tuple[str, ...]] = {
     "api": API_VARIABLES,
     "imaging": IMAGING_VARIABLES,
     "crawler": CRAWLER_VARIABLES,
+    "jobs": JOBS_VARIABLES,
     "migrate": MIGRATE_VARIABLES,
 }
 

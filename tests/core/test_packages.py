@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["api", "core", "crawler", "imaging", "local", "operator"])
+@pytest.mark.parametrize("name", ["api", "core", "crawler", "imaging", "jobs", "local", "operator"])
 def test_imports(name: str) -> None:
     """Importing a component reads no environment and needs no service."""
     assert importlib.import_module(f"loppestars_{name}").__doc__

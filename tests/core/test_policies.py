@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from loppestars_core.database.registry import Base
 from loppestars_core.kit.clock import now_utc
 from loppestars_core.privacy import retention
 from loppestars_core.privacy.policies import POLICIES, Erasure
-from loppestars_core.privacy.retention import delete_expired
+from loppestars_core.privacy.retention import count_expired, run_retention
+from loppestars_core.tables import Base
 
 
 class TestPolicies:
@@ -54,7 +54,8 @@ INSERT INTO audit_log (actor_kind, action, subject_type, subject_id, at)
   SELECT 'user', 'x', 'x', 'x', now() - age FROM unnest(ARRAY[interval '731 days', interval '729 days']) AS age;
 INSERT INTO domain_events (subject_type, subject_id, event, at)
   SELECT 'x', 'x', 'x', now() - age FROM unnest(ARRAY[interval '91 days', interval '89 days']) AS age,
-  generate_series(1, 7)
+  generate_series(1, 7);
+INSERT INTO retention_runs (started_at, finished_at) VALUES (now() - interval '366 days', now() - interval '366 days')
 """
 
 
@@ -66,7 +67,10 @@ class TestRetention:
             for statement in _ROWS.split(";"):
                 await connection.execute(text(statement))
         expected = {"crawl_runs": 1, "crawl_failed_items": 1, "crawled_pages": 1, "audit_log": 1, "domain_events": 7}
-        assert await delete_expired(engine, now_utc()) == expected
+        expected |= {"retention_runs": 1}
+        tables = Base.metadata.tables
+        assert await count_expired(engine, tables, now_utc()) == expected
+        assert await run_retention(engine, tables, now_utc()) == expected
         async with engine.begin() as connection:
             left = {
                 name: (
@@ -81,5 +85,10 @@ class TestRetention:
             "audit_log": 1,
             "domain_events": 7,
             "crawl_sources": 2,
+            "retention_runs": 1,
         }
-        assert set((await delete_expired(engine, now_utc() - timedelta(days=1))).values()) == {0}
+        assert set((await run_retention(engine, tables, now_utc() - timedelta(days=1))).values()) == {0}
+        async with engine.begin() as connection:
+            runs = (await connection.execute(text("SELECT finished_at, deleted FROM retention_runs ORDER BY id"))).all()
+        assert [run.deleted["domain_events"] for run in runs] == [7, 0]
+        assert all(run.finished_at for run in runs)

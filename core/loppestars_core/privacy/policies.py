@@ -66,6 +66,9 @@ POLICIES: dict[str, TablePolicy] = {
     "audit_log": TablePolicy("actor_id", 730, Export.ROWS, Erasure.KEEP, since="at"),
     "domain_events": TablePolicy(None, 90, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL, since="at"),
     "schema_releases": _PUBLIC,
+    "retention_runs": TablePolicy(None, 365, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL, since="finished_at"),
+    # Numbers of workers; cleared by the next worker that starts.
+    "queue_workers": _PUBLIC,
     # Keys hold addresses and user ids of the last minutes only; the API clears them every minute.
     "rate_limits": TablePolicy(None, 1, Export.NOT_PERSONAL, Erasure.DELETE),
     "rate_windows": TablePolicy(None, 1, Export.NOT_PERSONAL, Erasure.DELETE),

@@ -1,33 +1,70 @@
-"""Deletes rows that have been kept as long as `policies` says."""
+"""Delete rows that have been kept as long as `policies` says, and keep a log of the runs."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, Table, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from loppestars_core.database.registry import Base
-from loppestars_core.privacy.policies import POLICIES, TablePolicy
+from loppestars_core.privacy.models import RetentionRun
+from loppestars_core.privacy.policies import POLICIES
 
-_BATCH = 5_000
-"""Rows a transaction deletes: short enough that nobody waits for its locks."""
+# All tables by name: `loppestars_core.tables.Base.metadata.tables`.
+Tables = Mapping[str, Table]
+
+# Rows that a transaction deletes: short enough that nothing waits for its locks.
+_BATCH: Final = 5_000
 
 
-async def delete_expired(engine: AsyncEngine, now: datetime) -> dict[str, int]:
-    """Return how many rows went from each table that has a time of retention.
+async def run_retention(engine: AsyncEngine, tables: Tables, now: datetime) -> dict[str, int]:
+    """Delete what is too old, log the run, and return how many rows went from each table.
 
-    Safe to repeat, to kill, and to run twice at once: what is gone is gone, batch by batch.
+    Safe to repeat, to kill, and to run twice at once: what is gone is gone, batch by batch, and a killed run is one
+    without an end in the log.
     """
-    return {name: await _delete_from(engine, name, policy, now) for name, policy in POLICIES.items() if policy.since}
+    async with engine.begin() as connection:
+        run = (await connection.execute(insert(RetentionRun).returning(RetentionRun.id))).scalar_one()
+    deleted: dict[str, int] = {}
+    error: str | None = None
+    try:
+        for name in _expiring():
+            deleted[name] = await _delete_from(engine, tables[name], now)
+    except Exception as failure:
+        error = type(failure).__name__
+        raise
+    finally:
+        values = {"finished_at": func.now(), "deleted": deleted, "error": error}
+        async with engine.begin() as connection:
+            await connection.execute(update(RetentionRun).where(RetentionRun.id == run).values(values))
+    return deleted
 
 
-async def _delete_from(engine: AsyncEngine, name: str, policy: TablePolicy, now: datetime) -> int:
+async def count_expired(engine: AsyncEngine, tables: Tables, now: datetime) -> dict[str, int]:
+    """Return how many rows of each table a run at `now` would delete; nothing is changed."""
+    counts: dict[str, int] = {}
+    async with engine.connect() as connection:
+        for name in _expiring():
+            statement = select(func.count()).select_from(tables[name]).where(_too_old(tables[name], now))
+            counts[name] = (await connection.execute(statement)).scalar_one()
+    return counts
+
+
+def _expiring() -> list[str]:
+    return [name for name, policy in POLICIES.items() if policy.since is not None]
+
+
+def _too_old(table: Table, now: datetime) -> ColumnElement[bool]:
+    """Return the condition of expired rows. A row without the time has not ended, and stays."""
+    policy = POLICIES[table.name]
     if policy.since is None or policy.retention_days is None:
-        return 0
-    table = Base.metadata.tables[name]
-    key = next(iter(table.primary_key.columns))
-    oldest = now - timedelta(days=policy.retention_days)
-    # A row without the time (a run that has not finished) is not compared, and stays.
-    due = select(key).where(table.c[policy.since] < oldest).limit(_BATCH).with_for_update(skip_locked=True)
+        raise ValueError(f"{table.name} has no time of retention")
+    return table.c[policy.since] < now - timedelta(days=policy.retention_days)
+
+
+async def _delete_from(engine: AsyncEngine, table: Table, now: datetime) -> int:
+    key: Any = next(iter(table.primary_key.columns))
+    due = select(key).where(_too_old(table, now)).limit(_BATCH).with_for_update(skip_locked=True)
     count = 0
     while True:
         async with engine.begin() as connection:

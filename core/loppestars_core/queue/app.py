@@ -53,6 +53,18 @@ async def enqueue(  # noqa: PLR0913 - one argument per property of a job
     ).defer_async(**arguments)
 
 
+async def announce_worker(app: App, worker_id: int, queue: str) -> None:
+    """Note which queue a worker serves, so that it does not count as a worker of photos."""
+    await app.connector.execute_query_async(
+        "DELETE FROM queue_workers WHERE worker_id NOT IN (SELECT id FROM procrastinate_workers)"
+    )
+    await app.connector.execute_query_async(
+        "INSERT INTO queue_workers (worker_id, queue) VALUES (%(worker_id)s, %(queue)s) ON CONFLICT DO NOTHING",
+        worker_id=worker_id,
+        queue=queue,
+    )
+
+
 async def recover_stalled_jobs(app: App, queue: str) -> list[int]:
     """Hand out again the jobs of `queue` whose worker fell silent; return their ids."""
     stalled = await app.job_manager.get_stalled_jobs(queue=queue, seconds_since_heartbeat=STALLED_AFTER.total_seconds())

@@ -47,7 +47,8 @@ async def read_queue_state(session: AsyncSession) -> QueueState:
                count(*) FILTER (WHERE job.status = 'doing') AS running,
                coalesce(extract(epoch FROM now() - min(event.at)), 0)::float AS oldest_seconds,
                (SELECT count(*) FROM procrastinate_workers
-                 WHERE last_heartbeat > now() - make_interval(secs => :alive)) AS workers
+                 WHERE last_heartbeat > now() - make_interval(secs => :alive)
+                   AND id NOT IN (SELECT worker_id FROM queue_workers)) AS workers
           FROM procrastinate_jobs AS job
           LEFT JOIN procrastinate_events AS event ON event.job_id = job.id AND event.type = 'deferred'
          WHERE job.queue_name = :queue AND job.status IN ('todo', 'doing')
@@ -58,11 +59,12 @@ async def read_queue_state(session: AsyncSession) -> QueueState:
 
 
 async def has_worker(session: AsyncSession) -> bool:
-    """Whether any worker has shown itself in the last minute: otherwise nobody works on photos now."""
+    """Return whether a worker of photos has shown itself in the last minute: otherwise no photo is worked on now."""
     found = await session.execute(
         text(
             "SELECT EXISTS (SELECT FROM procrastinate_workers"
-            " WHERE last_heartbeat > now() - make_interval(secs => :seconds))"
+            " WHERE last_heartbeat > now() - make_interval(secs => :seconds)"
+            " AND id NOT IN (SELECT worker_id FROM queue_workers))"
         ),
         {"seconds": ABSENT_AFTER.total_seconds()},
     )

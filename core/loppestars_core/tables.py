@@ -8,5 +8,7 @@ from loppestars_core.events import models as events
 from loppestars_core.limits import models as limits
 from loppestars_core.markets import models as markets
 from loppestars_core.photos import models as photos
+from loppestars_core.privacy import models as privacy
+from loppestars_core.queue import models as queue
 
-__all__ = ["Base", "accounts", "crawls", "events", "limits", "markets", "photos", "releases"]
+__all__ = ["Base", "accounts", "crawls", "events", "limits", "markets", "photos", "privacy", "queue", "releases"]

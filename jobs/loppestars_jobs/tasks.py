@@ -1,0 +1,62 @@
+"""The tasks of the worker. Each may run again at any time: a worker that dies leaves its job to another."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from procrastinate import App, RetryStrategy
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from loppestars_core.kit.clock import now_utc
+from loppestars_core.privacy.retention import run_retention
+from loppestars_core.tables import Base
+from loppestars_jobs.metrics import EXPIRED_ROWS, JOBS, LAST_SUCCESS
+from loppestars_jobs.settings import JobsSettings
+
+log = structlog.get_logger(__name__)
+
+JOBS_QUEUE: Final = "jobs"
+_RETRY: Final = RetryStrategy(max_attempts=5, exponential_wait=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """A task that runs on a schedule."""
+
+    name: str
+    schedule: str
+    action: Callable[[], Awaitable[None]]
+
+
+def periodic_tasks(settings: JobsSettings, engine: AsyncEngine) -> list[Periodic]:
+    """Return every task with its schedule."""
+
+    async def retention() -> None:
+        deleted = await run_retention(engine, Base.metadata.tables, now_utc())
+        for table, rows in deleted.items():
+            EXPIRED_ROWS.labels(table).inc(rows)
+        log.info("retention_finished", deleted={table: rows for table, rows in deleted.items() if rows})
+
+    return [Periodic("jobs.retention", settings.retention_schedule, retention)]
+
+
+def register(app: App, tasks: list[Periodic]) -> None:
+    """Register tasks with the queue: each is deferred once per tick, whatever the number of workers."""
+    for task in tasks:
+        _register(app, task)
+
+
+def _register(app: App, task: Periodic) -> None:
+    # One run waits and one runs at most: a tick that comes meanwhile is left out.
+    @app.periodic(cron=task.schedule, periodic_id=task.name)
+    @app.task(name=task.name, queue=JOBS_QUEUE, lock=task.name, queueing_lock=task.name, retry=_RETRY)
+    async def run(timestamp: int) -> None:  # noqa: ARG001 - procrastinate passes the tick
+        try:
+            await task.action()
+        except Exception as error:
+            JOBS.labels(task.name, "failed").inc()
+            log.warning("job_failed", task=task.name, error=type(error).__name__)
+            raise
+        JOBS.labels(task.name, "succeeded").inc()
+        LAST_SUCCESS.labels(task.name).set_to_current_time()
