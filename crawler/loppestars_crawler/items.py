@@ -1,11 +1,15 @@
-"""What page objects hand on: markets as a source lists them, and what was not understood on the way."""
+"""What page objects return: markets as a source lists them, and what was not understood on the way."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-DEFAULT_CATEGORY = "Loppemarked"
+from loppestars_crawler.reading.called_off import Status
+
+DEFAULT_CATEGORY: Final = "Loppemarked"
 
 
 class Outcome(StrEnum):
@@ -40,14 +44,17 @@ class MarketDetails:
     municipality: str | None = None
     latitude: float | None = None
     longitude: float | None = None
+    country: str | None = None
     description: str | None = None
     organizer_name: str | None = None
     organizer_phone: str | None = None
     organizer_email: str | None = None
     organizer_website: str | None = None
     opening_hours: str | None = None
-    entry_fee: float | None = None
+    entry_fee: Decimal | None = None
     """Danish kroner; 0 is free."""
+    unclear: Mapping[str, str] = field(default_factory=dict)
+    """Fields that the source fills with words that leave a doubt, and the words."""
     stall_count: int | None = None
     has_food: bool | None = None
     has_parking: bool | None = None
@@ -68,7 +75,7 @@ class ListedMarket:
     start_date: date
     end_date: date
     category: str = DEFAULT_CATEGORY
-    cancelled: bool = False
+    status: Status = Status.SCHEDULED
     url: str | None = None
     details: MarketDetails = field(default_factory=MarketDetails)
     document: dict[str, Any] = field(default_factory=dict)

@@ -12,8 +12,13 @@ from loppestars_crawler.items import ListedMarket, Problem
 from loppestars_crawler.pages.loppemarkeder_nu import EventsPage
 from loppestars_crawler.pages.markedskalenderen_dk import MarketListPage
 from loppestars_crawler.pages.markedskalenderen_dk_market import MarketDetailPage
-from loppestars_crawler.pages.reading import coordinate, danish_dates, entry_fee, link, website
 from loppestars_crawler.pages.schema_org_events import EventsOfPage
+from loppestars_crawler.reading.called_off import read_title
+from loppestars_crawler.reading.days import read_days
+from loppestars_crawler.reading.links import read_link, read_website
+from loppestars_crawler.reading.numbers import read_degrees
+from loppestars_crawler.reading.phones import read_phone
+from loppestars_crawler.reading.prices import read_fee
 from loppestars_crawler.text import clean, html_to_text, snippet, storable
 
 ADDRESS = "https://markedskalenderen.dk/marked"
@@ -62,7 +67,7 @@ rows = st.lists(cells, max_size=8).map(lambda row: "<tr>" + "".join(f"<td>{cell}
 def say(page_class: type[WebPage[Any]], body: bytes) -> Any:
     """What a page object says of a page."""
     response = HttpResponse(ADDRESS, body, headers={"Content-Type": "text/html; charset=utf-8"})
-    return asyncio.run(page_class(response).to_item())
+    return asyncio.run(page_class(response=response).to_item())
 
 
 def check_storable(market: ListedMarket) -> None:
@@ -141,10 +146,10 @@ def test_any_text(text: str) -> None:
     cleaned = clean(text)
     assert clean(cleaned) == cleaned
     assert len(snippet(text)) <= 300
-    for read in (html_to_text, entry_fee, coordinate, website, storable):
+    for read in (html_to_text, read_fee, read_degrees, read_website, read_phone, read_title, storable):
         read(text)
-    link(ADDRESS, text)
+    read_link(ADDRESS, text)
     try:
-        danish_dates(text)
+        read_days(text)
     except ValueError as error:
         assert str(error)  # noqa: PT017 - only the kind of error matters

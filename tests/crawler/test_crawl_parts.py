@@ -15,9 +15,9 @@ from loppestars_crawler.crawl.report import Report, write_termination_message
 from loppestars_crawler.crawl.sink import SourceSink, shrink_reason
 from loppestars_crawler.geocoding.locating import Locator
 from loppestars_crawler.items import ListedMarket, MarketDetails, Outcome, Problem
+from loppestars_crawler.pages.completing import completed
 from loppestars_crawler.settings import CrawlerSettings
 from loppestars_crawler.sites import Site
-from loppestars_crawler.spiders.markedskalenderen import merge_details
 
 COPY = Site("https://markedskalenderen.dk", "http://127.0.0.1:8081/kopi/")
 DAY = date(2026, 12, 5)
@@ -181,7 +181,7 @@ def test_a_row_is_completed_by_its_page() -> None:
     """The row's own words count; a flag that either sets is set; silence is no denial."""
     row = MarketDetails(municipality="Odense", has_food=True, has_parking=None)
     page = MarketDetails(municipality="Fyn", address="Torvet 1", has_food=False, has_toilets=True)
-    merged = merge_details(row, page)
+    merged = completed(row, page)
     assert (merged.municipality, merged.address) == ("Odense", "Torvet 1")
     assert (merged.has_food, merged.has_parking, merged.has_toilets) == (True, None, True)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from loppestars_crawler.pages.json_ld import MOST_NODES, nodes, parse
+from loppestars_crawler.pages.json_ld import MAX_NODES, nodes, parse
 from loppestars_local.sample_site.site import Answer
 from tests.factories.crawls import Crawler, FaultySite, answer_on
 
@@ -91,4 +91,4 @@ def test_bounds() -> None:
     """Deep nesting is no JSON, and of a huge page only so many objects are looked at."""
     with pytest.raises(ValueError, match="nested"):
         parse("[" * 200_000)
-    assert sum(1 for _ in nodes([{}] * (2 * MOST_NODES))) < MOST_NODES
+    assert sum(1 for _ in nodes([{}] * (2 * MAX_NODES))) < MAX_NODES

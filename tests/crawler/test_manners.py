@@ -54,7 +54,7 @@ def test_robots_txt_is_obeyed(crawler: Crawler, site: FaultySite) -> None:
     ended = crawler.crawl()
     assert ended.exit_code == 1
     assert (
-        "loppemarkeder: a page of its list could not be had: IgnoreRequest: Forbidden by robots.txt"
+        "loppemarkeder: a page of its list could not be fetched: IgnoreRequest: Forbidden by robots.txt"
         in (ended.message["message"])
     )
     assert site.asked_for("/wp-json/") == []
@@ -72,7 +72,7 @@ def test_a_source_that_is_down_fails_only_itself(crawler: Crawler, site: FaultyS
     for _ in range(3):
         ended = crawler.crawl()
         assert ended.exit_code == 1
-        assert "loppemarkeder: a page of its list could not be had: HTTP 503" in ended.message["message"]
+        assert "loppemarkeder: a page of its list could not be fetched: HTTP 503" in ended.message["message"]
     assert len(site.asked_for(EVENTS)) == 3 * 4
     assert crawler.dump() == before
     states = crawler.rows("SELECT source, state FROM crawl_sources ORDER BY id DESC LIMIT 2")

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web_poet import HttpResponse, WebPage
+from web_poet import HttpResponse, PageParams, WebPage
 
+from loppestars_crawler.pages.calendar_feed import CalendarFeedPage
 from loppestars_crawler.pages.loppemarkeder_nu import EventsPage
 from loppestars_crawler.pages.markedskalenderen_dk import MarketListPage
 from loppestars_crawler.pages.markedskalenderen_dk_market import MarketDetailPage
@@ -23,9 +24,15 @@ ADDRESSES: dict[type[WebPage[Any]], str] = {
     MarketDetailPage: "https://markedskalenderen.dk/marked/remisen",
     EventsPage: "https://loppemarkeder.nu/wp-json/tribe/events/v1/events?per_page=100",
     EventsOfPage: "https://torvet.example/arrangementer?page=2",
+    CalendarFeedPage: "https://torvet.example/kalender.ics",
+}
+DAY = PageParams(today="2026-11-21")
+PARAMS: dict[type[WebPage[Any]], dict[str, Any]] = {
+    EventsOfPage: {"page_params": DAY},
+    CalendarFeedPage: {"page_params": DAY},
 }
 PAGES = {page.__name__: page for page in ADDRESSES}
-CASES = sorted(path for path in SAVED.glob("*/*") if path.is_dir())
+CASES = sorted(path for path in SAVED.glob("*/*") if path.is_dir() and path.parent.name in PAGES)
 
 
 def replay(case: Path) -> dict[str, Any]:
@@ -34,7 +41,7 @@ def replay(case: Path) -> dict[str, Any]:
     saved = next(case.glob("page.*"))
     headers = {"Content-Type": "text/html; charset=utf-8"}
     response = HttpResponse(ADDRESSES[page_class], saved.read_bytes(), headers=headers)
-    item = asyncio.run(page_class(response).to_item())
+    item = asyncio.run(page_class(response=response, **PARAMS.get(page_class, {})).to_item())
     described = json.loads(json.dumps(asdict(item), default=str, ensure_ascii=False))
     return _without_empty(described)
 

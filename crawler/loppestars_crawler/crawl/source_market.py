@@ -1,14 +1,14 @@
 """A listed market with its address put in order and its place found: what core stores."""
 
 from dataclasses import asdict
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from loppestars_core.markets.sighting import SourceMarket
 from loppestars_core.places.points import Point
 from loppestars_crawler.addresses.normalising import PlaceWords, municipality_name, normalise_address
 from loppestars_crawler.metrics import DOUBTS
 from loppestars_crawler.pages import loppemarkeder_nu, markedskalenderen_dk
+from loppestars_crawler.reading.called_off import Status
 
 if TYPE_CHECKING:
     from loppestars_crawler.geocoding.locating import Locator
@@ -16,9 +16,20 @@ if TYPE_CHECKING:
     from loppestars_crawler.sites import Site
 
 # Structured words count for more than those read from a table.
-RANKS = {loppemarkeder_nu.SOURCE: 10, markedskalenderen_dk.SOURCE: 20}
+RANKS: Final = {loppemarkeder_nu.SOURCE: 10, markedskalenderen_dk.SOURCE: 20}
 _ELSEWHERE = frozenset(
-    {"venue", "address", "city", "postal_code", "municipality", "latitude", "longitude", "entry_fee"}
+    {
+        "venue",
+        "address",
+        "city",
+        "postal_code",
+        "municipality",
+        "latitude",
+        "longitude",
+        "country",
+        "entry_fee",
+        "unclear",
+    }
 )
 
 
@@ -45,7 +56,7 @@ async def to_source_market(market: "ListedMarket", site: "Site", locator: "Locat
         category=market.category,
         start_date=market.start_date,
         end_date=market.end_date,
-        cancelled=market.cancelled,
+        cancelled=market.status is not Status.SCHEDULED,
         url=site.as_published(market.url),
         municipality=municipality,
         # A venue is how people find a place whose street nobody wrote down.
@@ -55,7 +66,7 @@ async def to_source_market(market: "ListedMarket", site: "Site", locator: "Locat
         latitude=location.point.latitude if location else None,
         longitude=location.point.longitude if location else None,
         position_approximate=location.approximate if location else False,
-        entry_fee=Decimal(str(details.entry_fee)) if details.entry_fee is not None else None,
+        entry_fee=details.entry_fee,
         source_fields=_extra(market) if market.source == loppemarkeder_nu.SOURCE else None,
         document={"said": market.document, "doubts": list(address.doubts)},
         **said,

@@ -1,22 +1,37 @@
 """Events of loppemarkeder.nu: WordPress with The Events Calendar, read from its REST interface (`tribe/events/v1`)."""
 
 import json
+import re
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from web_poet import cached_method, field
 
+from loppestars_core.kit.clock import DENMARK
 from loppestars_crawler.items import DEFAULT_CATEGORY, ListedMarket, Listing, MarketDetails, Outcome, Problem
-from loppestars_crawler.pages.hours import LONGEST_MARKET, last_day, opening_hours
 from loppestars_crawler.pages.listing import Entry, ListingPage, NotUnderstood
-from loppestars_crawler.pages.reading import EARLIEST_YEAR, LATEST_YEAR, coordinate, e_mail, entry_fee, link, website
+from loppestars_crawler.reading.called_off import Status, read_title
+from loppestars_crawler.reading.days import NotADay, check_year, days_of, opening_hours
+from loppestars_crawler.reading.links import read_email, read_link, read_website
+from loppestars_crawler.reading.numbers import read_degrees
+from loppestars_crawler.reading.phones import read_phone
+from loppestars_crawler.reading.prices import Fee, read_fee
 from loppestars_crawler.text import clean, decode_once, html_to_text, snippet, storable
 
-SOURCE = "loppemarkeder"
-SITE = "https://loppemarkeder.nu"
-FIRST_PAGE = "/wp-json/tribe/events/v1/events?per_page=100"
-_CANCELLED = frozenset({"canceled", "cancelled", "aflyst", "postponed"})
+SOURCE: Final = "loppemarkeder"
+SITE: Final = "https://loppemarkeder.nu"
+FIRST_PAGE: Final = "/wp-json/tribe/events/v1/events?per_page=100"
+_STATUS: Final = {
+    "canceled": Status.CANCELLED,
+    "cancelled": Status.CANCELLED,
+    "aflyst": Status.CANCELLED,
+    "postponed": Status.POSTPONED,
+    "udsat": Status.POSTPONED,
+}
+_HOME: Final = frozenset({"", "europe/copenhagen"})
+_OFFSET: Final = re.compile(r"utc([+-]\d{1,2})(?:[.:](\d{1,2}))?$")
 
 
 class EventsPage(ListingPage[Listing]):
@@ -25,7 +40,7 @@ class EventsPage(ListingPage[Listing]):
     @field
     def next_url(self) -> str | None:
         target = self._document().get("next_rest_url")
-        return link(str(self.url), target) if isinstance(target, str) else None
+        return read_link(str(self.url), target) if isinstance(target, str) else None
 
     @field
     def total(self) -> int | None:
@@ -35,7 +50,7 @@ class EventsPage(ListingPage[Listing]):
     @cached_method
     def _document(self) -> dict[str, Any]:
         try:
-            document = json.loads(self.response.body)
+            document = json.loads(self.text)
         except (ValueError, RecursionError):
             return {}
         return document if isinstance(document, dict) else {}
@@ -44,106 +59,147 @@ class EventsPage(ListingPage[Listing]):
     def entries(self) -> list[Entry]:
         events = self._document().get("events")
         if not isinstance(events, list):
-            sample = snippet(self.response.body[:2000].decode("utf-8", "replace"))
+            sample = snippet(self.text[:2000])
             return [Problem(Outcome.FAILED, "no list of events in the answer", sample, str(self.url))]
         return [self._entry(event) for event in events]
 
     def _entry(self, event: object) -> Entry:
         try:
-            return market_of(storable(event))
+            return market_of(event)
         except NotUnderstood as error:
             sample = snippet(json.dumps(storable(event), ensure_ascii=False, default=str))
             return Problem(error.outcome, str(error), sample, str(self.url))
 
 
 def market_of(event: object) -> ListedMarket:
-    """Market of one event, whatever of its parts are missing or of the wrong type."""
+    """Return the market of one event, whatever of its parts are missing or of the wrong type.
+
+    Raises:
+        NotUnderstood: it is hidden or not published, or has no id, title or dates that are understood.
+    """
     if not isinstance(event, dict):
-        raise NotUnderstood(Outcome.FAILED, "an event that is no object")
+        raise NotUnderstood(Outcome.FAILED, "an event that is not an object")
     identity = event.get("id")
     if isinstance(identity, bool) or not isinstance(identity, int | str) or not clean(str(identity)):
         raise NotUnderstood(Outcome.FAILED, "an event without an id")
     status = _words(event.get("status"))
-    if status and status != "publish" and status not in _CANCELLED:
+    if status and status != "publish" and status not in _STATUS:
         raise NotUnderstood(Outcome.SKIPPED, f"an event that is not published: {status[:40]}")
     if _is_true(event.get("hide_from_listings")):
         raise NotUnderstood(Outcome.SKIPPED, "an event hidden from lists")
-    name = clean(decode_once(_rendered(event.get("title")) or ""))
-    if name is None:
-        raise NotUnderstood(Outcome.FAILED, "an event without a title")
-    start, end = _times(event)
+    words = clean(decode_once(_rendered(event.get("title")) or ""))
+    if words is None:
+        raise NotUnderstood(Outcome.FAILED, "an event without a readable title")
+    title = read_title(words)
+    all_day = _is_true(event.get("all_day"))
+    start, end = _moments(event, all_day=all_day)
+    try:
+        days = days_of(start, end)
+    except NotADay as error:
+        raise NotUnderstood(Outcome.FAILED, str(error)) from error
+    said = (_STATUS.get(status), _STATUS.get(_words(event.get("event_status"))), title.status)
     return ListedMarket(
         source=SOURCE,
         external_id=clean(str(identity), limit=100) or "",
-        name=name,
-        start_date=start.date(),
-        end_date=last_day(start, end),
+        name=title.name,
+        start_date=days.start,
+        end_date=days.end,
         category=_category(event),
-        cancelled=status in _CANCELLED or _words(event.get("event_status")) in _CANCELLED,
-        url=link(SITE, address) if isinstance(address := event.get("url"), str) else None,
-        details=_details(event, opening_hours(start, end, all_day=_is_true(event.get("all_day")))),
-        document=dict(event),
+        status=next((status for status in said if status not in (None, Status.SCHEDULED)), None) or Status.SCHEDULED,
+        url=read_link(SITE, address) if isinstance(address := event.get("url"), str) else None,
+        details=_details(event, opening_hours(start, end, all_day=all_day)),
+        document=storable(event),
     )
 
 
 def _details(event: Mapping[str, Any], hours: str | None) -> MarketDetails:
     venue = _first_object(event.get("venue"))
     organizer = _first_object(event.get("organizer"))
+    latitude, longitude = read_degrees(venue.get("geo_lat")), read_degrees(venue.get("geo_lng"))
+    fee = _fee(event)
     return MarketDetails(
         venue=_plain(venue.get("venue")),
         address=_plain(venue.get("address")),
         city=_plain(venue.get("city")),
         postal_code=_plain(venue.get("zip")) or _plain(venue.get("postal_code")),
         municipality=_plain(venue.get("region")),
-        latitude=_either(coordinate(venue.get("geo_lat")), coordinate(venue.get("latitude"))),
-        longitude=_either(coordinate(venue.get("geo_lng")), coordinate(venue.get("longitude"))),
+        country=_plain(venue.get("country")),
+        latitude=latitude if latitude is not None else read_degrees(venue.get("latitude")),
+        longitude=longitude if longitude is not None else read_degrees(venue.get("longitude")),
         description=html_to_text(_rendered(event.get("description"))),
         organizer_name=_plain(organizer.get("organizer")),
-        organizer_phone=_plain(organizer.get("phone"), limit=50),
-        organizer_email=e_mail(_plain(organizer.get("email"))),
-        organizer_website=website(_plain(organizer.get("website"), limit=2000)),
+        organizer_phone=read_phone(_plain(organizer.get("phone"))),
+        organizer_email=read_email(_plain(organizer.get("email"))),
+        organizer_website=read_website(_plain(organizer.get("website"), limit=2000)),
         opening_hours=hours,
-        entry_fee=_cost(event),
+        entry_fee=fee.amount,
+        unclear={"entry_fee": fee.doubt} if fee.doubt else {},
     )
 
 
-def _times(event: Mapping[str, Any]) -> tuple[datetime, datetime]:
-    start = _local_time(event.get("start_date"), "start_date")
+def _moments(event: Mapping[str, Any], *, all_day: bool) -> tuple[datetime, datetime]:
+    """Return start and end in Danish local time.
+
+    A site whose zone is not Denmark's says the instant too (`utc_start_date`); the days of an all-day event are days.
+    """
+    zone = _words(event.get("timezone"))
+    at_home = all_day or zone in _HOME
+    moments = []
+    for name in ("start_date", "end_date"):
+        moment = _moment(event.get(name), name)
+        instant = None if at_home else _moment(event.get(f"utc_{name}"), f"utc_{name}")
+        if instant is not None:
+            moment = _in_denmark(instant, UTC)
+        elif moment is not None and not at_home:
+            moment = _in_denmark(moment, _zone(zone))
+        moments.append(moment)
+    start, end = moments
     if start is None:
         raise NotUnderstood(Outcome.SKIPPED, "an event without a date")
-    end = _local_time(event.get("end_date"), "end_date") or start
-    if end < start:
-        raise NotUnderstood(Outcome.FAILED, f"an end ({end}) before its start ({start})")
-    if end - start > LONGEST_MARKET:
-        raise NotUnderstood(Outcome.FAILED, f"from {start} to {end} is longer than 400 days")
-    return start, end
+    return start, end or start
 
 
-def _local_time(value: object, name: str) -> datetime | None:
-    """Danish local time `YYYY-MM-DD HH:MM:SS`; the time may be missing."""
+def _moment(value: object, name: str) -> datetime | None:
+    """Return the moment of a text `YYYY-MM-DD HH:MM:SS`; the time may be missing."""
     text = clean(value) if isinstance(value, str) else None
     if text is None:
         if value in (None, "", False, []):
             return None
-        raise NotUnderstood(Outcome.FAILED, f"{name} is no text")
+        raise NotUnderstood(Outcome.FAILED, f"{name} is not a text")
     try:
-        moment = datetime.fromisoformat(text).replace(tzinfo=None)
+        moment = datetime.fromisoformat(text)
+        check_year(moment.year, text)
+    except NotADay as error:
+        raise NotUnderstood(Outcome.FAILED, f"{name} {error}") from error
     except ValueError as error:
-        raise NotUnderstood(Outcome.FAILED, f"{name} {text[:40]!r} is no time") from error
-    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
-        raise NotUnderstood(Outcome.FAILED, f"{name} {text[:40]!r} is not in 2000-2100")
-    return moment
+        raise NotUnderstood(Outcome.FAILED, f"{name} {text[:40]!r} is not a time") from error
+    return moment.astimezone(DENMARK).replace(tzinfo=None) if moment.tzinfo else moment
 
 
-def _cost(event: Mapping[str, Any]) -> float | None:
-    """Entry fee of `cost`, else the lowest of `cost_details.values`."""
-    fee = entry_fee(decode_once(_string(event.get("cost")) or ""))
-    if fee is not None:
-        return fee
+def _in_denmark(moment: datetime, zone: tzinfo) -> datetime:
+    return moment.replace(tzinfo=zone).astimezone(DENMARK).replace(tzinfo=None)
+
+
+def _zone(name: str) -> tzinfo:
+    """Return the zone of `Europe/Berlin` or `UTC+1`; Denmark's for anything else."""
+    if offset := _OFFSET.match(name):
+        return timezone(timedelta(hours=int(offset[1])))
+    try:
+        return ZoneInfo("/".join(part.capitalize() for part in name.split("/")))
+    except (ZoneInfoNotFoundError, ValueError):
+        return DENMARK
+
+
+def _fee(event: Mapping[str, Any]) -> Fee:
+    """Return the fee of `cost`, else of `cost_details.values` where they agree."""
+    fee = read_fee(decode_once(_string(event.get("cost")) or ""))
     details = event.get("cost_details")
     values = details.get("values") if isinstance(details, dict) else None
-    fees = [entry_fee(str(value)) for value in values if isinstance(value, str | int | float)] if values else []
-    return min((fee for fee in fees if fee is not None), default=None)
+    if fee != Fee() or not isinstance(values, list):
+        return fee
+    texts = [str(value) for value in values if isinstance(value, str | int | float)]
+    fees = {read_fee(text) for text in texts}
+    return fees.pop() if len(fees) == 1 else Fee(doubt=clean(" / ".join(texts)))
 
 
 def _category(event: Mapping[str, Any]) -> str:
@@ -155,14 +211,14 @@ def _category(event: Mapping[str, Any]) -> str:
 
 
 def _first_object(value: object) -> Mapping[str, Any]:
-    """An object, the first object of a list, or an empty one."""
+    """Return an object, the first object of a list, or an empty one."""
     if isinstance(value, list):
         value = next((item for item in value if isinstance(item, dict)), None)
     return value if isinstance(value, dict) else {}
 
 
 def _rendered(value: object) -> str | None:
-    """A text, or the `rendered` one of an object."""
+    """Return a text, or the `rendered` one of an object."""
     return _string(value.get("rendered")) if isinstance(value, dict) else _string(value)
 
 
@@ -171,7 +227,7 @@ def _plain(value: object, *, limit: int = 500) -> str | None:
 
 
 def _string(value: object) -> str | None:
-    """Text of a string or a number; nothing else is text."""
+    """Return the text of a string or a number; nothing else is text."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     return str(value)
@@ -182,9 +238,5 @@ def _words(value: object) -> str:
 
 
 def _is_true(value: object) -> bool:
-    """JSON and PHP spell true in several ways: true, 1, "1", "true", "yes"."""
+    """Return whether JSON or PHP means true: true, 1, "1", "true", "yes"."""
     return value is True or _words(value) in {"1", "true", "yes"}
-
-
-def _either(first: float | None, second: float | None) -> float | None:
-    return first if first is not None else second

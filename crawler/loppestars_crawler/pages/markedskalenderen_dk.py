@@ -1,27 +1,33 @@
 """Lists of markedskalenderen.dk: the calendar's table of markets. Rows, columns and glyphs as seen in October 2025."""
 
 import re
-from datetime import date
+from typing import Final
 
 import parsel
 from web_poet import cached_method, field
 
-from loppestars_crawler.items import DEFAULT_CATEGORY, ListedMarket, Listing, MarketDetails, Outcome, Problem
+from loppestars_crawler.items import ListedMarket, Listing, MarketDetails, Outcome, Problem
+from loppestars_crawler.pages.calendar_place import read_calendar_place
 from loppestars_crawler.pages.html import HtmlPage
 from loppestars_crawler.pages.listing import Entry, ListingPage, NotUnderstood
-from loppestars_crawler.pages.reading import danish_dates, link
+from loppestars_crawler.reading.called_off import Status, read_status, read_title
+from loppestars_crawler.reading.days import DayRange, NotADay, read_days
+from loppestars_crawler.reading.links import read_link
 from loppestars_crawler.text import clean, snippet
 
-SOURCE = "markedskalenderen"
-SITE = "https://markedskalenderen.dk"
-NAME, PLACE, GLYPHS, DATES = 0, 1, 3, 5
+SOURCE: Final = "markedskalenderen"
+SITE: Final = "https://markedskalenderen.dk"
+NAME: Final = 0
 """Columns of the table, counted from 0."""
-FEWEST_COLUMNS = 4
-FOOD, PARKING = "\ue086", "\ue115"
+PLACE: Final = 1
+GLYPHS: Final = 3
+DATES: Final = 5
+MIN_COLUMNS: Final = 4
+FOOD: Final = "\ue086"
 """Letters of the site's icon font."""
-_PRIVATE_USE = re.compile("[\ue000-\uf8ff]")
-_HEADINGS = frozenset({"navn", "marked", "markedsnavn", "kommune", "dato", "datoer", "kategori", "sted"})
-_FROM_AND_TO = 2
+PARKING: Final = "\ue115"
+_PRIVATE_USE: Final = re.compile("[\ue000-\uf8ff]")
+_HEADINGS: Final = frozenset({"navn", "marked", "markedsnavn", "kommune", "dato", "datoer", "kategori", "sted"})
 
 
 class MarketListPage(ListingPage[Listing], HtmlPage[Listing]):
@@ -29,65 +35,70 @@ class MarketListPage(ListingPage[Listing], HtmlPage[Listing]):
 
     @field
     def next_url(self) -> str | None:
-        """Link to the next page: the one whose text holds `»`."""
+        """The link to the next page: the one whose text holds `»`."""
         href = self.xpath('//a[contains(normalize-space(.), "»")]/@href').get()
-        return link(str(self.url), href)
+        return read_link(str(self.url), href)
 
     @cached_method
     def entries(self) -> list[Entry]:
         entries: list[Entry] = []
-        for row in self.css("table tr"):
+        rows = self.css("table tr")
+        for row in rows:
             try:
-                market = self._market(row)
+                markets = self._markets(row)
             except NotUnderstood as error:
                 entries.append(Problem(error.outcome, str(error), snippet(row.get() or ""), str(self.url)))
             else:
-                entries.extend([market, *self._remarks(row)] if market else [])
-        if not self.css("table tr"):
+                entries.extend([*markets, *self._unknown_glyphs(row)] if markets else [])
+        if not rows:
             entries.append(
-                Problem(Outcome.FAILED, "no table of markets on the page", snippet(self.html), str(self.url)),
+                Problem(Outcome.FAILED, "no table of markets on the page", snippet(self.text), str(self.url)),
             )
         return entries
 
-    def _market(self, row: parsel.Selector) -> ListedMarket | None:
-        """Market of a row; None for the header and for rows without text."""
+    def _markets(self, row: parsel.Selector) -> list[ListedMarket]:
+        """Return the markets of a row, one for each of its dates; none of the header and of rows without text."""
         cells = row.xpath("./td")
-        if not clean("".join(row.xpath(".//text()").getall())) or (len(cells) < FEWEST_COLUMNS and row.xpath("./th")):
-            return None
-        if len(cells) < FEWEST_COLUMNS:
-            raise NotUnderstood(Outcome.FAILED, f"a row of {len(cells)} cells, a market has at least 4")
-        if _is_header(cells):
-            return None
-        name = _name(cells[NAME])
-        if name is None:
-            raise NotUnderstood(Outcome.FAILED, "a row without a name")
-        start, end = _dates(cells)
-        municipality, category = _place(cells[PLACE])
+        if not "".join(row.xpath(".//text()").getall()).strip() or (len(cells) < MIN_COLUMNS and row.xpath("./th")):
+            return []
+        if len(cells) < MIN_COLUMNS:
+            raise NotUnderstood(Outcome.FAILED, f"a row of {len(cells)} cells, a market has at least {MIN_COLUMNS}")
+        if (_text(cells[NAME]) or "").casefold() in _HEADINGS and not cells.xpath(".//a/@href"):
+            return []
+        words = _name(cells[NAME])
+        if words is None:
+            raise NotUnderstood(Outcome.FAILED, "a row without a readable name")
+        title = read_title(words)
+        days = _days(cells)
+        place = read_calendar_place(_text(cells[PLACE], " "))
         glyphs = _glyphs(cells[GLYPHS])
-        href = cells[NAME].xpath(".//a/@href").get() or row.xpath(".//a/@href").get()
-        document = {
-            "name": name,
-            "place": clean("".join(cells[PLACE].xpath(".//text()").getall())),
-            "dates": clean(" ".join(cells[DATES].xpath(".//text()").getall())),
+        said = {
+            "name": words,
+            "place": _text(cells[PLACE]),
+            "dates": _text(cells[DATES], " "),
             "glyphs": sorted(f"U+{ord(glyph):04X}" for glyph in glyphs),
         }
-        return ListedMarket(
-            source=SOURCE,
-            external_id=f"{name}|{start.isoformat()}|{end.isoformat()}",
-            name=name,
-            start_date=start,
-            end_date=end,
-            category=category,
-            url=link(str(self.url), href),
-            details=MarketDetails(
-                municipality=municipality,
-                has_food=FOOD in glyphs or None,
-                has_parking=PARKING in glyphs or None,
-            ),
-            document=document,
-        )
+        return [
+            ListedMarket(
+                source=SOURCE,
+                external_id=f"{title.name}|{start.isoformat()}|{end.isoformat()}",
+                name=title.name,
+                start_date=start,
+                end_date=end,
+                category=place.category,
+                status=_status(title.status, cells),
+                url=read_link(str(self.url), cells[NAME].xpath(".//a/@href").get() or row.xpath(".//a/@href").get()),
+                details=MarketDetails(
+                    municipality=place.municipality,
+                    has_food=FOOD in glyphs or None,
+                    has_parking=PARKING in glyphs or None,
+                ),
+                document=said,
+            )
+            for start, end in days
+        ]
 
-    def _remarks(self, row: parsel.Selector) -> list[Problem]:
+    def _unknown_glyphs(self, row: parsel.Selector) -> list[Problem]:
         unknown = _glyphs(row.xpath("./td")[GLYPHS]) - {FOOD, PARKING}
         return [
             Problem(Outcome.REMARK, f"unknown glyph U+{ord(glyph):04X}", snippet(row.get() or ""), str(self.url))
@@ -95,44 +106,38 @@ class MarketListPage(ListingPage[Listing], HtmlPage[Listing]):
         ]
 
 
-def _is_header(cells: parsel.SelectorList[parsel.Selector]) -> bool:
-    words = {(clean("".join(cell.xpath(".//text()").getall())) or "").casefold() for cell in cells}
-    return bool(words & _HEADINGS) and not cells.xpath(".//a/@href")
+def _text(selector: parsel.Selector, joint: str = "") -> str | None:
+    return clean(joint.join(selector.xpath(".//text()").getall()))
 
 
 def _name(cell: parsel.Selector) -> str | None:
-    for path in (".//a", ".//strong", "."):
-        name = clean("".join(cell.xpath(path)[:1].xpath(".//text()").getall()))
-        if name:
-            return name
-    return None
+    """Return the text of the name's link, else what is strong, else all of the cell."""
+    names = (_text(part) for path in (".//a", ".//strong", ".") for part in cell.xpath(path)[:1])
+    return next(filter(None, names), None)
 
 
-def _dates(cells: parsel.SelectorList[parsel.Selector]) -> tuple[date, date]:
-    """Start and end: two dates parted by `<br>`, or one that is both."""
+def _status(of_title: Status, cells: parsel.SelectorList[parsel.Selector]) -> Status:
+    """Return the status of the title, else of what stands near the name or the dates."""
+    if of_title is not Status.SCHEDULED:
+        return of_title
+    near = [read_status(_text(cells[column], " ")) for column in (NAME, DATES) if column < len(cells)]
+    return next((status for status in near if status is not Status.SCHEDULED), Status.SCHEDULED)
+
+
+def _days(cells: parsel.SelectorList[parsel.Selector]) -> list[DayRange]:
+    """Return the days of a row: one date, a start and an end parted by `<br>`, or several dates."""
     text = " ".join(cells[DATES].xpath(".//text()").getall()) if len(cells) > DATES else ""
     try:
-        days = danish_dates(text)
-    except ValueError as error:
+        days = read_days(text, two_are_a_range=True)
+    except NotADay as error:
         raise NotUnderstood(Outcome.FAILED, str(error)) from error
     if not days and not clean(text):
         raise NotUnderstood(Outcome.SKIPPED, "a row without a date")
-    if not days or len(days) > _FROM_AND_TO:
-        raise NotUnderstood(Outcome.FAILED, "dates that are neither one day nor a start and an end")
-    start, end = days[0], days[-1]
-    if end < start:
-        raise NotUnderstood(Outcome.FAILED, f"an end ({end}) before its start ({start})")
-    return start, end
-
-
-def _place(cell: parsel.Selector) -> tuple[str | None, str]:
-    """Municipality and category: the last word is the category; a single word is a municipality."""
-    words = (clean(" ".join(cell.xpath(".//text()").getall())) or "").split()
-    if len(words) > 1:
-        return " ".join(words[:-1]), words[-1]
-    return (words[0] if words else None), DEFAULT_CATEGORY
+    if not days:
+        raise NotUnderstood(Outcome.FAILED, "dates that were not understood")
+    return days
 
 
 def _glyphs(cell: parsel.Selector) -> set[str]:
-    """Icon-font letters of a cell, in its text or in `data-icon`."""
+    """Return the icon-font letters of a cell, in its text or in `data-icon`."""
     return set(_PRIVATE_USE.findall("".join(cell.xpath(".//text() | .//@data-icon").getall())))

@@ -1,112 +1,93 @@
-"""Any page that says its events in JSON-LD by the terms of https://schema.org/Event."""
+"""Any page that says its events by the terms of https://schema.org/Event: in JSON-LD, microdata, or as h-events."""
 
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from dataclasses import replace
+from datetime import date
 
-from web_poet import cached_method, field
+import attrs
+from web_poet import PageParams, cached_method, field
 
-from loppestars_crawler.items import EventListing, Outcome, Problem
+from loppestars_core.kit.clock import today_in_denmark
+from loppestars_crawler.items import EventListing, ListedMarket, Outcome, Problem
 from loppestars_crawler.pages import json_ld
 from loppestars_crawler.pages.html import HtmlPage
 from loppestars_crawler.pages.listing import Entry, ListingPage, NotUnderstood
-from loppestars_crawler.pages.reading import link
+from loppestars_crawler.pages.microdata import read_h_events, read_microdata
 from loppestars_crawler.pages.schema_org_market import market_of
+from loppestars_crawler.pages.schema_org_schedule import scheduled
+from loppestars_crawler.reading.links import read_link
 from loppestars_crawler.text import snippet
 
-_MORE_EVENT_TYPES = frozenset({"Festival", "EventSeries", "Hackathon"})
-_NO_EVENT_TYPES = frozenset({"PublicationEvent", "BroadcastEvent", "OnDemandEvent"})
 
-
+@attrs.define(kw_only=True)
 class EventsOfPage(ListingPage[EventListing], HtmlPage[EventListing]):
     """Events, links to events, and the link to the next page (`rel=next`)."""
 
+    page_params: PageParams = attrs.field(factory=PageParams)  # type: ignore[type-arg]  # injected by its class
+    """`today` is the day from which schedules without an end are listed."""
+
     @field
     def event_urls(self) -> tuple[str, ...]:
-        found = [link(str(self.url), url) for document in self._documents() for url in _listed(document)]
-        here = link(str(self.url), str(self.url))
+        found = [read_link(str(self.url), url) for url in self._graph().links()]
+        here = read_link(str(self.url), str(self.url))
         return tuple(dict.fromkeys(url for url in found if url is not None and url != here))
 
     @field
     def next_url(self) -> str | None:
         href = self.xpath('(//link | //a)[contains(concat(" ", normalize-space(@rel), " "), " next ")]/@href').get()
-        return link(str(self.url), href)
+        return read_link(str(self.url), href)
 
     @cached_method
-    def _documents(self) -> list[object]:
-        return [document for document in self._parsed() if not isinstance(document, Problem)]
-
-    @cached_method
-    def _parsed(self) -> list[object]:
-        parsed: list[object] = []
-        for block in json_ld.blocks(self.response.text, self.selector):
-            try:
-                parsed.append(json_ld.parse(block))
-            except ValueError as error:
-                reason = f"JSON-LD that is no JSON: {str(error)[:100]}"
-                parsed.append(Problem(Outcome.FAILED, reason, snippet(block), str(self.url)))
-        return parsed
+    def _graph(self) -> json_ld.Graph:
+        """Return the objects of the page: of its JSON-LD, where that has no events of its microdata, then h-events."""
+        graph = json_ld.read_page(self.text, self.selector)
+        if graph.events():
+            return graph
+        for documents in (read_microdata(self.selector, str(self.url)), read_h_events(self.text, str(self.url))):
+            if (other := json_ld.Graph(list(documents))).events():
+                return other
+        return graph
 
     @cached_method
     def entries(self) -> list[Entry]:
-        entries: list[Entry] = [one for one in self._parsed() if isinstance(one, Problem)]
-        for document in self._documents():
-            entries.extend(self._entry(event) for event in _events(document))
-        if not entries and not self._documents():
-            reason = "no JSON-LD on the page"
-            entries.append(Problem(Outcome.FAILED, reason, snippet(self.response.text[:5000]), str(self.url)))
-        return entries
+        url, graph = str(self.url), self._graph()
+        entries: list[Entry] = [
+            Problem(Outcome.FAILED, f"JSON-LD that is not JSON: {script.reason}", snippet(script.text), url)
+            for script in graph.unreadable
+        ]
+        entries += [
+            Problem(Outcome.REMARK, "JSON-LD that had to be repaired", snippet(text), url) for text in graph.repaired
+        ]
+        for event in graph.events():
+            entries.extend(self._entries_of(event))
+        if not entries and not graph.documents:
+            reason = "no JSON-LD, microdata or h-event on the page"
+            entries.append(Problem(Outcome.FAILED, reason, snippet(self.text[:5000]), url))
+        return with_own_ids(entries)
 
-    def _entry(self, event: json_ld.Node) -> Entry:
+    def _entries_of(self, event: json_ld.Node) -> list[Entry]:
+        today = date.fromisoformat(self.page_params.get("today") or str(today_in_denmark()))
         try:
-            return market_of(event, str(self.url))
+            return [market_of(occurrence, str(self.url)) for occurrence in scheduled(event, today)]
         except NotUnderstood as error:
             sample = snippet(json.dumps(event, ensure_ascii=False, default=str))
-            return Problem(error.outcome, str(error), sample, str(self.url))
+            return [Problem(error.outcome, str(error), sample, str(self.url))]
 
 
-def _is_event(node: json_ld.Node) -> bool:
-    types = json_ld.types_of(node)
-    return any(name.endswith("Event") or name in _MORE_EVENT_TYPES for name in types - _NO_EVENT_TYPES)
-
-
-def _events(document: object) -> Iterator[json_ld.Node]:
-    """Events that take place: one with parts (`subEvent`) is its parts, which inherit what they do not say."""
-    parts: set[int] = set()
-    for node in json_ld.nodes(document):
-        if not _is_event(node) or id(node) in parts:
-            continue
-        own_parts = [part for part in json_ld.as_list(node.get("subEvent")) if isinstance(part, dict)]
-        if not own_parts:
-            if not _is_reference(node):
-                yield node
-            continue
-        inherited = {key: value for key, value in node.items() if key not in {"subEvent", "@id", "url", "identifier"}}
-        for part in own_parts:
-            parts.add(id(part))
-            yield {**inherited, **part}
-
-
-def _is_reference(node: json_ld.Node) -> bool:
-    """Whether an event is only named here: its own page says the rest."""
-    return "startDate" not in node and not node.get("eventSchedule") and bool(node.get("url") or node.get("@id"))
-
-
-def _listed(document: object) -> Iterator[str]:
-    """Addresses of the events that a list names without saying their dates."""
-    for node in json_ld.nodes(document):
-        if "ListItem" in json_ld.types_of(node):
-            item = node.get("item")
-            if item is None:
-                yield from _addresses(node)
-            elif isinstance(item, str):
-                yield item
-            elif isinstance(item, dict) and "startDate" not in item and not item.get("subEvent"):
-                yield from _addresses(item)
-        elif _is_event(node) and _is_reference(node) and not node.get("subEvent"):
-            yield from _addresses(node)
-
-
-def _addresses(node: json_ld.Node) -> Iterator[str]:
-    address = node.get("url") or node.get("@id")
-    if isinstance(address, str):
-        yield address
+def with_own_ids(entries: list[Entry]) -> list[Entry]:
+    """Return entries in which no two different markets have one id: the second of a day says its hours, or its name."""
+    of_id: dict[str, list[ListedMarket]] = defaultdict(list)
+    for entry in entries:
+        if isinstance(entry, ListedMarket):
+            of_id[entry.external_id].append(entry)
+    renamed: dict[int, ListedMarket] = {}
+    for markets in of_id.values():
+        first, *others = sorted(markets, key=lambda market: (market.details.opening_hours or "", market.name))
+        for market in others:
+            marks = (market.details.opening_hours, market.name)
+            known = (first.details.opening_hours, first.name)
+            mark = next((mine for mine, other in zip(marks, known, strict=True) if mine and mine != other), None)
+            if mark is not None:
+                renamed[id(market)] = replace(market, external_id=f"{market.external_id}|{mark}"[:500])
+    return [renamed.get(id(entry), entry) if isinstance(entry, ListedMarket) else entry for entry in entries]

@@ -47,7 +47,8 @@ def read_title(text: str) -> Title:
             continue
         before, after = title[: mark.start()], title[mark.end() :]
         joined = " ".join(part for part in (before.strip(_EDGES), after.strip(_EDGES)) if part)
-        return Title(clean(_without_lone_brackets(joined).strip(_EDGES)) or title, status)
+        name = clean(_without_lone_brackets(joined).strip(_EDGES)) or title
+        return Title(name if before.strip(_EDGES) else name[:1].upper() + name[1:], status)
     return Title(title, Status.SCHEDULED)
 
 

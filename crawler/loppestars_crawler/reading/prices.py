@@ -52,6 +52,11 @@ def read_fee(text: str | None) -> Fee:
     return Fee(amount) if amount is not None else Fee(doubt=words)
 
 
+def is_for_visitors(name: str | None) -> bool:
+    """Return whether a kind of ticket is one that every visitor needs: no stall, parking or child's ticket."""
+    return not name or not _OTHER.search(name[:_MAX_TEXT]) or bool(_ENTRY.search(name[:_MAX_TEXT]))
+
+
 def read_price(price: str | None, currency: str | None) -> Fee:
     """Return the fee of a price whose currency has a field of its own."""
     if currency and currency.strip().casefold() not in _KRONER:

@@ -26,5 +26,4 @@ class LoppemarkederSpider(SourceSpider):
             await self.sink.take(problem)
         for market in listing.markets:
             await self.sink.take(market)
-        if listing.next_url and not self.sink.stopped:
-            yield self.page_of_list(listing.next_url, self.parse_events)
+        yield self.next_page(listing, self.parse_events)

@@ -1,21 +1,20 @@
 """Fetches the calendar of markedskalenderen.dk, and the page of each market once for all of its dates."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 import scrapy
 from scrapy.http import Response
+from twisted.python.failure import Failure
 
 from loppestars_crawler.items import ListedMarket, MarketDetails, Outcome, Problem
+from loppestars_crawler.pages.completing import completed
 from loppestars_crawler.pages.markedskalenderen_dk import SOURCE, MarketListPage
 from loppestars_crawler.pages.markedskalenderen_dk_market import MarketDetailPage
 from loppestars_crawler.spiders.source import SourceSpider, describe, is_gone
 
-if TYPE_CHECKING:
-    from twisted.python.failure import Failure
-
-START_PATH = "/marked/kategori/loppemarked"
+START_PATH: Final = "/marked/kategori/loppemarked"
 
 
 @dataclass(slots=True)
@@ -49,8 +48,7 @@ class MarkedskalenderenSpider(SourceSpider):
             request = await self._take_or_wait(market)
             if request is not None:
                 yield request
-        if listing.next_url and not self.sink.stopped:
-            yield self.page_of_list(listing.next_url, self.parse_list)
+        yield self.next_page(listing, self.parse_list)
 
     async def _take_or_wait(self, market: ListedMarket) -> scrapy.Request | None:
         """Hand a row on, or let it wait for its page; the first to wait brings the request for it."""
@@ -82,12 +80,12 @@ class MarkedskalenderenSpider(SourceSpider):
         else:
             await self._finish(state, said.details, *said.problems)
 
-    async def market_failed(self, failure: "Failure") -> None:
-        """Rows do without their page; where it may come back, what is known of them is not overwritten."""
+    async def market_failed(self, failure: Failure) -> None:
+        """Take rows without their page; where it may come back, what is known of them is not overwritten."""
         address: str = failure.request.meta["address"]  # type: ignore[attr-defined]  # Scrapy sets it
         state = self._pages_of_markets[address]
         state.complete = is_gone(failure) and not self.sink.stopped
-        reason = f"a market's page could not be had: {describe(failure)}"
+        reason = f"a market's page could not be fetched: {describe(failure)}"
         await self._finish(state, None, Problem(Outcome.REMARK, reason[:300], address, address))
 
     async def _finish(self, state: _MarketPageState, details: MarketDetails | None, *problems: Problem) -> None:
@@ -99,11 +97,5 @@ class MarkedskalenderenSpider(SourceSpider):
         state.waiting.clear()
 
     async def _take_with(self, state: _MarketPageState, market: ListedMarket) -> None:
-        details = merge_details(market.details, state.details) if state.details else market.details
+        details = completed(market.details, state.details) if state.details else market.details
         await self.sink.take(replace(market, details=details), complete=state.complete)
-
-
-def merge_details(row: MarketDetails, page: MarketDetails) -> MarketDetails:
-    """What a row says, completed by what its page says; a flag is set when either sets it."""
-    said = {one.name: getattr(row, one.name) for one in fields(MarketDetails)}
-    return replace(page, **{name: value for name, value in said.items() if value is not None and value is not False})
