@@ -79,6 +79,15 @@ _REFUSED: Final = (
     (b"%PDF", "A PDF"),
     (b"BM", "A BMP"),
     (b"\0\0\x01\0", "An icon"),
+    (b"\xff\x0a", "A JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "A JPEG XL"),
+    (b"\0\0\0\x0cjP  ", "A JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "A JPEG 2000"),
+    (b"\x1aE\xdf\xa3", "A video"),
+    (b"\0\0\x01\xba", "A video"),
+    (b"\0\0\x01\xb3", "A video"),
+    (b"FLV\x01", "A video"),
+    (b"8BPS", "A Photoshop file"),
 )
 
 
@@ -90,6 +99,8 @@ def sniff(data: bytes) -> Format:
         return Format.PNG
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return Format.WEBP
+    if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
+        raise UnsupportedFormat("A video")
     if data[4:8] == b"ftyp":
         return _sniff_iso(data)
     for start, name in _REFUSED:

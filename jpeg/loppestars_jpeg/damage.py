@@ -11,6 +11,15 @@ from typing import Final
 _EXTRA_BYTES: Final = re.compile(r"extraneous bytes before marker 0x([0-9a-f]{2})")
 _RESTARTS: Final = range(0xD0, 0xD8)
 
+_ABOUT_HEADERS: Final = (
+    # Baseline scans of some Samsung phones do not say 0, 63, 0; the numbers mean nothing there (ITU-T T.81, table B.3).
+    "Invalid SOS parameters for sequential JPEG",
+    "Warning: unknown JFIF revision number",
+    "Unknown Adobe color transform code",
+    "Corrupt JPEG data: bad ICC marker",
+)
+"""Warnings that are not about the picture's data: every viewer shows such a file whole and alike."""
+
 
 class Severity(enum.Enum):
     """How bad a warning is."""
@@ -25,6 +34,8 @@ class Severity(enum.Enum):
 
 def judge(warning: str) -> Severity:
     """Return how bad a warning of libjpeg is; an unknown one counts as damage."""
+    if warning.startswith(_ABOUT_HEADERS):
+        return Severity.HARMLESS
     match = _EXTRA_BYTES.search(warning)
     if match is None:
         return Severity.DAMAGED

@@ -28,3 +28,9 @@ def anonymiser() -> Anonymiser:
 def decoding_anonymiser() -> Anonymiser:
     """The same where libjpeg-turbo cannot be used: every photo is decoded and encoded."""
     return Anonymiser(YuNet(), in_blocks=False)
+
+
+@pytest.fixture(params=["blocks", "pixels"])
+def either_way(request: pytest.FixtureRequest, anonymiser: Anonymiser, decoding_anonymiser: Anonymiser) -> Anonymiser:
+    """The pipeline where blocks are edited, and where they are not."""
+    return anonymiser if request.param == "blocks" else decoding_anonymiser

@@ -80,12 +80,6 @@ class TestFallBack:
         assert len(fast.faces) == len(slow.faces) == 6
 
 
-@pytest.fixture(params=["blocks", "pixels"])
-def either_way(request: pytest.FixtureRequest, anonymiser: Anonymiser, decoding_anonymiser: Anonymiser) -> Anonymiser:
-    """The pipeline where blocks are edited, and where they are not."""
-    return anonymiser if request.param == "blocks" else decoding_anonymiser
-
-
 class TestDamage:
     """What libjpeg fills in silently, or says only after something harmless, never becomes a result."""
 

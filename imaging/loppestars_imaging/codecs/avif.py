@@ -1,6 +1,7 @@
 """AVIF: read, and written as JPEG. Sequences are refused."""
 
 from loppestars_imaging.codecs import pillow
+from loppestars_imaging.codecs.isobmff import primary_properties
 from loppestars_imaging.codecs.picture import Picture
 from loppestars_imaging.errors import UnsupportedFormat
 from loppestars_imaging.inspect import Format, Header
@@ -16,9 +17,12 @@ def inspect(data: bytes) -> Header:
 
 
 def decode(data: bytes, header: Header) -> Picture:
-    """Decode upright; Pillow reports the container's own rotation as EXIF orientation."""
+    """Decode the part that is shown, upright; Pillow reports the container's own rotation as EXIF orientation."""
+    said = primary_properties(data)
     with pillow.readable():
         image = pillow.open_image(data, "AVIF")
         icc = pillow.icc_of(image)
         pixels = pillow.decode(image)
-    return Picture(pixels, icc).turned(header.turn)
+    if (crop := said.crop(pixels.shape[1], pixels.shape[0])) is not None:
+        pixels = pixels[crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
+    return Picture(pixels, icc).turned(header.turn).in_colour(said.colour)

@@ -1,7 +1,7 @@
 """HEIC and HEIF by libheif: read, and written as JPEG.
 
 Only the primary image is read; thumbnails, depth maps and further images of the file are never touched. libheif applies
-the container's own rotation, which is what counts in HEIF; its EXIF orientation is informative only.
+the container's own crop and rotation, which is what counts in HEIF; its EXIF orientation is informative only.
 """
 
 import io
@@ -9,6 +9,7 @@ import io
 import pillow_heif
 
 from loppestars_imaging.codecs import pillow
+from loppestars_imaging.codecs.isobmff import primary_properties
 from loppestars_imaging.codecs.picture import Picture
 from loppestars_imaging.errors import UnreadablePhoto
 from loppestars_imaging.inspect import Format, Header
@@ -36,4 +37,4 @@ def decode(data: bytes, header: Header) -> Picture:
         pixels = pillow.decode(image)
     if (pixels.shape[1], pixels.shape[0]) != (header.width, header.height):
         raise UnreadablePhoto("its headers contradict each other")
-    return Picture(pixels, icc)
+    return Picture(pixels, icc).in_colour(primary_properties(data).colour)

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from loppestars_imaging.codecs import pillow
-from loppestars_imaging.codecs.colour_profile import sane_profile
+from loppestars_imaging.codecs.colour.icc import kept_profile
 from loppestars_imaging.codecs.picture import Picture
-from loppestars_imaging.errors import UnreadablePhoto
+from loppestars_imaging.errors import UnreadablePhoto, UnsupportedFormat
 from loppestars_imaging.inspect import Format, Header
 from loppestars_jpeg.errors import JpegDamaged, LibjpegGaveUp
 from loppestars_jpeg.library import load_library
@@ -22,6 +22,13 @@ from loppestars_jpeg.structure import JpegStructure, read_structure
 _DEFAULT_QUALITY: Final = 92
 _SAMPLINGS: Final = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0"}
 _BASELINE_MAX: Final = 255
+_BITS: Final = 8
+_OTHER_KINDS: Final = (
+    dict.fromkeys((0xC9, 0xCA), "An arithmetic-coded JPEG")
+    | dict.fromkeys((0xC3, 0xCB), "A lossless JPEG")
+    | dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "A hierarchical JPEG")
+)
+"""Frames that hardly any program reads (ITU-T T.81, table B.1)."""
 
 
 @contextlib.contextmanager
@@ -41,12 +48,16 @@ def structure_of(data: bytes) -> JpegStructure:
 
 def profile_of(structure: JpegStructure) -> bytes | None:
     """Return the colour profile that the result gets."""
-    return sane_profile(structure.icc) if structure.icc else None
+    return kept_profile(structure.icc) if structure.icc else None
 
 
 def inspect(data: bytes) -> Header:
     """Read size and orientation from the markers."""
     structure = structure_of(data)
+    if (kind := _OTHER_KINDS.get(structure.frame)) is not None:
+        raise UnsupportedFormat(kind)
+    if structure.precision != _BITS:
+        raise UnsupportedFormat(f"A JPEG of {structure.precision} bits")
     return Header(Format.JPEG, structure.width, structure.height, structure.turn)
 
 

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from loppestars_imaging.codecs.colour.cicp import CodePoints, described, described_by_gamma
 from loppestars_imaging.faces import Bgr, Pixels
 from loppestars_jpeg.orientation import Turn
 
@@ -34,6 +35,18 @@ class Picture:
     def turned(self, turn: Turn) -> "Picture":
         """Return the picture upright, in memory of its own."""
         return replace(self, pixels=np.ascontiguousarray(turn.pixels(self.pixels)))
+
+    def in_colour(self, points: CodePoints | None) -> "Picture":
+        """Return the picture with what its code points say, unless a profile says it already; pixels may change."""
+        if points is None or self.icc is not None or self.cmyk:
+            return self
+        colours = self.pixels.shape[2] - self.has_alpha
+        return replace(self, icc=described(self.pixels, points, colours=colours))
+
+    def in_measured_colour(self, gamma: float, chromaticity: tuple[float, ...] | None) -> "Picture":
+        """Return the picture with what PNG's gAMA and cHRM say; shades of gray may change."""
+        colours = self.pixels.shape[2] - self.has_alpha
+        return replace(self, icc=described_by_gamma(self.pixels, gamma, chromaticity, colours=colours))
 
     @property
     def has_alpha(self) -> bool:

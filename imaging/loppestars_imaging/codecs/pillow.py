@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from loppestars_imaging.codecs.colour_profile import sane_profile
+from loppestars_imaging.codecs.colour.icc import kept_profile
 from loppestars_imaging.codecs.picture import Picture
 from loppestars_imaging.errors import ImagingError, UnreadablePhoto
 from loppestars_imaging.faces import Pixels
@@ -52,9 +52,9 @@ def exif_turn(image: Image.Image) -> Turn:
 
 
 def icc_of(image: Image.Image) -> bytes | None:
-    """Return the image's colour profile, when it has a sane one."""
+    """Return the profile that the result gets, where the image has one."""
     icc = image.info.get("icc_profile")
-    return sane_profile(icc) if isinstance(icc, bytes) else None
+    return kept_profile(icc) if isinstance(icc, bytes) else None
 
 
 def decode(image: Image.Image) -> Pixels:

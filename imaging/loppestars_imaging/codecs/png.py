@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import Final
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import PngImagePlugin
 
 from loppestars_imaging.codecs import pillow
+from loppestars_imaging.codecs.colour.cicp import CodePoints
 from loppestars_imaging.codecs.picture import Picture, swap_colours
 from loppestars_imaging.errors import UnreadablePhoto, UnsupportedFormat
 from loppestars_imaging.faces import Pixels
@@ -26,14 +28,8 @@ def inspect(data: bytes) -> Header:
     width, height, _ = _ihdr(data)
     if width > MAX_SIDE or height > MAX_SIDE:
         return Header(Format.PNG, width, height)
-    position = _SIGNATURE
-    while position + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, position)
-        if kind == b"acTL":
-            raise UnsupportedFormat("An animated PNG")
-        if kind in {b"IDAT", b"IEND"}:
-            break
-        position += 12 + length
+    if any(kind == b"acTL" for kind, _ in _chunks_before_pixels(data)):
+        raise UnsupportedFormat("An animated PNG")
     return Header(Format.PNG, width, height)
 
 
@@ -42,12 +38,16 @@ def decode(data: bytes, header: Header) -> Picture:
     _check_whole(data)
     with pillow.readable():
         image = pillow.open_image(data, "PNG")
-        icc = pillow.icc_of(image)
+        points = _code_points(data)
+        icc = pillow.icc_of(image) if points is None else None
         if image.size != (header.width, header.height):
             raise UnreadablePhoto("its headers contradict each other")
         pixels = _deep(data) if _ihdr(data)[2] == _DEEP else pillow.decode(image)
         turn = pillow.exif_turn(image)
-    return Picture(pixels, icc, lossless=True).turned(turn)
+    picture = Picture(pixels, icc, lossless=True).turned(turn).in_colour(points)
+    if points is None and icc is None and "srgb" not in image.info and "gamma" in image.info:
+        return picture.in_measured_colour(image.info["gamma"], image.info.get("chromaticity"))
+    return picture
 
 
 def encode(picture: Picture) -> bytes:
@@ -67,6 +67,22 @@ def _ihdr(data: bytes) -> tuple[int, int, int]:
         raise UnreadablePhoto("the PNG has no header")
     width, height, depth = struct.unpack_from(">IIB", data, 16)
     return width, height, depth
+
+
+def _chunks_before_pixels(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    position = _SIGNATURE
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if kind in {b"IDAT", b"IEND"}:
+            return
+        yield kind, data[position + 8 : position + 8 + length]
+        position += 12 + length
+
+
+def _code_points(data: bytes) -> CodePoints | None:
+    """Return what cICP says, which counts before any profile (PNG, third edition, 11.3.2.6)."""
+    bodies = (body for kind, body in _chunks_before_pixels(data) if kind == b"cICP" and len(body) == 4)  # noqa: PLR2004
+    return next((CodePoints(body[0], body[1]) for body in bodies), None)
 
 
 def _check_whole(data: bytes) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from loppestars_imaging.codecs import pillow
-from loppestars_imaging.codecs.colour_profile import sane_profile
+from loppestars_imaging.codecs.colour.icc import kept_profile
 from loppestars_imaging.codecs.picture import Picture, swap_colours
 from loppestars_imaging.errors import UnreadablePhoto, UnsupportedFormat
 from loppestars_imaging.inspect import Format, Header
@@ -50,7 +50,7 @@ def decode(data: bytes, header: Header) -> Picture:
         if pixels is None or pixels.shape[1::-1] != (header.width, header.height):
             raise UnreadablePhoto("it is truncated or damaged")
         swap_colours(pixels)
-    profile = sane_profile(chunks.get(b"ICCP", b""))
+    profile = kept_profile(chunks.get(b"ICCP", b""))
     return Picture(np.asarray(pixels, np.uint8), profile, lossless=b"VP8L" in chunks).turned(_turn(chunks))
 
 
