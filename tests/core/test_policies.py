@@ -59,6 +59,11 @@ INSERT INTO retention_runs (started_at, finished_at) VALUES (now() - interval '3
 """
 
 
+def found(counts: dict[str, int]) -> dict[str, int]:
+    """The tables in which anything was too old."""
+    return {table: rows for table, rows in counts.items() if rows}
+
+
 class TestRetention:
     async def test_only_what_is_too_old_goes(self, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
         """In batches; a run that has not finished stays, however old; a second time finds nothing."""
@@ -69,8 +74,8 @@ class TestRetention:
         expected = {"crawl_runs": 1, "crawl_failed_items": 1, "crawled_pages": 1, "audit_log": 1, "domain_events": 7}
         expected |= {"retention_runs": 1}
         tables = Base.metadata.tables
-        assert await count_expired(engine, tables, now_utc()) == expected
-        assert await run_retention(engine, tables, now_utc()) == expected
+        assert found(await count_expired(engine, tables, now_utc())) == expected
+        assert found(await run_retention(engine, tables, now_utc())) == expected
         async with engine.begin() as connection:
             left = {
                 name: (

@@ -31,11 +31,16 @@ log = structlog.get_logger(__name__)
 
 # Any constant serves: it only has to differ from the other advisory locks of the product.
 MIGRATION_LOCK = 0x10995_0001
+MIN_POSTGRES = 15
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class IncompatibleSchema(RuntimeError):
     """The database is newer than this release can serve."""
+
+
+class ServerTooOld(RuntimeError):
+    """The server lacks what the schema needs."""
 
 
 class MigrateSettings(DatabaseSettings, ComponentSettings):
@@ -54,12 +59,21 @@ def alembic_config(connection: Connection | None = None) -> Config:
     return config
 
 
+def check_server(connection: Connection) -> None:
+    """Raise `ServerTooOld` for a PostgreSQL without UNIQUE NULLS NOT DISTINCT, which the ratings need."""
+    found = int((connection.dialect.server_version_info or (0,))[0])
+    if found < MIN_POSTGRES:
+        raise ServerTooOld(f"PostgreSQL {MIN_POSTGRES} or newer is needed; this server is {found}")
+
+
 def migrate(connection: Connection) -> list[str]:
     """Apply what is missing; return the revisions applied, oldest first.
 
     Raises:
+        ServerTooOld: the server is older than PostgreSQL 15; nothing was changed.
         IncompatibleSchema: a newer release migrated the database beyond what this one can serve.
     """
+    check_server(connection)
     connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
     connection.commit()
     try:
@@ -154,7 +168,7 @@ def bring_up_to_date(
                 show([row for row in rows if status or not row["applied"]], json=json)
                 return
             applied = migrate(connection)
-    except IncompatibleSchema as error:
+    except (IncompatibleSchema, ServerTooOld) as error:
         _give_up(str(error))
     except OperationalError as error:
         _give_up(f"the database cannot be reached or refused: {redact_text(str(error.orig))}")

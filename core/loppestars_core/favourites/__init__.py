@@ -1,0 +1,1 @@
+"""Markets that a visitor keeps an eye on."""

@@ -1,0 +1,1 @@
+"""Ratings of markets and stalls by their visitors."""
