@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
 from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings
+from loppestars_crawler.geocoding.provider import GeocodingProvider
+from loppestars_crawler.geocoding.services import NEED_A_KEY, open_service
 from loppestars_crawler.pages import loppemarkeder_nu, markedskalenderen_dk
 from loppestars_crawler.sites import Site
 
@@ -54,10 +56,13 @@ class CrawlerSettings(ComponentSettings, DatabaseSettings):
         20_000_000, description="bytes of a page, unpacked; larger ones fail"
     )
     max_pages: Annotated[int, Field(ge=1, le=100_000)] = Field(5_000, description="pages of one source in one crawl")
-    geocoding_provider: Literal["none"] = Field(
-        "none", description="none: places without coordinates get the middle of their postal code, marked approximate"
+    geocoding_provider: Literal["none", "datafordeleren", "geoapify", "nominatim"] = Field(
+        "none",
+        description="service that is asked for points; none: places without coordinates get the middle of their "
+        "postal code, marked approximate",
     )
-    geocoding_api_key: SecretStr | None = Field(None, description="for a provider that asks for one")
+    geocoding_api_key: SecretStr | None = Field(None, description="key of datafordeleren (its token) or geoapify")
+    geocoding_url: AnyHttpUrl | None = Field(None, description="where a copy of the geocoding service is")
     deadline_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = Field(
         None, description="the crawl ends itself after so many seconds and keeps what it has; by default never"
     )
@@ -82,6 +87,12 @@ class CrawlerSettings(ComponentSettings, DatabaseSettings):
             raise ValueError(f"CRAWL_SOURCES names {', '.join(unknown) or 'no source'}; known are {known}")
         return self
 
+    @model_validator(mode="after")
+    def _check_geocoding(self) -> Self:
+        if self.geocoding_provider in NEED_A_KEY and self.geocoding_api_key is None:
+            raise ValueError(f"GEOCODING_PROVIDER={self.geocoding_provider} needs GEOCODING_API_KEY")
+        return self
+
     @property
     def default_sources(self) -> list[str]:
         """Sources of `CRAWL_SOURCES`, each once, in order."""
@@ -99,3 +110,12 @@ class CrawlerSettings(ComponentSettings, DatabaseSettings):
                 for origin in [_origin(urls[0])]
             },
         }
+
+    def geocoder(self) -> GeocodingProvider | None:
+        """Return the geocoding provider, or None where none is asked."""
+        return open_service(
+            self.geocoding_provider,
+            key=self.geocoding_api_key.get_secret_value() if self.geocoding_api_key else None,
+            url=str(self.geocoding_url) if self.geocoding_url else None,
+            user_agent=f"LoppestarsCrawler (+{self.crawler_contact})",
+        )

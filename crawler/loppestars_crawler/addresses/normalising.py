@@ -7,20 +7,30 @@ line, so nothing that a person could use is lost.
 
 import re
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from loppestars_core.kit.folding import fold
+from loppestars_core.places.gazetteer import Kind, danish_places
+from loppestars_core.places.points import Point
 from loppestars_core.places.postal_codes import PostalCode, PostalCodes, danish_postal_codes
+from loppestars_core.places.spelling import street_key
+from loppestars_crawler.addresses.evidence import Belief, Evidence, evidence_in
+from loppestars_crawler.addresses.segments import (
+    CODE,
+    EDGES,
+    STREET,
+    split_line,
+    take_code,
+    take_town,
+    without_repetition,
+)
 from loppestars_crawler.text import clean
 
-LOWEST_CODE, HIGHEST_CODE = 1000, 9990
-_COUNTRIES = r"(?:danmark|denmark|dänemark|danemark|dk)"
-_COUNTRY = re.compile(rf"{_COUNTRIES}", re.IGNORECASE)
-_COUNTRY_AT_END = re.compile(rf"[\s,.;/-]+{_COUNTRIES}\s*$", re.IGNORECASE)
-_CODE = re.compile(r"(?<![\w-])(?:DK|D)?[-\s]?(\d{4})(?![\w])", re.IGNORECASE)
-_SEPARATORS = re.compile(r"\s*[,;\n|]+\s*")
-_EDGES = " \t.,;:/|·•-\u2013\u2014"
-_STREET = re.compile(r"\d|(?:vej|vejen|gade|gaden|allé|alle|stræde|torv|plads|boulevard)$", re.IGNORECASE)
-_LONGEST_TOWN_WORDS = 4
+_ABROAD: Final = re.compile(
+    r"\b(?:sverige|sweden|schweden|skåne|malmö|helsingborg|norge|norway|tyskland|germany|deutschland|flensborg"
+    r"|flensburg|hamburg|kiel|polen|poland|island|færøerne|grønland)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +52,17 @@ class Address:
     street: str | None
     postal_code: str | None
     city: str | None
+    municipality: str | None = field(default=None, compare=False)
     doubts: tuple[str, ...] = field(default=(), compare=False)
+    reasons: tuple[str, ...] = field(default=(), compare=False)
+    """What decided the postal code or town, the strongest first."""
+    codes: frozenset[str] = field(default=frozenset(), compare=False)
+    """All postal codes that it may be in: one when it is known."""
 
     @property
     def key(self) -> str:
         """The same for two spellings of one address; empty when nothing is known of the place."""
-        parts = (fold(self.street or ""), self.postal_code or "", fold(self.city or ""))
+        parts = (street_key(self.street), self.postal_code or "", fold(self.city or ""))
         return "|".join(parts) if any(parts) else ""
 
     @property
@@ -57,150 +72,151 @@ class Address:
         return ", ".join(part for part in (self.street, town) if part)
 
 
-def normalise_address(words: PlaceWords, table: PostalCodes | None = None) -> Address:
-    """Bring the parts of an address in order and make them agree with the postal-code table."""
-    table = table or danish_postal_codes()
-    address = _normalise_once(words, table)
+def normalise_address(words: PlaceWords, point: Point | None = None) -> Address:
+    """Bring the parts of an address in order and make them agree with the postal-code table.
+
+    A point decides only between places of one name, it never overrules words.
+    """
+    address = _normalise_once(words, point)
     # What one pass takes from the end of the street line may lay bare another code or town ("1001 1001").
-    while (again := _normalise_once(PlaceWords(address.street, address.city, address.postal_code), table)) != address:
+    while (again := _normalise_once(PlaceWords(address.street, address.city, address.postal_code), None)) != address:
         if len(again.street or "") >= len(address.street or ""):
             break
-        address = replace(again, doubts=address.doubts)
+        address = replace(
+            again, municipality=address.municipality, doubts=address.doubts, reasons=address.reasons, codes=again.codes
+        )
     return address
 
 
-def _normalise_once(words: PlaceWords, table: PostalCodes) -> Address:
-    doubts: list[str] = []
-    segments = _segments(words.address)
+def is_abroad(words: PlaceWords) -> bool:
+    """Return whether the words name a place in another country; an address with a Danish postal code is not asked."""
+    said = (words.address, words.city, words.municipality)
+    return any(_ABROAD.search(text) for text in said if text)
+
+
+def municipality_name(text: str | None) -> str | None:
+    """Return the short form of a municipality (`Lolland Kommune` → `Lolland`); of an unknown one, what was said."""
+    name = clean(text)
+    if not name:
+        return None
+    return danish_postal_codes().municipality_named(name) or re.sub(r"\s+kommune$", "", name, flags=re.IGNORECASE)
+
+
+def _normalise_once(words: PlaceWords, point: Point | None) -> Address:
+    table, doubts = danish_postal_codes(), list[str]()
+    segments = split_line(words.address)
     code = _field_code(words.postal_code, table, doubts)
     field_town = _field_town(words, table, doubts)
-    code_in_text, town_in_text, segments = _take_code(segments, table)
-    if code is None:
-        code = code_in_text
-    town_at_end, segments = _take_town(segments, table, field_town, code)
+    code_in_text, town_in_text, segments = take_code(segments, table)
+    code = code or code_in_text
+    town_at_end, segments = take_town(segments, table, known=field_town is not None or code is not None)
     town = field_town or town_in_text or town_at_end
-    code, town = _agree(code, town, words, table, doubts)
-    street = ", ".join(_without_repetition(segments, town))
-    return Address(clean(street.strip(_EDGES)), code.code if code else None, town, tuple(doubts))
+    belief = _weigh(words, code, town, segments)
+    if point is not None and len(belief.codes) > 1:
+        belief.narrow_by_point(point)
+    settled = belief.settled
+    city = settled.town if settled else belief.town
+    segments = _with_locality(segments, words.city, city, table)
+    street = ", ".join(without_repetition(segments, city))
+    municipality = settled.municipality if settled else belief.municipality
+    return Address(
+        street=clean(street.strip(EDGES)),
+        postal_code=settled.code if settled else None,
+        city=city,
+        municipality=municipality or table.municipality_named(words.municipality),
+        doubts=tuple(doubts + belief.doubts),
+        reasons=tuple(belief.reasons),
+        codes=frozenset({settled.code}) if settled else belief.codes,
+    )
 
 
-def _segments(text: str | None) -> list[str]:
-    """Parts between commas, without countries, double spaces and stray punctuation."""
-    segments = []
-    for part in _SEPARATORS.split(text or ""):
-        segment = (clean(part) or "").strip(_EDGES)
-        while (shorter := _COUNTRY_AT_END.sub("", segment).strip(_EDGES)) != segment:
-            segment = shorter
-        if segment and not _COUNTRY.fullmatch(segment):
-            segments.append(segment)
-    return segments
+def _weigh(words: PlaceWords, code: PostalCode | None, town: str | None, segments: list[str]) -> Belief:
+    """Weigh code, town, municipality and the names in all texts, in this order."""
+    table = danish_postal_codes()
+    belief = Belief(table)
+    municipality = table.municipality_named(words.municipality)
+    code = _agreeing(code, town, municipality, belief.doubts)
+    if code is not None:
+        belief.weigh(Evidence(frozenset({code.code}), f"the postal code {code.code}"))
+    if town is not None:
+        codes = frozenset(row.code for row in table.codes_of(town))
+        only = table.only_code_of(town)
+        belief.weigh(Evidence(codes, f"the town {town}", only.code if only else None, is_town=True))
+    if municipality is not None:
+        said = f"the municipality {municipality}"
+        beside = f"{said} has none of the postal codes of {town or 'the address'}"
+        belief.weigh(Evidence(table.codes_in(municipality), said), doubt=beside)
+    for text in (words.venue, words.name):
+        row, its_town, _ = take_code([text or ""], table)
+        if row is not None and its_town is not None:
+            belief.weigh(Evidence(frozenset({row.code}), f"{row.code} {its_town} in the name or venue"))
+    city = None if town is not None and table.town_named(words.city) else words.city
+    texts = {"city": city, "address": ", ".join(segments), "venue": words.venue, "name": words.name}
+    if municipality is None:
+        texts["municipality"] = words.municipality
+    for evidence in evidence_in(texts, danish_places()):
+        belief.weigh(evidence)
+    return belief
 
 
 def _field_code(text: str | None, table: PostalCodes, doubts: list[str]) -> PostalCode | None:
-    """Postal code from the field that is meant for it."""
+    """Return the postal code of the field that is meant for it."""
     value = clean(text)
     if value is None:
         return None
-    found = _CODE.search(value)
+    found = CODE.search(value)
     row = table.get(found[1]) if found else None
-    if row is None or not LOWEST_CODE <= int(row.code) <= HIGHEST_CODE:
+    if row is None:
         doubts.append(f"postal code {value[:20]!r} does not exist in Denmark")
-        return None
     return row
 
 
 def _field_town(words: PlaceWords, table: PostalCodes, doubts: list[str]) -> str | None:
-    """Town from the field that is meant for it, unless it holds a street, a venue or a country."""
-    value = ", ".join(_segments(_CODE.sub(" ", words.city or "")))
+    """Return the town of the field that is meant for it, unless it holds a street, a venue or a country."""
+    value = ", ".join(split_line(CODE.sub(" ", words.city or "")))
     if not value:
         return None
     town = table.town_named(value)
     if town is not None:
         return town
+    meant = None if danish_places().named(value) else danish_places().nearly_named(value)
+    if meant is not None and (town := table.town_named(meant)) is not None:
+        doubts.append(f"city {value[:60]!r} was read as {town}")
+        return town
     folded = fold(value)
     if folded in {fold(words.venue or ""), fold(words.name or "")}:
         doubts.append(f"city {value[:60]!r} is the name of the venue")
-    elif folded == fold(words.address or "") or _STREET.search(value):
+    elif folded == fold(words.address or "") or STREET.search(value):
         doubts.append(f"city {value[:60]!r} is a street")
     else:
         doubts.append(f"city {value[:60]!r} is not in the postal-code table")
     return None
 
 
-def _take_code(segments: list[str], table: PostalCodes) -> tuple[PostalCode | None, str | None, list[str]]:
-    """Last postal code in the segments that stands where one stands: at the start of its segment or before its town."""
-    for index in range(len(segments) - 1, -1, -1):
-        segment = segments[index]
-        for found in reversed(list(_CODE.finditer(segment))):
-            row = table.get(found[1])
-            rest = segment[found.end() :].strip(_EDGES)
-            town = table.town_named(rest)
-            before = segment[: found.start()].strip(_EDGES)
-            if row is None or (before and not (town and table.belongs(row.code, town))):
-                continue
-            kept = [before, "" if town else rest]
-            return row, town, [*segments[:index], *(part for part in kept if part), *segments[index + 1 :]]
-    return None, None, segments
-
-
-def _take_town(
-    segments: list[str],
-    table: PostalCodes,
-    known: str | None,
-    code: PostalCode | None,
-) -> tuple[str | None, list[str]]:
-    """Town that ends the address: a segment of its own, or the last words after a house number."""
-    if not segments:
-        return None, segments
-    *others, last = segments
-    town = table.town_named(last)
-    if town is not None and (others or known or code is not None or not _STREET.search(last)):
-        return town, others
-    words = last.split()
-    for count in range(min(_LONGEST_TOWN_WORDS, len(words) - 1), 0, -1):
-        town = table.town_named(" ".join(words[-count:]))
-        house_number = re.fullmatch(r"\d+\s*[A-Za-z]?", words[-count - 1])
-        if town is not None and house_number:
-            return town, [*others, " ".join(words[:-count]).strip(_EDGES)]
-    return None, segments
-
-
-def _agree(
+def _agreeing(
     code: PostalCode | None,
     town: str | None,
-    words: PlaceWords,
-    table: PostalCodes,
+    municipality: str | None,
     doubts: list[str],
-) -> tuple[PostalCode | None, str | None]:
-    """Make code and town say the same; where they do not, the municipality decides, else the code."""
-    if code is None:
-        only = table.only_code_of(town) if town else None
-        return only, town
-    if town is None or table.belongs(code.code, town):
-        return code, code.town
-    municipality = municipality_name(words.municipality) or ""
-    rows = table.codes_of(town)
-    in_municipality = {fold(row.municipality) for row in rows}
-    if municipality and fold(municipality) != fold(code.municipality) and fold(municipality) in in_municipality:
+) -> PostalCode | None:
+    """Return the code unless town and municipality agree against it; where only the town does, the code is believed."""
+    table = danish_postal_codes()
+    if code is None or town is None or table.belongs(code.code, town):
+        return code
+    of_town = {row.municipality for row in table.codes_of(town)}
+    if municipality is not None and municipality != code.municipality and municipality in of_town:
         doubts.append(f"postal code {code.code} is not of {town}, which lies in {municipality}; the code was left out")
-        return table.only_code_of(town), town
+        return None
     doubts.append(f"{town} does not have postal code {code.code}, {code.town} does; the code was believed")
-    return code, code.town
+    return code
 
 
-def _without_repetition(segments: list[str], town: str | None) -> list[str]:
-    """Street line without the town (it has a field) and without saying anything twice."""
-    kept: list[str] = []
-    seen = {fold(town)} if town else set()
-    for segment in segments:
-        folded = fold(segment)
-        if folded and folded not in seen:
-            kept.append(segment)
-            seen.add(folded)
-    return kept
-
-
-def municipality_name(text: str | None) -> str | None:
-    """Short form of a municipality: `Lolland Kommune` → `Lolland`."""
-    name = clean(text)
-    return re.sub(r"\s+kommune$", "", name, flags=re.IGNORECASE) if name else None
+def _with_locality(segments: list[str], said: str | None, city: str | None, table: PostalCodes) -> list[str]:
+    """Return the street line with the village that a source gave as the town: `Skovvej 2, Ulkebøl`."""
+    village = ", ".join(split_line(CODE.sub(" ", said or "")))
+    if not village or city is None or table.town_named(village):
+        return segments
+    known = fold(", ".join(segments))
+    meant = {place.kind for place in danish_places().named(village)}
+    is_village = bool(meant) and Kind.TOWN not in meant
+    return [*segments, village] if is_village and segments and fold(village) not in known else segments

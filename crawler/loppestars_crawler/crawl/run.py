@@ -108,7 +108,7 @@ class Crawl:
         log.info("crawl started", sources=self._order.sources, limit=self._order.limit, dry_run=self._order.dry_run)
         watcher = asyncio.create_task(self._watch(lock))
         pages = DatabasePages(self._store)
-        locator = Locator(DatabaseGeocodes(self._store))
+        locator = Locator(DatabaseGeocodes(self._store), self._settings.geocoder())
         try:
             for name in self._order.sources:
                 if self._interruption.reason is not None:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loppestars_core.markets.sighting import SourceMarket
 from loppestars_core.places.points import Point
-from loppestars_crawler.addresses.normalising import PlaceWords, municipality_name, normalise_address
+from loppestars_crawler.addresses.normalising import PlaceWords, municipality_name
+from loppestars_crawler.geocoding.placing import place
 from loppestars_crawler.metrics import DOUBTS
 from loppestars_crawler.pages import loppemarkeder_nu, markedskalenderen_dk
 from loppestars_crawler.reading.called_off import Status
@@ -39,12 +40,11 @@ async def to_source_market(market: "ListedMarket", site: "Site", locator: "Locat
     words = PlaceWords(
         details.address, details.city, details.postal_code, details.municipality, details.venue, market.name
     )
-    address = normalise_address(words)
-    municipality = municipality_name(details.municipality)
     given = None
     if details.latitude is not None and details.longitude is not None:
         given = Point(details.latitude, details.longitude)
-    location = await locator.locate(address, given, source=market.source, municipality=municipality)
+    placed = await place(words, given, locator, source=market.source)
+    address, location = placed.address, placed.location
     if address.doubts:
         DOUBTS.labels(market.source).inc(len(address.doubts))
     said = {name: value for name, value in asdict(details).items() if name not in _ELSEWHERE}
@@ -58,17 +58,17 @@ async def to_source_market(market: "ListedMarket", site: "Site", locator: "Locat
         end_date=market.end_date,
         cancelled=market.status is not Status.SCHEDULED,
         url=site.as_published(market.url),
-        municipality=municipality,
+        municipality=address.municipality or municipality_name(details.municipality),
         # A venue is how people find a place whose street nobody wrote down.
         address=address.street or details.venue,
         city=address.city,
         postal_code=address.postal_code,
-        latitude=location.point.latitude if location else None,
-        longitude=location.point.longitude if location else None,
-        position_approximate=location.approximate if location else False,
+        latitude=location.point.latitude if location.point else None,
+        longitude=location.point.longitude if location.point else None,
+        position_approximate=location.approximate,
         entry_fee=details.entry_fee,
         source_fields=_extra(market) if market.source == loppemarkeder_nu.SOURCE else None,
-        document={"said": market.document, "doubts": list(address.doubts)},
+        document={"said": market.document, "doubts": list(address.doubts), "place": placed.explained()},
         **said,
     )
 

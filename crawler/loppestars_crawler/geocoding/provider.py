@@ -1,18 +1,17 @@
 """The interface of geocoding providers. A provider only finds; whether a point is believed is decided in `locating`."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from loppestars_core.places.points import Point
-    from loppestars_crawler.addresses.normalising import Address
+from loppestars_core.places.points import Point
+from loppestars_crawler.addresses.normalising import Address
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """A provider's answer; `confidence` is 0 to 1 in the provider's own terms."""
 
-    point: "Point"
+    point: Point
     confidence: float | None = None
 
 
@@ -21,15 +20,15 @@ class GeocodingProvider(Protocol):
 
     name: str
 
-    async def find(self, address: "Address") -> Found | None:
-        """The point of an address, or None when it knows no such place."""
+    async def find(self, address: Address) -> Found | None:
+        """Return the point of an address, or None when it knows no such place."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedGeocode:
     """What was found before for an address: a point, or why there is none."""
 
-    point: "Point | None"
+    point: Point | None
     confidence: float | None
     rejected_reason: str | None
 
@@ -38,7 +37,18 @@ class GeocodeCache(Protocol):
     """Answers kept between crawls, by normalised address and provider."""
 
     async def find(self, key: str, provider: str) -> CachedGeocode | None:
-        """The kept answer, also when it was "rejected"."""
+        """Return the kept answer, also when it was rejected."""
 
     async def keep(self, key: str, provider: str, answer: CachedGeocode) -> None:
         """Keep an answer; keeping the same one again changes nothing."""
+
+
+class NoCache:
+    """A cache that remembers nothing, for a single question."""
+
+    async def find(self, key: str, provider: str) -> CachedGeocode | None:  # noqa: ARG002 - the interface
+        """Return nothing."""
+        return None
+
+    async def keep(self, key: str, provider: str, answer: CachedGeocode) -> None:
+        """Forget the answer."""

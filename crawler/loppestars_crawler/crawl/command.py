@@ -1,0 +1,55 @@
+"""`loppestars-crawler crawl`: the market sites once, from end to end."""
+
+import uuid
+from typing import Annotated, Final
+
+import typer
+
+from loppestars_core.contract.states import CrawlTrigger
+from loppestars_core.kit.logging import configure_logging
+from loppestars_core.kit.settings import load_settings
+from loppestars_crawler.crawl.process import run_crawl
+from loppestars_crawler.crawl.refusal import refuse
+from loppestars_crawler.crawl.run import CrawlOrder
+from loppestars_crawler.settings import CrawlerSettings
+
+EXIT_CODES: Final = """exit codes:
+  0    finished, also when some items failed; they are counted
+  1    a source failed, or the database; the others are kept
+  2    wrong usage or settings
+  3    another crawl is running
+  130  interrupted (Ctrl-C); what is done is kept
+  143  ended by SIGTERM or cancelled; what is done is kept"""
+_MAX_MARKETS: Final = 1_000_000
+
+
+def crawl(  # noqa: PLR0913 - one parameter per option
+    *,
+    source: Annotated[list[str] | None, typer.Option(metavar="NAME", help="crawl this source; may be repeated")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=_MAX_MARKETS, help="take at most so many markets of each source")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="fetch and count, but store no market")] = False,
+    run_id: Annotated[uuid.UUID | None, typer.Option(help="continue the pending run of this id, or make it")] = None,
+    trigger: Annotated[CrawlTrigger, typer.Option(help="who asked, for the record")] = CrawlTrigger.CLI,
+    accept_shrink: Annotated[
+        bool, typer.Option("--accept-shrink", help="accept a source that lists less than half of the last time")
+    ] = False,
+) -> None:
+    """Crawl the market sites once, store what they list, and report by the exit code how it went."""
+    settings = load_settings(CrawlerSettings)
+    sources = list(dict.fromkeys(source or settings.default_sources))
+    unknown = [name for name in sources if name not in settings.sites]
+    if unknown:
+        known = ", ".join(settings.sites)
+        raise typer.Exit(refuse(settings, run_id, f"unknown source {', '.join(unknown)}: known are {known}"))
+    configure_logging("crawler", settings.log_level)
+    order = CrawlOrder(
+        sources=sources,
+        run_id=run_id or uuid.uuid4(),
+        trigger=trigger,
+        limit=limit,
+        dry_run=dry_run,
+        accept_shrink=accept_shrink,
+    )
+    raise typer.Exit(run_crawl(settings, order))
