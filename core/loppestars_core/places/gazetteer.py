@@ -37,6 +37,8 @@ _COMPOUND_STEMS: Final = tuple(stem for stem in _VENUE_STEMS if stem not in {"by
 # After a town these make a road that leads there from elsewhere: "Roskilde Landevej" is in Valby.
 _ROADS_TO: Final = frozenset({"landevej", "landevejen", "hovedvej", "motorvej", "motorvejen", "chausse", "ringvej"})
 _SHORT: Final = 3
+# After a genitive these are named after a person: "Kjellerups Torv" is in Aalborg.
+_OF_PERSONS: Final = frozenset({"torv", "plads", "gade", "vej", "alle", "straede", "boulevard", "gard", "minde"})
 _MIN_MISTYPED: Final = 6
 
 
@@ -158,7 +160,8 @@ class Gazetteer:
             if not places:
                 continue
             following = tokens[index + count].word if index + count < len(tokens) else ""
-            if following in _ROADS_TO and places[0].kind is not Kind.STREET:
+            person = name not in self._places and following in _OF_PERSONS
+            if person or (following in _ROADS_TO and places[0].kind is not Kind.STREET):
                 return None, count + 1
             before, after = text[: phrase[0].start], text[phrase[-1].end :]
             alone = _ends_segment(before) and _starts_segment(after)
