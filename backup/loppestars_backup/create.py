@@ -66,7 +66,7 @@ async def create_backup(settings: BackupSettings, storage: Storage, vault: Vault
         parts = [await vault.put(part) async for part in dump(settings.direct_url, state, programs, _PART_BYTES)]
     await copier.copy_buckets(buckets)
     manifest = Manifest(
-        id=f"{started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+        id=f"{started_at:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(2)}",
         release=version("loppestars"),
         started_at=started_at,
         snapshot_at=state.taken_at,

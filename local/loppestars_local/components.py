@@ -53,7 +53,7 @@ class Addresses:
 
     @property
     def metrics_urls(self) -> dict[str, str]:
-        ports = {"api": self.api_metrics, "imaging": self.imaging_metrics}
+        ports = {"api": self.api_metrics, "imaging": self.imaging_metrics, "jobs": self.jobs_metrics}
         return {name: f"http://{LOOPBACK}:{port}/metrics" for name, port in ports.items()}
 
 

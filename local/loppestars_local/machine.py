@@ -72,7 +72,7 @@ class Machine:
             self._start(platform.sample_site())
         self._migrate()
         markets = crawl_progress(platform.database_url).markets
-        for command in (platform.api(), platform.imaging()):
+        for command in (platform.api(), platform.imaging(), platform.jobs()):
             self._progress.show(command.name, "starting …")
             self._start(command)
         asyncio.run(_grant_admin(platform.database_url))
@@ -80,7 +80,8 @@ class Machine:
             self._wait_for(f"{site}/robots.txt", "sample-site")
         crawl = self._start(platform.crawl()) if not markets else None
         self._wait_for(f"{platform.addresses.url}/ready", "api")
-        self._wait_for(platform.addresses.metrics_urls["imaging"].replace("/metrics", "/ready"), "imaging")
+        for name in ("imaging", "jobs"):
+            self._wait_for(platform.addresses.metrics_urls[name].replace("/metrics", "/ready"), name)
         if crawl is not None and platform.addresses.sample_site is not None:
             self._wait_for_crawl(crawl)
         self._progress.close()

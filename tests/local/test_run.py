@@ -99,14 +99,14 @@ class TestOneCommand:
         assert lines[-1] == f"Loppestars is ready at {running.info['url']}"
         assert lines[0] == "Starting Loppestars …"
         started = [line.split()[0] for line in lines if line.endswith("  ready")]
-        assert started == ["postgresql", "sample-site", "api", "imaging"]
+        assert started == ["postgresql", "sample-site", "api", "imaging", "jobs"]
         assert any(line.startswith("crawl  ") and line.endswith(" markets") for line in lines), (
             "the first crawl is done"
         )
         assert running.printed.count("curl ") == 3
         assert set(running.info) == {*("url", "metrics_urls", "admin_token", "anon_key", "database_url", "pids")}
         assert "crawl" not in running.info["pids"]
-        assert {"api", "imaging", "postgresql", "run"} <= set(running.info["pids"])
+        assert {"api", "imaging", "jobs", "postgresql", "run"} <= set(running.info["pids"])
 
     def test_health(self, running: Running) -> None:
         """The splash screen's answer, exactly; and everything is ready."""

@@ -24,7 +24,7 @@ from tools.cluster.processes import run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-COMPONENTS = ("api", "imaging", "crawler", "operator")
+COMPONENTS = ("api", "imaging", "crawler", "operator", "backup")
 # What development clusters need besides: a target of the same Dockerfile, and images with a folder of their own.
 SAMPLE_SITE = "sample-site"
 SERVICES = (SAMPLE_SITE, "postgres", "versitygw")
