@@ -1,7 +1,7 @@
 """The photo state machine, each step one transaction of the caller."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +55,7 @@ class NewVariant:
     width: int
     height: int
     bytes: int
+    kind: VariantKind = VariantKind.PROCESSED
 
 
 async def request_photo(session: AsyncSession, request: PhotoRequest) -> Photo:
@@ -140,9 +141,9 @@ async def claim_photo(session: AsyncSession, photo_id: uuid.UUID) -> Claim | Non
 
 
 async def complete_photo(
-    session: AsyncSession, claim: Claim, variant: NewVariant, *, faces: int, content_hash: str
+    session: AsyncSession, claim: Claim, *variants: NewVariant, faces: int, content_hash: str
 ) -> bool:
-    """Record the result; False (and nothing written) when another claim has taken the photo over."""
+    """Record the result in all its sizes; False (and nothing written) when another claim has taken the photo over."""
     state = PhotoState.COMPLETED if faces else PhotoState.NO_FACES
     ephemeral = claim.subject is PhotoSubject.EPHEMERAL
     values = {
@@ -155,18 +156,8 @@ async def complete_photo(
     }
     if not await _finish(session, claim.photo_id, values, claim):
         return False
-    await session.execute(
-        insert(PhotoVariant).values(
-            photo_id=claim.photo_id,
-            kind=VariantKind.PROCESSED,
-            bucket=variant.bucket,
-            key=variant.key,
-            format=variant.format,
-            width=variant.width,
-            height=variant.height,
-            bytes=variant.bytes,
-        )
-    )
+    rows = [asdict(variant) | {"photo_id": claim.photo_id} for variant in variants]
+    await session.execute(insert(PhotoVariant).values(rows))
     return True
 
 

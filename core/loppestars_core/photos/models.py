@@ -43,6 +43,7 @@ class VariantKind(StrEnum):
     ORIGINAL = "original"
     PROCESSED = "processed"
     THUMBNAIL = "thumbnail"
+    SCREEN = "screen"
 
 
 class Photo(Base):

@@ -41,13 +41,25 @@ class Task:
     least_side: int
     jpeg_only: bool
     shape: str = Shape.ELLIPSE
+    copies: bool = False
+    """Whether the smaller copies are wanted, too."""
     blur_strength: int = 31
     max_side: int = 0
 
 
 @dataclass(frozen=True, slots=True)
+class SmallerCopy:
+    """A smaller copy of the result, a JPEG: the next `size` bytes of the body."""
+
+    kind: str
+    width: int
+    height: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of it: with `code` None the body is the result. `rss` in bytes, after the photo.
+    """What became of it: with `code` None the body is the result and its `copies`. `rss` in bytes, after the photo.
 
     `boxes` are x, y, width, height in pixels of the upright photo, and score, one for each of the `faces`. `worn_out`
     asks for a new engine: something of this photo is left in its memory.
@@ -60,6 +72,7 @@ class Answer:
     height: int = 0
     faces: int = 0
     boxes: list[Box] = field(default_factory=list)
+    copies: list[SmallerCopy] = field(default_factory=list)
     rss: int = 0
     worn_out: bool = False
 
@@ -88,7 +101,8 @@ def parse_answer(text: bytes) -> Answer:
     """Return the answer; raise ValueError for anything else."""
     values: Any = json.loads(text)
     try:
-        return Answer(**values)
+        copies = [SmallerCopy(**copy) for copy in values.pop("copies", ())]
+        return Answer(copies=copies, **values)
     except TypeError as error:
         raise ValueError(str(error)) from None
 

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
@@ -18,6 +18,7 @@ from loppestars_imaging.engine.messages import (
     NO_DETECTOR,
     Answer,
     Box,
+    SmallerCopy,
     Task,
     pack,
     parse_answer,
@@ -64,6 +65,7 @@ class Result:
     height: int
     faces: int
     boxes: list[Box]
+    copies: list[tuple[SmallerCopy, bytes]] = field(default_factory=list)
 
 
 class Engine:
@@ -141,7 +143,7 @@ class Engine:
             await self._end("recycled")
         if answer.code is not None:
             raise error_from(answer.code, answer.message)
-        return Result(body, answer.content_type, answer.width, answer.height, answer.faces, answer.boxes)
+        return _result(answer, body)
 
     async def stop(self) -> None:
         if self._process is not None:
@@ -182,6 +184,16 @@ class Engine:
         if reason not in {"stopped", "recycled", "cancelled"}:
             log.warning("engine_ended", reason=reason, exit_code=code)
         return code
+
+
+def _result(answer: Answer, body: bytes) -> Result:
+    """Return what an answer and its body say, the copies cut off the end of the body."""
+    end = len(body) - sum(copy.size for copy in answer.copies)
+    data, copies = body[:end], []
+    for copy in answer.copies:
+        copies.append((copy, body[end : end + copy.size]))
+        end += copy.size
+    return Result(data, answer.content_type, answer.width, answer.height, answer.faces, answer.boxes, copies)
 
 
 def _let_go_of_pipes(process: asyncio.subprocess.Process) -> None:

@@ -17,9 +17,20 @@ from typing import BinaryIO, Final
 
 import cv2
 
+from loppestars_imaging.copies import smaller_copies
 from loppestars_imaging.detect.yunet import YuNet
 from loppestars_imaging.engine.confinement import bind_to_parent, bound_memory
-from loppestars_imaging.engine.messages import NO_BOX, NO_DETECTOR, Answer, Ready, Task, pack, read_task, rounded
+from loppestars_imaging.engine.messages import (
+    NO_BOX,
+    NO_DETECTOR,
+    Answer,
+    Ready,
+    SmallerCopy,
+    Task,
+    pack,
+    read_task,
+    rounded,
+)
 from loppestars_imaging.engine.sandbox.layers import close_box, leave_namespaces
 from loppestars_imaging.engine.settings import Sandbox
 from loppestars_imaging.engine.warm_up import warm_up
@@ -111,8 +122,10 @@ class Server:
             # Bounded on purpose (ENGINE_MEMORY_MIB); another attempt would end the same way.
             sentence = "The photo needs more memory than one photo may take."
             return Answer(NotProcessed.code, sentence, rss=resident_bytes(), worn_out=True), b""
+        copies = smaller_copies(result) if task.copies else []
         answer = Answer(
             None,
+            copies=[SmallerCopy(copy.kind, copy.width, copy.height, len(copy.data)) for copy in copies],
             content_type=CONTENT_TYPES[result.format],
             width=result.width,
             height=result.height,
@@ -121,7 +134,7 @@ class Server:
             rss=resident_bytes(),
             worn_out=abandoned_calls() > 0,
         )
-        return answer, result.data
+        return answer, b"".join((result.data, *(copy.data for copy in copies)))
 
     def anonymise(self, task: Task, data: bytes) -> Anonymised:
         """Run the pipeline as the task and this installation want it; raise an ImagingError."""

@@ -7,6 +7,7 @@ from typing import Final
 from PIL import Image
 
 from loppestars_imaging.codecs import registry
+from loppestars_imaging.copies import smaller_copies
 from loppestars_imaging.pipeline import Anonymiser
 from loppestars_jpeg.library import load_library
 
@@ -34,7 +35,7 @@ def warm_up(anonymiser: Anonymiser) -> None:
         header = registry.inspect(data, anonymiser.limits)
         picture = registry.decode(data, header)
         registry.encode(picture, registry.output_format(header.format, jpeg_only=False))
-    anonymiser.anonymise(jpeg)
+    smaller_copies(anonymiser.anonymise(jpeg))
 
 
 def _saved(kind: str) -> bytes:

@@ -23,7 +23,7 @@ from loppestars_core.photos import (
     release_photo,
 )
 from loppestars_core.photos.ephemeral import ephemeral_result_key
-from loppestars_core.photos.models import PhotoSubject
+from loppestars_core.photos.models import PhotoSubject, VariantKind
 from loppestars_core.storage import ObjectNotFound, ObjectTooLarge, Storage, StorageError
 from loppestars_imaging.engine.messages import Task
 from loppestars_imaging.engine.pool import EnginePool, Result
@@ -82,9 +82,10 @@ class PhotoWork:
             return await self._fail(claim, FailureCode.TOO_MANY_BYTES, str(TooManyBytes(error.size, error.limit)))
         except StorageError as error:
             raise await self._give_back(claim, FailureCode.STORAGE_UNAVAILABLE, error) from error
+        lasting = claim.subject is not PhotoSubject.EPHEMERAL
         try:
             async with self.engines.engine() as engine:
-                result = await engine.anonymise(data, task_of(claim.options))
+                result = await engine.anonymise(data, task_of(claim.options, copies=lasting))
         except PhotoRefused as error:
             return await self._fail(claim, FailureCode(error.code), str(error))
         except PhotoTimedOut as error:
@@ -99,29 +100,39 @@ class PhotoWork:
         return await self._publish(claim, result, hashlib.sha256(data).hexdigest())
 
     async def _publish(self, claim: Claim, result: Result, content_hash: str) -> str:
-        bucket, key = self._place(claim, result)
-        variant = NewVariant(bucket, key, result.content_type, result.width, result.height, len(result.data))
+        objects = self._objects(claim, result)
         try:
-            await self.storage.put(bucket, key, result.data, result.content_type)
+            for variant, data in objects:
+                await self.storage.put(variant.bucket, variant.key, data, variant.format)
         except StorageError as error:
             raise await self._give_back(claim, FailureCode.STORAGE_UNAVAILABLE, error) from error
+        variants = [variant for variant, _ in objects]
         async with sessions(self.database).begin() as session:
-            ours = await complete_photo(session, claim, variant, faces=result.faces, content_hash=content_hash)
+            ours = await complete_photo(session, claim, *variants, faces=result.faces, content_hash=content_hash)
         if not ours:
-            # Another worker has taken the photo over, or its request has gone: nothing refers to this object.
-            await self.storage.delete(bucket, key)
+            # Another worker has taken the photo over, or its request has gone: nothing refers to these objects.
+            for variant in variants:
+                await self.storage.delete(variant.bucket, variant.key)
             return "lost"
         FACES.inc(result.faces)
         PIXELS.inc(result.width * result.height)
         return "completed" if result.faces else "no_faces"
 
-    def _place(self, claim: Claim, result: Result) -> tuple[str, str]:
+    def _objects(self, claim: Claim, result: Result) -> list[tuple[NewVariant, bytes]]:
+        """Return what is written, the result first; a copy is named by its content, so that it can be cached."""
+        size = result.width, result.height, len(result.data)
         if claim.subject is PhotoSubject.EPHEMERAL:
-            return self.settings.originals_bucket, ephemeral_result_key(claim.photo_id)
-        folder = claim.original_key.partition("/")[0]
-        name = f"{secrets.token_urlsafe(_KEY_BYTES)}.{_EXTENSIONS[result.content_type]}"
+            bucket, key = self.settings.originals_bucket, ephemeral_result_key(claim.photo_id)
+            return [(NewVariant(bucket, key, result.content_type, *size), result.data)]
         # A key's segment must not start with a dot; the alphabet has none, so any token is a plain name.
-        return self.settings.processed_bucket, f"{folder}/{name}"
+        stem = f"{claim.original_key.partition('/')[0]}/{secrets.token_urlsafe(_KEY_BYTES)}"
+        bucket, key = self.settings.processed_bucket, f"{stem}.{_EXTENSIONS[result.content_type]}"
+        objects = [(NewVariant(bucket, key, result.content_type, *size), result.data)]
+        for copy, data in result.copies:
+            key = f"{stem}-{copy.kind}-{hashlib.sha256(data).hexdigest()[:16]}.jpg"
+            kind = VariantKind(copy.kind)
+            objects.append((NewVariant(bucket, key, "image/jpeg", copy.width, copy.height, copy.size, kind), data))
+        return objects
 
     async def _fail(self, claim: Claim, code: FailureCode, detail: str | None = None) -> str:
         async with sessions(self.database).begin() as session:
@@ -137,7 +148,7 @@ class PhotoWork:
         return PhotoUnfinished(f"{code}: {error}")
 
 
-def task_of(options: PhotoOptions) -> Task:
+def task_of(options: PhotoOptions, *, copies: bool = False) -> Task:
     """Return the request's options as the engine takes them."""
     return Task(
         mode=options.mode,
@@ -145,4 +156,5 @@ def task_of(options: PhotoOptions) -> Task:
         blur_strength=options.blur_strength,
         least_side=options.downscale_for_detection,
         jpeg_only=options.output == "jpeg",
+        copies=copies,
     )
