@@ -17,7 +17,7 @@ from loppestars_operator.rendering.api import CRAWL_VERBS
 Rule = dict[str, Any]
 
 # An apply that creates needs `create` beside `patch`.
-_OWNED_VERBS: Final = ("list", "watch", "create", "patch")
+_OWNED_VERBS: Final = ("list", "watch", "create", "patch", "delete")
 
 
 def rules() -> list[Rule]:

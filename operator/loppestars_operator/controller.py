@@ -100,8 +100,8 @@ class Controller:
         except Unfinished as error:
             result = "unfinished"
             # What hangs is not tried soon again: it takes the place of others.
-            longest = SOON if error.transient and not error.slow else MAX_RETRY_SECONDS
-            seconds = self._queue.retry(key, longest, least=TIMED_OUT_RETRY_SECONDS if error.slow else 0)
+            longest = SOON if error.transient and not error.timed_out else MAX_RETRY_SECONDS
+            seconds = self._queue.retry(key, longest, least=TIMED_OUT_RETRY_SECONDS if error.timed_out else 0)
             log.info("pass_unfinished", stack=str(key), reason=str(error), retry_in=round(seconds, 1))
         except (KubeError, TimeoutError) as error:
             result = "failed"

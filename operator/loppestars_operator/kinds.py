@@ -1,5 +1,6 @@
 """The kinds the operator owns: how the API server calls them and when they are applied. A new kind is one line here."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from sys import intern
@@ -110,3 +111,31 @@ def key_of(manifest: Manifest) -> ObjectKey:
     meta = manifest["metadata"]
     # The same words stand in tens of thousands of keys.
     return ObjectKey(intern(manifest["kind"]), intern(meta["namespace"]), meta["name"])
+
+
+def owner_uids(manifest: Manifest, kind: str | None = None) -> list[str]:
+    """Return the UIDs of an object's owners, or of those of one kind."""
+    owners = manifest["metadata"].get("ownerReferences") or ()
+    return [owner["uid"] for owner in owners if kind in {None, owner.get("kind")}]
+
+
+def label_of(manifest: Manifest, name: str) -> str | None:
+    """Return the value of a label."""
+    value: str | None = (manifest["metadata"].get("labels") or {}).get(name)
+    return value
+
+
+def component_of(manifest: Manifest) -> str | None:
+    """Return the component an object belongs to."""
+    return label_of(manifest, "app.kubernetes.io/component")
+
+
+def pods_of(job: Manifest, pods: Iterable[Manifest]) -> list[Manifest]:
+    """Return the pods that an object made."""
+    return [pod for pod in pods if job["metadata"]["uid"] in owner_uids(pod)]
+
+
+def condition_of(manifest: Manifest, kind: str) -> Manifest:
+    """Return a condition in an object's status; empty where it is not set."""
+    conditions = (manifest.get("status") or {}).get("conditions") or ()
+    return next((condition for condition in conditions if condition["type"] == kind), {})

@@ -23,6 +23,8 @@ RENDERING_ANNOTATION: Final = f"{GROUP}/rendering"
 SECRETS_ANNOTATION: Final = f"{GROUP}/secrets"
 RECONCILE_ANNOTATION: Final = f"{GROUP}/reconcile"
 RETRY_ANNOTATION: Final = f"{GROUP}/retry"
+TEMPLATE_ANNOTATION: Final = f"{GROUP}/template"
+OPERATOR_ANNOTATION: Final = f"{GROUP}/operator"
 MIGRATION_IMAGE_ANNOTATION: Final = f"{GROUP}/migration-image"
 
 MANAGED_BY: Final = {"app.kubernetes.io/managed-by": FIELD_MANAGER}

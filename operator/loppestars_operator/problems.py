@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Problem:
     """Why an object could not be made as rendered.
 
-    `transient` mends itself without a person; `slow` says that it took seconds to learn of it, as with a webhook that
+    `transient` heals without a person; `timed_out` says that it took seconds to learn of it, as with a webhook that
     hangs.
     """
 
@@ -15,4 +15,4 @@ class Problem:
     message: str
     transient: bool
     component: str | None = None
-    slow: bool = False
+    timed_out: bool = False

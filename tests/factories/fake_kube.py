@@ -43,6 +43,8 @@ class Fault:
     seconds: float = 0.0
     carried_out: bool = False
     """Whether the call takes effect though its answer is lost."""
+    answer: Json | None = None
+    """What is answered instead, with status 200."""
 
     def strikes(self, request: Request) -> bool:
         """Whether this call is struck; counts it."""
@@ -77,6 +79,7 @@ class FakeKube:
     calls: list[Request] = field(default_factory=list)
     admit: Callable[[Json], str | None] = lambda body: None  # noqa: ARG005 - admits everything
     compacted: int = 0
+    patience: float = 60.0
     _objects: dict[tuple[str, str, str], Json] = field(default_factory=dict)
     _history: list[tuple[int, str, Json]] = field(default_factory=list)
     _versions: Iterator[int] = field(default_factory=lambda: itertools.count(100))
@@ -140,9 +143,11 @@ class FakeKube:
         await asyncio.sleep(0)
         fault = next((fault for fault in self.faults if fault.strikes(request)), None)
         if fault and fault.seconds:
-            await asyncio.sleep(min(fault.seconds, request.seconds))
+            await asyncio.sleep(min(fault.seconds, request.seconds, self.patience))
             if fault.seconds >= request.seconds and not fault.carried_out:
                 raise NoAnswer("TimeoutError")
+        if fault and fault.answer is not None:
+            return _ok(fault.answer)
         if fault and fault.status and not fault.carried_out:
             return _status(fault.status, fault.reason, fault.message)
         try:

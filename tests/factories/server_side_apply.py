@@ -33,13 +33,6 @@ class Conflict(Exception):
     """Another manager owns a field that would change."""
 
 
-def fields_of(body: Json) -> set[Path]:
-    """Return the leaves of an object that a manager may own."""
-    content = {key: value for key, value in body.items() if key not in {"apiVersion", "kind", "metadata"}}
-    metadata = {key: value for key, value in body["metadata"].items() if key not in SYSTEM}
-    return {path for path, _ in _leaves({**content, **({"metadata": metadata} if metadata else {})}, (), "")}
-
-
 def apply(live: Json | None, wanted: Json, manager: str, *, force: bool, subresource: str = "") -> Json:
     """Return the object after an apply.
 
@@ -108,7 +101,9 @@ def _with_managers(body: Json, entries: dict[tuple[str, str, str], set[Path]]) -
 def _leaves_of(body: Json) -> Iterator[tuple[Path, Any]]:
     content = {key: value for key, value in body.items() if key not in {"apiVersion", "kind", "metadata"}}
     metadata = {key: value for key, value in body["metadata"].items() if key not in SYSTEM}
-    yield from _leaves({**content, **({"metadata": metadata} if metadata else {})}, (), "")
+    whole = {**content, **({"metadata": metadata} if metadata else {})}
+    if whole:
+        yield from _leaves(whole, (), "")
 
 
 def _leaves(value: Any, path: Path, name: str) -> Iterator[tuple[Path, Any]]:
@@ -184,7 +179,9 @@ def _delete(body: Json, path: Path) -> None:
         if child is None:
             return
         parents.append(child)
-    parents[-1].pop(path[-1][2:], None)
+    keys = json.loads(path[-2][2:]) if len(path) > 1 and path[-2].startswith("k:") else {}
+    if path[-1][2:] not in keys:
+        parents[-1].pop(path[-1][2:], None)
     # A list's item of which only its key was left, and a map that is empty, go too.
     for parent, child, step in reversed(list(zip(parents, parents[1:], path, strict=False))):
         if step.startswith("k:") and child.keys() <= json.loads(step[2:]).keys():

@@ -18,12 +18,22 @@ class CustomResourceCache:
     def __init__(self) -> None:
         self._stacks: dict[StackKey, tuple[str, Packed]] = {}
         self._crawls: dict[StackKey, dict[str, tuple[str, Packed]]] = {}
+        self._hosts: dict[StackKey, tuple[str, frozenset[str]]] = {}
 
     def put_stack(self, body: Body) -> StackKey:
         """Remember a stack."""
         key = StackKey(body["metadata"]["namespace"], body["metadata"]["name"])
-        _put(self._stacks, key, body)
+        if _put(self._stacks, key, body):
+            self._hosts[key] = (body["metadata"].get("creationTimestamp", ""), _hosts(body.get("spec") or {}))
         return key
+
+    def stack_with_host(self, key: StackKey, hosts: set[str]) -> StackKey | None:
+        """Return an older stack, in any namespace, that has one of the hosts."""
+        if not hosts:
+            return None
+        age = (self._hosts.get(key, ("", frozenset()))[0], key)
+        older = [(created, other) for other, (created, taken) in self._hosts.items() if other != key and taken & hosts]
+        return next((other for created, other in sorted(older) if (created, other) < age), None)
 
     def has_stack(self, key: StackKey, version: str) -> bool:
         """Whether a stack is known in this version or a newer one."""
@@ -38,6 +48,7 @@ class CustomResourceCache:
     def forget_stack(self, key: StackKey) -> None:
         """A stack is gone."""
         self._stacks.pop(key, None)
+        self._hosts.pop(key, None)
 
     def forget_crawl(self, body: Body) -> StackKey:
         """A Crawl is gone; return its stack's key."""
@@ -61,7 +72,7 @@ class CustomResourceCache:
             if namespace in {None, key.namespace} and key not in listed and not is_newer(known, version)
         }
         for key in gone:
-            del self._stacks[key]
+            self.forget_stack(key)
         return gone
 
     def keep_crawls(self, namespace: str | None, listed: set[tuple[str, str]], version: str) -> set[StackKey]:
@@ -92,9 +103,18 @@ class CustomResourceCache:
         return sorted({*self._stacks, *self._crawls})
 
 
-def _put(known: dict[Any, tuple[str, Packed]], key: Any, body: Body) -> None:
+def _put(known: dict[Any, tuple[str, Packed]], key: Any, body: Body) -> bool:
     version = body["metadata"]["resourceVersion"]
     if key in known and not is_newer(version, known[key][0]):
-        return
+        return False
     slim = {**body, "metadata": {name: value for name, value in body["metadata"].items() if name != "managedFields"}}
     known[key] = (version, Packed.of(slim))
+    return True
+
+
+def _hosts(spec: Body) -> frozenset[str]:
+    ingress, gateway = spec.get("ingress") or {}, spec.get("gateway") or {}
+    hosts = set(gateway.get("hostnames") or ()) if gateway.get("parentRefs") else set()
+    if ingress.get("host") and ingress.get("enabled", True):
+        hosts.add(ingress["host"])
+    return frozenset(hosts)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from loppestars_operator.kinds import Manifest
+from loppestars_core.contract.exit_codes import ExitCode
+from loppestars_operator.kinds import Manifest, label_of, owner_uids, pods_of
 from loppestars_operator.naming import CRAWL_LABEL, TRIGGER_LABEL
 from loppestars_operator.plan.readiness import (
     State,
@@ -16,13 +17,17 @@ from loppestars_operator.plan.readiness import (
     termination_message,
     termination_report,
 )
-from loppestars_operator.rendering.context import CRAWLER
 from loppestars_operator.spec import FINISHED, Crawl, CrawlCounts, CrawlStatus
 from loppestars_operator.spec.base import MAX_COUNTED
 from loppestars_operator.spec.crawl import CrawlState, Trigger
 
-# What the crawler's exit codes mean; anything else is Failed. See loppestars_core.contract.exit_codes.
-EXIT_STATES: Final[dict[int, CrawlState]] = {0: "Succeeded", 3: "Superseded", 130: "Cancelled", 143: "Cancelled"}
+# What the crawler's exit codes mean; anything else is Failed.
+EXIT_STATES: Final[dict[int, CrawlState]] = {
+    ExitCode.DONE: "Succeeded",
+    ExitCode.LOCKED: "Superseded",
+    ExitCode.INTERRUPTED: "Cancelled",
+    ExitCode.TERMINATED: "Cancelled",
+}
 # A Job may be seen to end before its pod's last words arrive on another watch.
 REPORT_GRACE: Final = timedelta(seconds=8)
 # How long a pod may outlive the end of its grace period before its node counts as lost.
@@ -51,102 +56,87 @@ class CrawlRules:
     failed_history: int
 
 
-def plan_crawls(
-    crawls: Sequence[Crawl], jobs: Sequence[Manifest], pods: Sequence[Manifest], rules: CrawlRules, now: datetime
-) -> CrawlPlan:
-    """Decide for all Crawls of one stack.
+@dataclass(frozen=True, slots=True)
+class CrawlObjects:
+    """The Jobs and pods of the crawler, and by a Job's UID why it has no pods."""
 
-    `jobs` and `pods` are those of the crawler component; a CronJob's Job without a Crawl is adopted as one.
-    """
-    # An adopted Crawl has its Job's name; the label, written after it, keeps a deleted Crawl from being made again.
-    by_crawl = {_label(job, CRAWL_LABEL) or job["metadata"]["name"]: job for job in jobs}
-    plan = CrawlPlan(adopt=[job for job in jobs if not _label(job, CRAWL_LABEL) and is_scheduled(job)])
-    look_again = None
-    open_crawls = sorted(
-        (crawl for crawl in crawls if not crawl.finished), key=lambda crawl: (crawl.created_at, crawl.name)
-    )
-    busy = [job for job in jobs if job_finished_at(job) is None] or _ending_pods(jobs, pods, now)
+    jobs: Sequence[Manifest]
+    pods: Sequence[Manifest]
+    refusals: Mapping[str, str] = field(default_factory=dict)
+
+    def job_of(self, crawl: Crawl) -> Manifest | None:
+        """Return a Crawl's Job; an adopted Crawl has its Job's name."""
+        return next((job for job in self.jobs if crawl_name_of(job) == crawl.name), None)
+
+    def busy(self, now: datetime) -> list[Manifest]:
+        """Return what keeps another crawl from starting: Jobs that run, else pods that outlive their Job."""
+        jobs = {job["metadata"]["uid"] for job in self.jobs}
+        ending = [
+            pod
+            for pod in self.pods
+            # A cancelled crawl holds the lock until its process has ended.
+            if set(owner_uids(pod, "Job")) - jobs
+            and (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
+            and not is_lost(pod, now)
+        ]
+        return [job for job in self.jobs if job_finished_at(job) is None] or ending
+
+
+def plan_crawls(crawls: Sequence[Crawl], objects: CrawlObjects, rules: CrawlRules, now: datetime) -> CrawlPlan:
+    """Decide for all Crawls of one stack; a CronJob's Job without a Crawl is adopted as one."""
+    busy = objects.busy(now)
     blocked = rules.blocked or (f"waits for {busy[0]['metadata']['name']} to end" if busy else None)
-    start = None
-    for crawl in open_crawls:
-        job = by_crawl.get(crawl.name)
+    unfinished = sorted((crawl for crawl in crawls if not crawl.finished), key=_by_age)
+    waiting_crawls = [crawl for crawl in unfinished if objects.job_of(crawl) is None and not _is_over(crawl)]
+    start = next((crawl for crawl in waiting_crawls if not crawl.deleting), None) if blocked is None else None
+    reports, times = [], []
+    for crawl in unfinished:
+        job = objects.job_of(crawl)
         if job is not None:
-            status, wait = _observe(crawl, job, _pods_of(job, pods), now)
-            look_again = wait or look_again
-            if crawl.spec.cancel and job_finished_at(job) is None:
-                plan.stop.append(job)
-        elif crawl.spec.cancel or crawl.status.state == "Running" or trigger_of(crawl) == "Schedule":
-            status = _gone(crawl, now)
+            status, seconds = observe_job(crawl, job, objects, now)
+            times.append(seconds)
+        elif _is_over(crawl):
+            status = gone(crawl, now)
         elif crawl.deleting:
             continue
-        elif start is None and blocked is None:
-            start, status = crawl, waiting(crawl, "the Job starts")
+        elif crawl is start:
+            status = waiting(crawl, "the Job starts")
         else:
             status = waiting(crawl, blocked or "waits for another crawl to end")
-            look_again = look_again or (LOST_AFTER.total_seconds() if busy and busy[0] not in jobs else None)
+            # The end of a lost node's pod is not an event.
+            times.append(LOST_AFTER.total_seconds() if busy and busy[0] not in objects.jobs else None)
         if status != crawl.status:
-            plan.report.append((crawl, status))
-    plan.forget.extend(_beyond_history(crawls, rules))
-    return CrawlPlan(start, plan.stop, plan.report, plan.adopt, plan.forget, look_again)
+            reports.append((crawl, status))
+    cancelled = [crawl for crawl in unfinished if crawl.spec.cancel]
+    return CrawlPlan(
+        start=start,
+        stop=[job for crawl in cancelled if (job := objects.job_of(crawl)) and job_finished_at(job) is None],
+        report=reports,
+        # The label, written after the Crawl, keeps a deleted Crawl from being made again.
+        adopt=[job for job in objects.jobs if not label_of(job, CRAWL_LABEL) and owner_uids(job, "CronJob")],
+        forget=beyond_history(crawls, rules),
+        look_again=min((seconds for seconds in times if seconds is not None), default=None),
+    )
 
 
-def is_scheduled(job: Manifest) -> bool:
-    """Whether the CronJob made it."""
-    return any(owner.get("kind") == "CronJob" for owner in job["metadata"].get("ownerReferences") or ())
-
-
-def is_crawl_job(manifest: Manifest) -> bool:
-    """Whether an object is a Job of the crawler."""
-    return manifest["kind"] == "Job" and _label(manifest, "app.kubernetes.io/component") == CRAWLER
+def crawl_name_of(job: Manifest) -> str:
+    """Return the name of the Crawl a Job belongs to."""
+    name: str = label_of(job, CRAWL_LABEL) or job["metadata"]["name"]
+    return name
 
 
 def trigger_of(crawl: Crawl) -> Trigger:
-    """Return who asked for a crawl: the schedule, the API (which names its run), or somebody by hand."""
+    """Return what asked for a crawl: the schedule, the API (which names its run), or a person."""
     if crawl.labels.get(TRIGGER_LABEL) == "Schedule":
         return "Schedule"
     return "Api" if crawl.spec.run_id else "Manual"
 
 
-def _observe(crawl: Crawl, job: Manifest, pods: Sequence[Manifest], now: datetime) -> tuple[CrawlStatus, float | None]:
+def observe_job(crawl: Crawl, job: Manifest, objects: CrawlObjects, now: datetime) -> tuple[CrawlStatus, float | None]:
     """Return the status that follows from the Job, and how long to wait where the pod's end was not seen yet."""
-    finished_at = job_finished_at(job)
-    known = _known(crawl, job)
-    if finished_at is None:
-        problem = first_problem(pods)
-        message = f"{problem.reason}: {problem.message}" if problem else None
-        return known.model_copy(update={"state": "Running", "message": message}), None
-    ends = [end for pod in pods if (end := terminated(pod))]
-    readiness = job_readiness(job, pods)
-    if not ends and readiness.reason != "DeadlineExceeded":
-        left = REPORT_GRACE - (now - _time(finished_at))
-        # A clock that is far behind the cluster's must not make the wait endless.
-        if timedelta(0) < left < LOST_AFTER:
-            return known.model_copy(update={"state": "Running"}), left.total_seconds()
-    report = termination_report(pods)
-    state = _final_state(crawl, readiness.state, ends)
-    message = report.get("error") or report.get("message")
-    if message is None and state == "Failed" and not report:
-        message = termination_message(pods) or readiness.message
-    update = {
-        "state": state,
-        "finished_at": finished_at,
-        "counts": _counts(report),
-        "run_id": _text(report.get("runId")) or known.run_id,
-        "message": str(message)[:MESSAGE_LIMIT] if message else None,
-    }
-    return known.model_copy(update=update), None
-
-
-def _final_state(crawl: Crawl, job_state: State, ends: list[dict[str, Any]]) -> CrawlState:
-    if ends:
-        return EXIT_STATES.get(ends[-1].get("exitCode", 1), "Failed")
-    if crawl.spec.cancel:
-        return "Cancelled"
-    return "Succeeded" if job_state is State.READY else "Failed"
-
-
-def _known(crawl: Crawl, job: Manifest) -> CrawlStatus:
-    return crawl.status.model_copy(
+    pods, finished_at = pods_of(job, objects.pods), job_finished_at(job)
+    readiness = job_readiness(job, pods, objects.refusals.get(job["metadata"]["uid"]))
+    known = crawl.status.model_copy(
         update={
             "trigger": trigger_of(crawl),
             "job": job["metadata"]["name"],
@@ -154,6 +144,39 @@ def _known(crawl: Crawl, job: Manifest) -> CrawlStatus:
             "run_id": crawl.status.run_id or (None if trigger_of(crawl) == "Schedule" else crawl.run_id),
         }
     )
+    if finished_at is None:
+        waits = first_problem(pods) or readiness.reason == "FailedCreate"
+        message = f"{readiness.reason}: {readiness.message}"[:MESSAGE_LIMIT] if waits else None
+        return known.model_copy(update={"state": "Running", "message": message}), None
+    ends = [end for pod in pods if (end := terminated(pod))]
+    if not ends and readiness.reason != "DeadlineExceeded":
+        left = REPORT_GRACE - (now - datetime.fromisoformat(finished_at))
+        # A clock that is far behind the cluster's must not make the wait endless.
+        if timedelta(0) < left < LOST_AFTER:
+            return known.model_copy(update={"state": "Running"}), left.total_seconds()
+    report = termination_report(pods)
+    state = final_state(crawl, readiness.state, ends)
+    message = report.get("error") or report.get("message")
+    if message is None and state == "Failed" and not report:
+        message = termination_message(pods) or readiness.message
+    run_id = report.get("runId")
+    update = {
+        "state": state,
+        "finished_at": finished_at,
+        "counts": counts_of(report),
+        "run_id": run_id[:253] if isinstance(run_id, str) and run_id else known.run_id,
+        "message": str(message)[:MESSAGE_LIMIT] if message else None,
+    }
+    return known.model_copy(update=update), None
+
+
+def final_state(crawl: Crawl, job_state: State, ends: Sequence[Mapping[str, Any]]) -> CrawlState:
+    """Return how a crawl ended: by its exit code, or by its Job's end where no container's end was seen."""
+    if ends:
+        return EXIT_STATES.get(ends[-1].get("exitCode", 1), "Failed")
+    if crawl.spec.cancel:
+        return "Cancelled"
+    return "Succeeded" if job_state is State.READY else "Failed"
 
 
 def waiting(crawl: Crawl, why: str) -> CrawlStatus:
@@ -162,33 +185,13 @@ def waiting(crawl: Crawl, why: str) -> CrawlStatus:
 
 
 def orphaned(crawl: Crawl, why: str, now: datetime) -> CrawlStatus:
-    """Return the status of a Crawl whose stack is not there: it waits, unless it is cancelled or has begun."""
+    """Return the status of a Crawl whose stack does not exist: it waits, unless it is cancelled or has begun."""
     if crawl.spec.cancel:
-        return _gone(crawl, now)
+        return gone(crawl, now)
     return crawl.status if crawl.status.state == "Running" else waiting(crawl, why)
 
 
-def _ending_pods(jobs: Sequence[Manifest], pods: Iterable[Manifest], now: datetime) -> list[Manifest]:
-    """Return the pods that outlive their Job: a cancelled crawl holds the lock until its process has ended."""
-    kept = {job["metadata"]["uid"] for job in jobs}
-    return [
-        pod
-        for pod in pods
-        if any(
-            owner.get("kind") == "Job" and owner.get("uid") not in kept
-            for owner in pod["metadata"].get("ownerReferences") or ()
-        )
-        and (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
-        and not _is_lost(pod, now)
-    ]
-
-
-def _is_lost(pod: Manifest, now: datetime) -> bool:
-    due = pod["metadata"].get("deletionTimestamp")
-    return due is not None and now - _time(due) > LOST_AFTER
-
-
-def _gone(crawl: Crawl, now: datetime) -> CrawlStatus:
+def gone(crawl: Crawl, now: datetime) -> CrawlStatus:
     """Return the end of a crawl without a Job: cancelled before or after its start, or its Job was deleted."""
     cancelled = crawl.spec.cancel
     return crawl.status.model_copy(
@@ -202,7 +205,14 @@ def _gone(crawl: Crawl, now: datetime) -> CrawlStatus:
     )
 
 
-def _beyond_history(crawls: Iterable[Crawl], rules: CrawlRules) -> list[Crawl]:
+def is_lost(pod: Manifest, now: datetime) -> bool:
+    """Whether a pod's node did not end it in time."""
+    due = pod["metadata"].get("deletionTimestamp")
+    return due is not None and now - datetime.fromisoformat(due) > LOST_AFTER
+
+
+def beyond_history(crawls: Iterable[Crawl], rules: CrawlRules) -> list[Crawl]:
+    """Return the finished Crawls above the limits of the history, the oldest of them."""
     newest_first = sorted(
         (crawl for crawl in crawls if crawl.finished and not crawl.deleting),
         key=lambda crawl: (crawl.status.finished_at or "", crawl.name),
@@ -213,14 +223,8 @@ def _beyond_history(crawls: Iterable[Crawl], rules: CrawlRules) -> list[Crawl]:
     return [*good[rules.successful_history :], *bad[rules.failed_history :]]
 
 
-def _pods_of(job: Manifest, pods: Iterable[Manifest]) -> list[Manifest]:
-    uid = job["metadata"]["uid"]
-    return [
-        pod for pod in pods if any(owner.get("uid") == uid for owner in pod["metadata"].get("ownerReferences") or ())
-    ]
-
-
-def _counts(report: Mapping[str, Any]) -> CrawlCounts | None:
+def counts_of(report: Mapping[str, Any]) -> CrawlCounts | None:
+    """Return the counts in a crawler's report, within the bounds of the resource."""
     counts = report.get("counts")
     if not isinstance(counts, dict):
         return None
@@ -228,14 +232,10 @@ def _counts(report: Mapping[str, Any]) -> CrawlCounts | None:
     return CrawlCounts(**{name: min(max(0, n), MAX_COUNTED) for name, n in known.items() if isinstance(n, int)})
 
 
-def _text(value: object) -> str | None:
-    return value[:253] if isinstance(value, str) and value else None
+def _by_age(crawl: Crawl) -> tuple[str, str]:
+    return crawl.created_at, crawl.name
 
 
-def _label(manifest: Manifest, name: str) -> str | None:
-    label: str | None = (manifest["metadata"].get("labels") or {}).get(name)
-    return label
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _is_over(crawl: Crawl) -> bool:
+    """Whether a crawl without a Job has ended: it was cancelled, or it had a Job before."""
+    return crawl.spec.cancel or crawl.status.state == "Running" or trigger_of(crawl) == "Schedule"

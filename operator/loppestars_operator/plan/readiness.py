@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-from loppestars_operator.kinds import Manifest
+from loppestars_operator.kinds import Manifest, component_of, condition_of
 
 # Why a container does not start; each heals by itself once somebody outside mends the cause.
 CONFIGURATION_REASONS: Final = frozenset(
@@ -66,7 +66,7 @@ def deployment_readiness(deployment: Manifest, pods: Iterable[Manifest]) -> Read
     """
     status = deployment.get("status") or {}
     counts = replicas_of(deployment)
-    progressing, failure = _condition(status, "Progressing"), _condition(status, "ReplicaFailure")
+    progressing, failure = condition_of(deployment, "Progressing"), condition_of(deployment, "ReplicaFailure")
     if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0):
         return Readiness(State.WAITING, UNOBSERVED, "the change is being taken up")
     problem = first_problem(pods)
@@ -100,19 +100,23 @@ def image_of(deployment: Manifest, component: str) -> str:
     return image
 
 
-def job_readiness(job: Manifest, pods: Iterable[Manifest]) -> Readiness:
-    """Judge a Job; of a failed one, the message is what its last pod left behind."""
+def job_readiness(job: Manifest, pods: Iterable[Manifest], refusal: str | None = None) -> Readiness:
+    """Judge a Job; of a failed one, the message is what its last pod left behind.
+
+    `refusal` is why its pods are not created.
+    """
     pods = list(pods)
-    status = job.get("status") or {}
-    if _condition(status, "Complete").get("status") == "True":
+    if condition_of(job, "Complete").get("status") == "True":
         return Readiness(State.READY, "Complete", termination_message(pods))
-    failed = _condition(status, "Failed")
+    failed = condition_of(job, "Failed")
     if failed.get("status") == "True":
-        cause = termination_message(pods) or failed.get("message", "the Job failed")
+        cause = termination_message(pods) or refusal or failed.get("message", "the Job failed")
         return Readiness(State.FAILED, failed.get("reason", "Failed"), cause)
     problem = first_problem(pods)
     if problem:
         return Readiness(State.WAITING, problem.reason, problem.message)
+    if refusal:
+        return Readiness(State.WAITING, "FailedCreate", refusal)
     return Readiness(State.WAITING, "Running", "the Job runs")
 
 
@@ -120,7 +124,7 @@ def job_finished_at(job: Manifest) -> str | None:
     """Return when a Job ended, or None while it runs."""
     status = job.get("status") or {}
     for kind in ("Complete", "Failed"):
-        condition = _condition(status, kind)
+        condition = condition_of(job, kind)
         if condition.get("status") == "True":
             return status.get("completionTime") or condition.get("lastTransitionTime")
     return None
@@ -150,11 +154,12 @@ def pod_problem(pod: Manifest) -> PodProblem | None:
         reason = waiting.get("reason", "")
         if reason == "CrashLoopBackOff":
             ended = (container.get("lastState") or {}).get("terminated") or {}
-            words = _last_words(ended.get("message")) or f"the container ended with code {ended.get('exitCode')}"
+            code = f"the container ended with code {ended['exitCode']}" if "exitCode" in ended else "it keeps ending"
+            words = _last_words(ended.get("message")) or code
             return PodProblem("CrashLoopBackOff", words)
         if reason in CONFIGURATION_REASONS:
             return PodProblem(reason, (waiting.get("message") or reason)[:MESSAGE_LIMIT])
-    scheduled = _condition(status, "PodScheduled")
+    scheduled = condition_of(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         words = scheduled.get("message") or "no node has room for the pod"
         return PodProblem("Unschedulable", words[:MESSAGE_LIMIT])
@@ -164,7 +169,7 @@ def pod_problem(pod: Manifest) -> PodProblem | None:
 def terminated(pod: Manifest) -> dict[str, Any] | None:
     """Return how the component's own container ended, or None while it runs; containers bear their component's name."""
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    component = (pod["metadata"].get("labels") or {}).get("app.kubernetes.io/component")
+    component = component_of(pod)
     own: dict[str, Any] = next((status for status in statuses if status["name"] == component), next(iter(statuses), {}))
     return (own.get("state") or {}).get("terminated")
 
@@ -199,8 +204,3 @@ def _so_many(counts: Replicas) -> str:
 
 def _explain(text: str, problem: PodProblem | None) -> str:
     return f"{text}; {problem.reason}: {problem.message}" if problem else text
-
-
-def _condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
-    found = next((condition for condition in status.get("conditions") or () if condition["type"] == kind), None)
-    return found or {}

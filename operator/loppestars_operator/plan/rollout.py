@@ -1,5 +1,6 @@
-"""Which images may serve: the migration gate, the switch of versions, the automatic rollback.
+"""Which revision may serve: the migration gate, the switch of versions, the automatic rollback.
 
+A revision is images and the spec that the pods are rendered from, so that a rollback returns the configuration too.
 Pure: what was decided is in the status, what happened is in the observed objects, so a pass after a crash decides
 the same again.
 """
@@ -13,8 +14,9 @@ from typing import Final
 from packaging.version import InvalidVersion, Version
 
 from loppestars_operator.kinds import Manifest
+from loppestars_operator.naming import digest
 from loppestars_operator.plan.readiness import CONFIGURATION_REASONS, Readiness, Replicas, State
-from loppestars_operator.rendering.context import API, CRAWLER, IMAGING
+from loppestars_operator.rendering.context import API, CRAWLER, IMAGING, JOBS
 from loppestars_operator.spec import Images, Stack, StackSpec
 from loppestars_operator.spec.state import MigrationStatus, RolloutStatus
 
@@ -22,12 +24,13 @@ from loppestars_operator.spec.state import MigrationStatus, RolloutStatus
 # release's own migration Job decides: it fails with the oldest version that can.
 OLDEST_VERSION: Final = "0.1.0"
 REASON_LIMIT: Final = 2000
+SERVING_COMPONENTS: Final = (API, IMAGING, JOBS)
 # A tag such as 0a1234567 is a commit, though the packaging library reads it as a version before 0.
 _VERSION: Final = re.compile(r"v?[0-9]+\.[0-9]")
 
 
 class Gate(Enum):
-    """Whether the desired images may serve."""
+    """Whether the desired revision may serve."""
 
     OPEN = "open"
     MIGRATING = "migrating"
@@ -36,10 +39,24 @@ class Gate(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Revision:
+    """Images, the spec that pods are rendered from, and the hash of each serving component's pod template."""
+
+    images: Images
+    spec: StackSpec
+    templates: Mapping[str, str]
+
+    @property
+    def id(self) -> str:
+        """Hash of all that makes pods differ."""
+        return digest([self.images.to_json(), dict(self.templates)])
+
+
+@dataclass(frozen=True, slots=True)
 class MigrationJob:
     """The migration Job of the desired images: what is rendered, and what was seen of it.
 
-    `foreign` says that one of its name is there that belonged to an earlier stack of the same name.
+    `foreign` says that a Job of its name belonged to an earlier stack of the same name.
     """
 
     manifest: Manifest
@@ -56,31 +73,48 @@ class MigrationJob:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One observed Deployment: the image its template names, and how it is."""
+    """One observed Deployment: its image, the hash of its pod template if it bears one, and how it is."""
 
     image: str
     readiness: Readiness
     replicas: Replicas
+    template: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """The state of the migration gate, and what becomes of the migration Job."""
+
+    gate: Gate
+    migration: MigrationStatus | None
+    message: str = ""
+    reason: str = ""
+    create: bool = False
+    delete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What the pass is going to do.
 
-    `images` are rendered; None withholds everything after the gate. `create_migration` and `delete_migration` say what
-    becomes of the migration Job. `rolled_back` is why the desired images do not serve.
+    `revision` is rendered; None withholds everything after the gate. `rolled_back` is why the desired one is not.
     """
 
-    desired: Images
-    images: Images | None
-    gate: Gate
-    migration: MigrationStatus | None
+    desired: Revision
+    revision: Revision | None
+    passage: Passage
     rollout: RolloutStatus
-    create_migration: bool = False
-    delete_migration: bool = False
     rolled_back: str | None = None
-    reason: str = ""
-    message: str = ""
+
+    @property
+    def images(self) -> Images | None:
+        """Images that are rendered."""
+        return self.revision.images if self.revision else None
+
+    @property
+    def gate(self) -> Gate:
+        """State of the migration gate."""
+        return self.passage.gate
 
 
 def resolve_images(spec: StackSpec) -> Images:
@@ -102,143 +136,111 @@ def database_of(spec: StackSpec) -> str:
     return f"{own.name}/{own.key}" + (f" {direct.name}/{direct.key}" if direct and direct.name else "")
 
 
-def plan_rollout(stack: Stack, job: MigrationJob, workloads: Mapping[str, Workload]) -> Plan:
-    """Decide from the spec, the recorded status and what was observed."""
-    desired = resolve_images(stack.spec)
-    rollout = _judge(stack, desired, _current(stack, desired, workloads), workloads)
-    if rollout.refused == desired:
-        return Plan(
-            desired=desired,
-            images=rollout.serving,
-            gate=Gate.OPEN,
-            migration=stack.status.migration,
-            rollout=rollout,
-            rolled_back=rollout.refused_reason or "it did not become available",
-        )
-    if refusal := _too_old(stack):
-        return _withhold(stack, desired, rollout, Gate.REFUSED, message=refusal)
-    return _pass_gate(stack, job, desired, rollout)
+def plan_rollout(
+    stack: Stack,
+    desired: Revision,
+    served: Revision | None,
+    job: MigrationJob,
+    workloads: Mapping[str, Workload],
+) -> Plan:
+    """Decide from the spec, the recorded status and what was observed; `served` is what the record says served last."""
+    passage = judge_gate(stack, job, desired.images)
+    rollout = judge_rollout(stack, desired, served, workloads, migrated=passage.gate is Gate.OPEN)
+    if is_refused(rollout, desired):
+        open_gate = Passage(Gate.OPEN, stack.status.migration)
+        why = rollout.refused_reason or "it did not become available"
+        return Plan(desired, served, open_gate, rollout, rolled_back=why)
+    if passage.gate is Gate.OPEN:
+        return Plan(desired, desired, passage, rollout)
+    if served is None and rollout.serving is not None:
+        served = replace(desired, images=rollout.serving)
+    # What serves stays as it is, configuration included. A record of an earlier operator holds images only, and what
+    # is rendered from them would send the serving version to a database that is not migrated yet.
+    moved = rollout.served is None and rollout.database not in {None, database_of(stack.spec)}
+    return Plan(desired, None if moved else served, passage, rollout)
 
 
-def _recorded(stack: Stack) -> RolloutStatus:
-    return stack.status.rollout or RolloutStatus()
+def is_refused(record: RolloutStatus, desired: Revision) -> bool:
+    """Whether this revision was given up; a record of an earlier operator names images only."""
+    if record.refused_revision is None:
+        return record.refused == desired.images
+    return record.refused_revision == desired.id
 
 
-def _current(stack: Stack, desired: Images, workloads: Mapping[str, Workload]) -> RolloutStatus:
+def judge_rollout(
+    stack: Stack,
+    desired: Revision,
+    served: Revision | None,
+    workloads: Mapping[str, Workload],
+    *,
+    migrated: bool,
+) -> RolloutStatus:
+    """Record that the desired revision serves, or that it failed and another that served is there to go back to."""
+    record = _current(stack, desired, workloads)
+    if is_refused(record, desired):
+        return record
+    on_desired = {name: workload for name, workload in workloads.items() if _is_on(desired, name, workload)}
+    complete = on_desired.keys() >= {*SERVING_COMPONENTS} and all(
+        found.readiness.ready for found in on_desired.values()
+    )
+    if migrated and complete:
+        update = {"serving": desired.images, "served": stack.spec.to_stored(), "version": stack.spec.version}
+        return record.model_copy(update={**update, "database": database_of(stack.spec)})
+    for name, workload in on_desired.items():
+        changed = served is not None and served.templates[name] != desired.templates[name]
+        if changed and workload.readiness.state is State.FAILED:
+            reason = f"{name} {workload.image} did not become available: {workload.readiness.message}"
+            update = {"refused": desired.images, "refused_revision": desired.id}
+            return record.model_copy(update={**update, "refused_reason": reason[:REASON_LIMIT]})
+    return record
+
+
+def _is_on(desired: Revision, name: str, workload: Workload) -> bool:
+    if workload.template is not None:
+        return workload.template == desired.templates[name]
+    images = {API: desired.images.api, IMAGING: desired.images.imaging}
+    return workload.image == images.get(name, desired.spec.jobs.image or desired.images.api)
+
+
+def _current(stack: Stack, desired: Revision, workloads: Mapping[str, Workload]) -> RolloutStatus:
     """Return the record, freed of a refusal that no longer applies, with what serves filled in if it was lost."""
-    record = _recorded(stack)
-    if record.refused is not None and (record.refused != desired or record.retry != stack.retry):
-        record = record.model_copy(update={"refused": None, "refused_reason": None})
-    if record.serving is None and _all_ready(workloads):
-        adopted = Images(api=workloads[API].image, imaging=workloads[IMAGING].image, crawler=desired.crawler)
+    record = stack.status.rollout or RolloutStatus()
+    if record.refused is not None and (not is_refused(record, desired) or record.retry != stack.retry):
+        record = record.model_copy(update={"refused": None, "refused_revision": None, "refused_reason": None})
+    ready = {name: workload for name, workload in workloads.items() if workload.readiness.ready}
+    if record.serving is None and ready.keys() >= {API, IMAGING}:
+        adopted = Images(api=ready[API].image, imaging=ready[IMAGING].image, crawler=desired.images.crawler)
         record = record.model_copy(update={"serving": adopted, "version": record.version or stack.spec.version})
     return record.model_copy(update={"retry": stack.retry})
 
 
-def _judge(stack: Stack, desired: Images, record: RolloutStatus, workloads: Mapping[str, Workload]) -> RolloutStatus:
-    """Record that the desired images serve, or that they failed and others that served are there to go back to."""
-    if record.refused == desired:
-        return record
-    on_desired = {name: workload for name, workload in workloads.items() if workload.image == getattr(desired, name)}
-    if len(on_desired) == len((API, IMAGING)) and _all_ready(on_desired):
-        served = {"database": database_of(stack.spec)} if _is_migrated(stack, desired) else {}
-        return record.model_copy(update={"serving": desired, "version": stack.spec.version, **served})
-    changed = {
-        name: workload
-        for name, workload in on_desired.items()
-        if record.serving is not None and workload.image != getattr(record.serving, name)
-    }
-    failed = next(
-        ((name, workload) for name, workload in changed.items() if workload.readiness.state is State.FAILED), None
-    )
-    if failed is None:
-        return record
-    name, workload = failed
-    reason = f"{name} {workload.image} did not become available: {workload.readiness.message}"
-    return record.model_copy(update={"refused": desired, "refused_reason": reason[:REASON_LIMIT]})
-
-
-def _all_ready(workloads: Mapping[str, Workload]) -> bool:
-    return {API, IMAGING} <= workloads.keys() and all(workload.readiness.ready for workload in workloads.values())
-
-
-def _is_migrated(stack: Stack, desired: Images) -> bool:
-    """Whether a migration by this image to this database is on record."""
-    recorded = stack.status.migration
-    if recorded is None or not recorded.succeeded or recorded.image != desired.api:
-        return False
-    return recorded.database in {None, database_of(stack.spec)}
-
-
-def _pass_gate(  # noqa: PLR0911 - one return a case
-    stack: Stack, job: MigrationJob, desired: Images, rollout: RolloutStatus
-) -> Plan:
-    recorded = stack.status.migration
-    if _is_migrated(stack, desired):
-        return Plan(desired=desired, images=desired, gate=Gate.OPEN, migration=recorded, rollout=rollout)
+def judge_gate(stack: Stack, job: MigrationJob, images: Images) -> Passage:  # noqa: PLR0911 - one return per case
+    """Return whether the database is migrated for these images, and what becomes of the Job."""
+    recorded, seen = stack.status.migration, job.readiness
+    if refusal := _too_old(stack):
+        return Passage(Gate.REFUSED, recorded, refusal)
+    same_image = recorded and recorded.succeeded and recorded.image == images.api
+    if recorded and same_image and recorded.database in {None, database_of(stack.spec)}:
+        return Passage(Gate.OPEN, recorded)
     if job.foreign:
         message = "the Job of an earlier stack of this name has to go first"
-        return _withhold(stack, desired, rollout, Gate.MIGRATING, delete=True, message=message)
-    seen = job.readiness
+        return Passage(Gate.MIGRATING, recorded, message, delete=True)
     if seen is None:
         if recorded and not recorded.succeeded and recorded.job == job.name:
             # It failed and was cleaned away; the same try would fail again.
-            return _withhold(stack, desired, rollout, Gate.FAILED, message=recorded.message or "the migration failed")
-        return _withhold(stack, desired, rollout, Gate.MIGRATING, create=True, message="the Job runs")
+            return Passage(Gate.FAILED, recorded, recorded.message or "the migration failed")
+        return Passage(Gate.MIGRATING, recorded, "the Job runs", create=True)
+    found = MigrationStatus(image=images.api, job=job.name, succeeded=seen.ready, finished_at=job.finished_at)
     if seen.ready:
-        migration = MigrationStatus(
-            image=desired.api,
-            job=job.name,
-            succeeded=True,
-            finished_at=job.finished_at,
-            database=database_of(stack.spec),
-        )
-        return Plan(desired=desired, images=desired, gate=Gate.OPEN, migration=migration, rollout=rollout)
-    if seen.state is State.FAILED:
-        if seen.reason == "DeadlineExceeded" and _never_started(stack):
-            return _withhold(
-                stack, desired, rollout, Gate.MIGRATING, delete=True, message="the migration Job is tried again"
-            )
-        failure = MigrationStatus(
-            image=desired.api, job=job.name, succeeded=False, finished_at=job.finished_at, message=seen.message
-        )
-        plan = _withhold(stack, desired, rollout, Gate.FAILED, message=seen.message)
-        return replace(plan, migration=failure)
-    reason = seen.reason if seen.reason in CONFIGURATION_REASONS else ""
-    return replace(_withhold(stack, desired, rollout, Gate.MIGRATING, message=seen.message), reason=reason)
-
-
-def _withhold(  # noqa: PLR0913 - what the pass knows, each named at the call
-    stack: Stack,
-    desired: Images,
-    rollout: RolloutStatus,
-    gate: Gate,
-    *,
-    message: str,
-    create: bool = False,
-    delete: bool = False,
-) -> Plan:
-    """Keep what serves; before the first version serves, render nothing behind the gate.
-
-    Nor where the stack was pointed at another database: what is rendered would send the serving version there.
-    """
-    moved = rollout.database not in {None, database_of(stack.spec)}
-    return Plan(
-        desired=desired,
-        images=None if moved else rollout.serving,
-        gate=gate,
-        migration=stack.status.migration,
-        rollout=rollout,
-        create_migration=create,
-        delete_migration=delete,
-        message=message,
-    )
-
-
-def _never_started(stack: Stack) -> bool:
-    """Whether the last thing seen of the migration was that its pod could not start: no try was made at all."""
+        return Passage(Gate.OPEN, found.model_copy(update={"database": database_of(stack.spec)}))
+    if seen.state is not State.FAILED:
+        reason = seen.reason if seen.reason in CONFIGURATION_REASONS else ""
+        return Passage(Gate.MIGRATING, recorded, seen.message, reason)
     condition = stack.status.condition("DatabaseMigrated")
-    return bool(condition and condition.reason in CONFIGURATION_REASONS)
+    if seen.reason == "DeadlineExceeded" and condition and condition.reason in CONFIGURATION_REASONS:
+        # The last thing seen was that its pod could not start: no try was made at all.
+        return Passage(Gate.MIGRATING, recorded, "the migration Job is tried again", delete=True)
+    return Passage(Gate.FAILED, found.model_copy(update={"message": seen.message}), seen.message)
 
 
 def _too_old(stack: Stack) -> str | None:

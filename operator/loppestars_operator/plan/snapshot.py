@@ -1,12 +1,11 @@
 """What a pass sees of a stack: the observed objects, sorted into what the decisions ask for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from loppestars_operator.cache.owned import CachedObject
-from loppestars_operator.kinds import Manifest, ObjectKey, key_of
-from loppestars_operator.naming import STACK_KIND, component_name
-from loppestars_operator.plan.crawls import is_crawl_job
+from loppestars_operator.kinds import Manifest, ObjectKey, component_of, key_of, owner_uids, pods_of
+from loppestars_operator.naming import STACK_KIND, TEMPLATE_ANNOTATION, component_name
 from loppestars_operator.plan.readiness import (
     deployment_readiness,
     image_of,
@@ -14,28 +13,40 @@ from loppestars_operator.plan.readiness import (
     job_readiness,
     replicas_of,
 )
-from loppestars_operator.plan.rollout import MigrationJob, Workload
-from loppestars_operator.rendering.context import API, CRAWLER, IMAGING, MIGRATE
+from loppestars_operator.plan.rollout import SERVING_COMPONENTS, MigrationJob, Workload
+from loppestars_operator.rendering.context import CRAWLER, MIGRATE
 
-_COMPONENT = "app.kubernetes.io/component"
+# Kinds whose bodies decisions are made on.
+_UNPACKED = frozenset({"Job", "Pod", "Ingress", "HTTPRoute", "HorizontalPodAutoscaler", "ScaledObject"})
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One consistent reading of a stack's objects."""
+    """One consistent reading of a stack's objects. `refusals` say by a Job's UID why it has no pods."""
 
     objects: Mapping[ObjectKey, CachedObject]
     deployments: Mapping[str, Manifest]
-    jobs: list[Manifest]
-    pods: list[Manifest]
+    bodies: Mapping[str, list[Manifest]]
+    refusals: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def jobs(self) -> list[Manifest]:
+        """All Jobs of the stack."""
+        return self.bodies["Job"]
+
+    @property
+    def pods(self) -> list[Manifest]:
+        """All pods of the stack."""
+        return self.bodies["Pod"]
 
     def workloads(self) -> dict[str, Workload]:
         """Return the Deployments by component, judged."""
         return {
             component: Workload(
                 image=image_of(deployment, component),
-                readiness=deployment_readiness(deployment, self._pods(component)),
+                readiness=deployment_readiness(deployment, self.pods_of_component(component)),
                 replicas=replicas_of(deployment),
+                template=(deployment["metadata"].get("annotations") or {}).get(TEMPLATE_ANNOTATION),
             )
             for component, deployment in self.deployments.items()
         }
@@ -45,51 +56,38 @@ class Snapshot:
         job = next((job for job in self.jobs if key_of(job) == key_of(manifest)), None)
         if job is None:
             return MigrationJob(manifest)
-        owners = [owner for owner in job["metadata"].get("ownerReferences") or () if owner.get("kind") == STACK_KIND]
-        if owners and not _owned_by(job, owner_uid):
+        if owner_uids(job, STACK_KIND) and owner_uid not in owner_uids(job):
             return MigrationJob(manifest, foreign=True)
-        uid = job["metadata"]["uid"]
-        pods = [pod for pod in self._pods(MIGRATE) if _owned_by(pod, uid)]
-        return MigrationJob(manifest, job_readiness(job, pods), job_finished_at(job))
+        refusal = self.refusals.get(job["metadata"]["uid"])
+        readiness = job_readiness(job, pods_of(job, self.pods_of_component(MIGRATE)), refusal)
+        return MigrationJob(manifest, readiness, job_finished_at(job))
 
     def outdated_migrations(self, current: Manifest, owner_uid: str) -> list[CachedObject]:
-        """Return the migration Jobs of other renderings, which nobody waits for any more."""
+        """Return the migration Jobs of other renderings, whose result is not needed any more."""
         return [
             self.objects[key_of(job)]
             for job in self.jobs
-            if _component(job) == MIGRATE and key_of(job) != key_of(current) and _owned_by(job, owner_uid)
+            if component_of(job) == MIGRATE and key_of(job) != key_of(current) and owner_uid in owner_uids(job)
         ]
 
     def crawl_jobs(self) -> list[Manifest]:
         """Return the Jobs of the crawler."""
-        return [job for job in self.jobs if is_crawl_job(job)]
+        return [job for job in self.jobs if component_of(job) == CRAWLER]
 
-    def crawl_pods(self) -> list[Manifest]:
-        """Return the pods of the crawler."""
-        return self._pods(CRAWLER)
-
-    def _pods(self, component: str) -> list[Manifest]:
-        return [pod for pod in self.pods if _component(pod) == component]
+    def pods_of_component(self, component: str) -> list[Manifest]:
+        """Return the pods of one component."""
+        return [pod for pod in self.pods if component_of(pod) == component]
 
 
-def take_snapshot(objects: Mapping[ObjectKey, CachedObject]) -> Snapshot:
-    """Unpack the kinds that decisions are made on. A Deployment that only carries our labels is none of ours."""
-    bodies: dict[str, list[Manifest]] = {"Job": [], "Pod": []}
+def take_snapshot(objects: Mapping[ObjectKey, CachedObject], refusals: Mapping[str, str] | None = None) -> Snapshot:
+    """Unpack the kinds that decisions are made on. A Deployment that only carries our labels is not one of ours."""
+    bodies: dict[str, list[Manifest]] = {kind: [] for kind in _UNPACKED}
     deployments: dict[str, Manifest] = {}
     for key, found in objects.items():
         if key.kind == "Deployment":
-            names = {component_name(found.stack.name, component): component for component in (API, IMAGING)}
+            names = {component_name(found.stack.name, component): component for component in SERVING_COMPONENTS}
             if key.name in names:
                 deployments[names[key.name]] = found.body()
         elif key.kind in bodies:
             bodies[key.kind].append(found.body())
-    return Snapshot(objects, deployments, bodies["Job"], bodies["Pod"])
-
-
-def _component(manifest: Manifest) -> str:
-    component: str = (manifest["metadata"].get("labels") or {}).get(_COMPONENT, "")
-    return component
-
-
-def _owned_by(manifest: Manifest, uid: str) -> bool:
-    return any(owner.get("uid") == uid for owner in manifest["metadata"].get("ownerReferences") or ())
+    return Snapshot(objects, deployments, bodies, refusals or {})

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from loppestars_operator.plan.readiness import State
-from loppestars_operator.plan.rollout import Gate, Plan, Workload
+from loppestars_operator.plan.rollout import SERVING_COMPONENTS, Gate, Plan, Workload
+from loppestars_operator.plan.routing import Routing
 from loppestars_operator.problems import Problem
-from loppestars_operator.rendering.context import API, CRAWLER, IMAGING, serving_url
+from loppestars_operator.rendering.context import CRAWLER, serving_url
 from loppestars_operator.spec import Crawl, Stack, StackStatus
 from loppestars_operator.spec.state import (
     ComponentStatus,
@@ -25,7 +26,7 @@ Truth = Literal["True", "False", "Unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What keeps a stack from being Ready. `stalled` waits for a person, anything else for time."""
+    """What keeps a stack from being Ready. `stalled` waits for a person, the rest for time."""
 
     reason: str
     message: str
@@ -40,23 +41,24 @@ class StatusInputs:
     problems: Sequence[Problem] = ()
     crawls: Sequence[Crawl] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
+    routing: Routing | None = None
+    operator: str | None = None
 
 
-def summarise(stack: Stack, plan: Plan, view: StatusInputs, now: str) -> StackStatus:
+def summarise(stack: Stack, plan: Plan, inputs: StatusInputs, now: str) -> StackStatus:
     """Return the status that the stack should have; times of conditions that hold on are kept."""
-    if stack.spec.paused and plan.create_migration:
-        plan = replace(
-            plan, reason="Paused", message="waits, as the stack is paused; set spec.paused to false to go on"
-        )
-    verdict = find_verdict(plan, view)
+    if stack.spec.paused and plan.passage.create:
+        message = "waits, as the stack is paused; set spec.paused to false to go on"
+        plan = replace(plan, passage=replace(plan.passage, reason="Paused", message=message))
+    verdict = find_verdict(plan, inputs)
     conditions = [
         _ready(stack, verdict, plan),
         _reconciling(stack, verdict),
         _stalled(stack, verdict),
         _migrated(plan),
-        _available("ApiAvailable", API, view),
-        _available("ImagingAvailable", IMAGING, view),
-        _scheduled(stack, plan, view),
+        *(_available(f"{component.title()}Available", component, inputs) for component in SERVING_COMPONENTS),
+        _scheduled(stack, plan, inputs),
+        *([_routed(inputs.routing)] if inputs.routing else []),
     ]
     return StackStatus(
         observed_generation=stack.generation,
@@ -64,11 +66,12 @@ def summarise(stack: Stack, plan: Plan, view: StatusInputs, now: str) -> StackSt
         url=serving_url(stack.spec),
         phase=_phase(stack, plan, verdict),
         conditions=[_dated(stack, condition, now) for condition in conditions],
-        components=_components(view.workloads) or None,
-        last_crawl=_last_crawl(view.crawls, stack.status.last_crawl),
-        last_successful_crawl_at=_last_success(view.crawls, stack.status.last_successful_crawl_at),
+        components=_components(inputs.workloads) or None,
+        last_crawl=_last_crawl(inputs.crawls, stack.status.last_crawl),
+        last_successful_crawl_at=_last_success(inputs.crawls, stack.status.last_successful_crawl_at),
         history=_history(stack, plan, now) or None,
-        migration=plan.migration,
+        operator=inputs.operator,
+        migration=plan.passage.migration,
         rollout=plan.rollout,
     )
 
@@ -92,34 +95,53 @@ def unusable_status(stack: Stack, reason: str, message: str, now: str) -> StackS
     )
 
 
-def find_verdict(plan: Plan, view: StatusInputs) -> Verdict | None:
-    """Return the worst of what is wrong, or None."""
-    stalled = [
-        Verdict(problem.reason, problem.message, stalled=True) for problem in view.problems if not problem.transient
+def find_verdict(plan: Plan, inputs: StatusInputs) -> Verdict | None:
+    """Return the worst of what is wrong, or None: what waits for a person before what waits for time."""
+    verdicts = [
+        *(Verdict(problem.reason, problem.message, not problem.transient) for problem in inputs.problems),
+        *_of_rollout(plan),
+        *(_of_workload(name, inputs.workloads.get(name)) for name in (SERVING_COMPONENTS if plan.revision else ())),
     ]
-    waiting = [
-        Verdict(problem.reason, problem.message, stalled=False) for problem in view.problems if problem.transient
-    ]
-    if plan.gate is Gate.REFUSED:
-        stalled.append(Verdict("VersionTooOld", plan.message, stalled=True))
-    if plan.gate is Gate.FAILED:
-        stalled.append(Verdict("MigrationFailed", f"the database migration failed: {plan.message}", stalled=True))
-    if plan.gate is Gate.MIGRATING:
-        waiting.append(Verdict(plan.reason or "Migrating", f"database migration: {plan.message}", stalled=False))
+    if inputs.routing and inputs.routing.routed is False:
+        verdicts.append(Verdict(inputs.routing.reason, inputs.routing.message, stalled=True))
+    if is_taking_up(plan):
+        verdicts.append(Verdict("Progressing", "the version is being taken up", stalled=False))
+    found = [verdict for verdict in verdicts if verdict]
+    return next(iter(sorted(found, key=lambda verdict: not verdict.stalled)), None)
+
+
+def _of_rollout(plan: Plan) -> Iterable[Verdict]:
+    passage = plan.passage
+    match plan.gate:
+        case Gate.REFUSED:
+            yield Verdict("VersionTooOld", passage.message, stalled=True)
+        case Gate.FAILED:
+            yield Verdict("MigrationFailed", f"the database migration failed: {passage.message}", stalled=True)
+        case Gate.MIGRATING:
+            yield Verdict(passage.reason or "Migrating", f"database migration: {passage.message}", stalled=False)
+        case Gate.OPEN:
+            pass
     if plan.rolled_back:
-        stalled.append(Verdict("RolledBack", _rolled_back(plan), stalled=True))
-    for name in (API, IMAGING) if plan.images else ():
-        workload = view.workloads.get(name)
-        if workload is None:
-            waiting.append(Verdict("Progressing", f"{name} is being deployed", stalled=False))
-        elif not workload.readiness.ready:
-            failed = workload.readiness.state is State.FAILED
-            verdict = Verdict(workload.readiness.reason, f"{name}: {workload.readiness.message}", stalled=failed)
-            (stalled if failed else waiting).append(verdict)
-    if plan.images == plan.desired != plan.rollout.serving:
-        # Ready since the plan was made: the next pass records that these images serve.
-        waiting.append(Verdict("Progressing", "the version is being taken up", stalled=False))
-    return next(iter([*stalled, *waiting]), None)
+        message = (
+            f"{plan.rolled_back}; version {plan.rollout.version} serves on with its configuration. Set another version "
+            "or configuration, or annotate the stack with loppestars.dev/retry=<any new value> to try again"
+        )
+        yield Verdict("RolledBack", message, stalled=True)
+
+
+def _of_workload(name: str, workload: Workload | None) -> Verdict | None:
+    if workload is None:
+        return Verdict("Progressing", f"{name} is being deployed", stalled=False)
+    if workload.readiness.ready:
+        return None
+    failed = workload.readiness.state is State.FAILED
+    return Verdict(workload.readiness.reason, f"{name}: {workload.readiness.message}", stalled=failed)
+
+
+def is_taking_up(plan: Plan) -> bool:
+    """Whether the next pass records that the desired revision serves: it was not Ready when the plan was made."""
+    served = plan.rollout.serving == plan.desired.images and plan.rollout.served == plan.desired.spec.to_stored()
+    return plan.revision == plan.desired and not served
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +154,10 @@ class _Claim:
     message: str
 
 
-def _rolled_back(plan: Plan) -> str:
-    return (
-        f"{plan.rolled_back}; version {plan.rollout.version} serves on. Set another version or image, "
-        "or annotate the stack with loppestars.dev/retry=<anything new> to try again"
-    )
-
-
 def _ready(stack: Stack, verdict: Verdict | None, plan: Plan) -> _Claim:
     if verdict:
         return _Claim("Ready", "False", verdict.reason, verdict.message)
-    if plan.images is None:
+    if plan.revision is None:
         return _Claim("Ready", "False", "Pending", "nothing serves yet")
     paused = "; the stack is paused" if stack.spec.paused else ""
     return _Claim("Ready", "True", "Ready", f"version {plan.rollout.version} serves{paused}")
@@ -150,7 +165,9 @@ def _ready(stack: Stack, verdict: Verdict | None, plan: Plan) -> _Claim:
 
 def _reconciling(stack: Stack, verdict: Verdict | None) -> _Claim:
     if stack.spec.paused:
-        return _Claim("Reconciling", "False", "Paused", "the stack is left alone; set spec.paused to false to go on")
+        return _Claim(
+            "Reconciling", "False", "Paused", "the stack is not reconciled; set spec.paused to false to go on"
+        )
     if verdict and not verdict.stalled:
         return _Claim("Reconciling", "True", verdict.reason, verdict.message)
     return _Claim("Reconciling", "False", verdict.reason if verdict else "Ready", "")
@@ -168,30 +185,35 @@ def _migrated(plan: Plan) -> _Claim:
         case Gate.OPEN:
             return _Claim(name, "True", "Migrated", "")
         case Gate.FAILED:
-            return _Claim(name, "False", "MigrationFailed", plan.message)
+            return _Claim(name, "False", "MigrationFailed", plan.passage.message)
         case Gate.REFUSED:
-            return _Claim(name, "False", "VersionTooOld", plan.message)
+            return _Claim(name, "False", "VersionTooOld", plan.passage.message)
         case Gate.MIGRATING:
-            return _Claim(name, "False", plan.reason or "Migrating", plan.message)
+            return _Claim(name, "False", plan.passage.reason or "Migrating", plan.passage.message)
 
 
-def _available(kind: str, component: str, view: StatusInputs) -> _Claim:
-    workload = view.workloads.get(component)
+def _available(kind: str, component: str, inputs: StatusInputs) -> _Claim:
+    workload = inputs.workloads.get(component)
     if workload is None:
         return _Claim(kind, "False", "NotDeployed", f"{component} is not deployed yet")
-    note = view.notes.get(component, "")
+    note = inputs.notes.get(component, "")
     message = workload.readiness.message + (f"; {note}" if note else "")
     if workload.replicas.available >= 1:
         return _Claim(kind, "True", "Available", message)
     return _Claim(kind, "False", workload.readiness.reason, message)
 
 
-def _scheduled(stack: Stack, plan: Plan, view: StatusInputs) -> _Claim:
+def _routed(routing: Routing) -> _Claim:
+    truths: dict[bool | None, Truth] = {True: "True", False: "False", None: "Unknown"}
+    return _Claim("Routed", truths[routing.routed], routing.reason, routing.message)
+
+
+def _scheduled(stack: Stack, plan: Plan, inputs: StatusInputs) -> _Claim:
     name, crawler = "CrawlerScheduled", stack.spec.crawler
-    problem = next((problem for problem in view.problems if problem.component == CRAWLER), None)
+    problem = next((problem for problem in inputs.problems if problem.component == CRAWLER), None)
     if problem:
         return _Claim(name, "False", problem.reason, problem.message)
-    if plan.images is None:
+    if plan.revision is None:
         return _Claim(name, "False", "NotDeployed", "the crawler waits for the migration of the database")
     if crawler.suspend:
         return _Claim(name, "False", "Suspended", "set spec.crawler.suspend to false to crawl by schedule")
@@ -221,8 +243,8 @@ def _phase(stack: Stack, plan: Plan, verdict: Verdict | None) -> Phase:
     if plan.gate is Gate.MIGRATING:
         return "Migrating"
     if verdict is None:
-        return "Ready" if plan.images else "Pending"
-    return "Degraded" if plan.rollout.serving == plan.desired else "Deploying"
+        return "Ready" if plan.revision else "Pending"
+    return "Deploying" if is_taking_up(plan) else "Degraded"
 
 
 def _components(workloads: Mapping[str, Workload]) -> list[ComponentStatus]:

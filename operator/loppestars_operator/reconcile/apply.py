@@ -12,7 +12,18 @@ import structlog
 
 from loppestars_operator import metrics
 from loppestars_operator.cache.owned import CachedObject, OwnedCache
-from loppestars_operator.kinds import ADDON_GROUPS, OWNED_KINDS, Manifest, ObjectKey, key_of, kind_named, kind_of
+from loppestars_operator.kinds import (
+    ADDON_GROUPS,
+    OWNED_KINDS,
+    Manifest,
+    ObjectKey,
+    component_of,
+    key_of,
+    kind_named,
+    kind_of,
+    label_of,
+    owner_uids,
+)
 from loppestars_operator.kube.client import KubeClient, KubeError
 from loppestars_operator.naming import CEDING_MANAGER, RENDERING_ANNOTATION, REPAIR_MANAGER, STACK_LABEL
 from loppestars_operator.problems import Problem
@@ -22,9 +33,8 @@ from loppestars_operator.rendering.context import ClusterFacts
 log = structlog.get_logger(__name__)
 
 UNPROCESSABLE: Final = (400, 422)
-SLOW_SECONDS: Final = 3.0
-CONFLICT: Final = "FieldManagerConflict"
-# Server-side apply says with a 500 that a field does not exist or is of another type.
+TIMED_OUT_SECONDS: Final = 3.0
+# Server-side apply reports with a 500 that a field does not exist or is of another type.
 UNTYPED: Final = "failed to create typed patch object"
 # What the API server says where a right is missing; other refusals are admission's.
 NO_RIGHT: Final = (" cannot ", "permissions not currently held", "cannot set blockOwnerDeletion")
@@ -50,9 +60,9 @@ class Changes:
     problems: tuple[Problem, ...] = ()
 
     @property
-    def slow(self) -> bool:
+    def timed_out(self) -> bool:
         """Whether a call failed only after seconds: the next ones would take as long."""
-        return any(problem.slow for problem in self.problems)
+        return any(problem.timed_out for problem in self.problems)
 
     @property
     def written(self) -> int:
@@ -92,7 +102,7 @@ class Applier:
                 calls = (self._apply_one(manifest, observed.get(key_of(manifest)), facts) for manifest in part)
                 for result in await asyncio.gather(*calls):
                     changes += result
-                if changes.slow:
+                if changes.timed_out:
                     return changes
         return changes
 
@@ -124,7 +134,7 @@ class Applier:
         return None
 
     async def create_once(self, manifest: Manifest, observed: Mapping[ObjectKey, CachedObject]) -> Changes:
-        """Create a Job: its template is immutable, so one that is there is left as it is."""
+        """Create a Job: its template is immutable, so an existing one is left as it is."""
         if key_of(manifest) in observed:
             return Changes({key_of(manifest): Outcome.UNCHANGED})
         return await self._write(manifest, new=True)
@@ -147,97 +157,129 @@ class Applier:
         return await self._put_right(manifest, live)
 
     async def _put_right(self, manifest: Manifest, live: Manifest) -> Changes:
-        if problem := await self._cede_replicas(manifest, live):
-            return Changes({}, (problem,))
+        ceding = _cedes_replicas(manifest, live)
+        try:
+            if ceding:
+                await self._cede_replicas(manifest, live)
+        except KubeError as error:
+            return Changes({}, (explain(error, key_of(manifest)),))
         written = await self._write(manifest)
-        if any(problem.reason == "InvalidSpec" for problem in written.problems) and (
-            lists := crowded_lists(manifest, live)
-        ):
-            return await self._make_room(manifest, live, lists) or written
+        if any(problem.reason == "InvalidSpec" for problem in written.problems):
+            if lists := crowded_lists(manifest, live):
+                return await self._make_room(manifest, live, lists) or written
+        elif ceding:
+            await self._disown(manifest, CEDING_MANAGER)
         return written
 
     async def _make_room(self, manifest: Manifest, live: Manifest, lists: Mapping[str, Any]) -> Changes | None:
-        """Put our lists in place of those in which others' items keep ours out; None where that is refused too.
-
-        The repair is disowned afterwards, or its fields would stay for ever when they are no longer rendered.
-        """
-        key, kind = key_of(manifest), kind_of(manifest)
-        path, version = kind.path(key.namespace, key.name), live["metadata"]["resourceVersion"]
+        """Put our lists in place of those in which others' items keep ours out; None where that is refused too."""
+        key = key_of(manifest)
+        path, version = path_of(manifest), live["metadata"]["resourceVersion"]
         changes = [{"op": "replace", "path": pointer, "value": value} for pointer, value in lists.items()]
         log.info("lists_replaced", object=str(key), lists=sorted(lists))
         try:
             await self._kube.edit(path, changes, version=version, manager=REPAIR_MANAGER)
-            live, _ = await self._kube.apply(path, manifest)
-            managers = [entry["manager"] for entry in live["metadata"]["managedFields"]]
-            disown = {"op": "remove", "path": f"/metadata/managedFields/{managers.index(REPAIR_MANAGER)}"}
-            live = await self._kube.edit(
-                path, [disown], version=live["metadata"]["resourceVersion"], manager=REPAIR_MANAGER
-            )
-        except (KubeError, ValueError) as error:
+        except KubeError as error:
             log.warning("lists_not_replaced", object=str(key), error=str(error))
             return None
-        metrics.WRITES.labels(key.kind, Outcome.CONFIGURED.value).inc()
-        self._store.put(live)
-        return Changes({key: Outcome.CONFIGURED})
+        written = await self._write(manifest)
+        await self._disown(manifest, REPAIR_MANAGER)
+        return written
+
+    async def _disown(self, manifest: Manifest, manager: str) -> None:
+        """Remove a helping manager's entry, or its fields would stay when they are no longer rendered.
+
+        Failing to is harmless: the entry is in nobody's way.
+        """
+        path = path_of(manifest)
+        try:
+            live = await self._kube.get(path_of(manifest, collection=True), _by_name(manifest))
+            live = next(iter(live.get("items") or ()), {"metadata": {}})
+            managers = [entry["manager"] for entry in live["metadata"].get("managedFields") or ()]
+            if manager not in managers:
+                return
+            change = {"op": "remove", "path": f"/metadata/managedFields/{managers.index(manager)}"}
+            edited = await self._kube.edit(path, [change], version=live["metadata"]["resourceVersion"], manager=manager)
+        except KubeError as error:
+            log.warning("manager_not_disowned", object=str(key_of(manifest)), error=str(error))
+            return
+        self._store.put(edited)
 
     async def _write(self, manifest: Manifest, *, new: bool = False) -> Changes:
-        """Apply an object. A `new` one is applied without force at first: somebody else's may have its name."""
-        key, kind = key_of(manifest), kind_of(manifest)
-        path, began = kind.path(key.namespace, key.name), time.perf_counter()
+        """Apply an object; a `new` one only where nothing of its name exists that is not this stack's."""
+        key, began = key_of(manifest), time.perf_counter()
         try:
-            try:
-                live, created = await self._kube.apply(path, manifest, force=not new)
-            except KubeError as error:
-                if CONFLICT not in error.causes:
-                    raise
-                if not await self._was_ours(key):
-                    metrics.WRITES.labels(key.kind, "failed").inc()
-                    return Changes({}, (_taken(error, key, _component(manifest)),))
-                live, created = await self._kube.apply(path, manifest)
+            found = await self._find(manifest) if new else None
+            if found is not None and not belongs(found, manifest):
+                metrics.WRITES.labels(key.kind, "failed").inc()
+                return Changes({}, (_taken(key, component_of(manifest)),))
+            live, created = await self._kube.apply(path_of(manifest), manifest)
+            if new and found is None and not created:
+                # Made by others since it was looked for: what was applied is taken back.
+                await self._kube.apply(path_of(manifest), bare(manifest))
+                return Changes({}, (_taken(key, component_of(manifest)),))
         except KubeError as error:
             metrics.WRITES.labels(key.kind, "failed").inc()
-            problem = explain(error, key, _component(manifest))
-            return Changes({}, (replace(problem, slow=time.perf_counter() - began > SLOW_SECONDS),))
+            problem = explain(error, key, component_of(manifest))
+            timed_out = time.perf_counter() - began > TIMED_OUT_SECONDS
+            return Changes({}, (replace(problem, timed_out=timed_out),))
         self._store.put(live)
         outcome = Outcome.CREATED if created else Outcome.CONFIGURED
         metrics.WRITES.labels(key.kind, outcome.value).inc()
         # An install makes dozens; what is put right later is worth a line each.
         (log.debug if created else log.info)(f"object_{outcome.value}", object=str(key))
-        # What was just applied agrees, unless somebody changes it again.
+        # What was just applied agrees, unless it is changed again.
         self._store.agree(live, manifest["metadata"].get("annotations", {}).get(RENDERING_ANNOTATION, ""))
         return Changes({key: outcome})
 
-    async def _was_ours(self, key: ObjectKey) -> bool:
-        """Whether an object that is not watched was applied by us: somebody may have taken its labels."""
-        found = await self._kube.get(
-            kind_named(key.kind).path(key.namespace), {"fieldSelector": f"metadata.name={key.name}"}
-        )
-        return any(owned_fields(item) is not None for item in found.get("items") or ())
+    async def _find(self, manifest: Manifest) -> Manifest | None:
+        """Return an object that is not watched: it is new, or its labels were taken away."""
+        listed = await self._kube.get(path_of(manifest, collection=True), _by_name(manifest))
+        items = listed.get("items") or ()
+        return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], **items[0]} if items else None
 
-    async def _cede_replicas(self, manifest: Manifest, live: Manifest) -> Problem | None:
+    async def _cede_replicas(self, manifest: Manifest, live: Manifest) -> None:
         """Hand `replicas` over at its live value: dropping an owned one would fall to 1, even beside an autoscaler."""
-        owned = (owned_fields(live) or {}).get("f:spec", {})
-        if manifest["kind"] != "Deployment" or "replicas" in manifest["spec"] or "f:replicas" not in owned:
-            return None
-        key = key_of(manifest)
-        body = {
-            "apiVersion": manifest["apiVersion"],
-            "kind": manifest["kind"],
-            "metadata": {"name": key.name, "namespace": key.namespace},
-            "spec": {"replicas": live["spec"]["replicas"]},
-        }
-        try:
-            await self._kube.apply(kind_of(manifest).path(key.namespace, key.name), body, manager=CEDING_MANAGER)
-        except KubeError as error:
-            return explain(error, key)
-        return None
+        body = {**bare(manifest), "spec": {"replicas": live["spec"]["replicas"]}}
+        await self._kube.apply(path_of(manifest), body, manager=CEDING_MANAGER)
+
+
+def path_of(manifest: Manifest, *, collection: bool = False) -> str:
+    """Return the path of an object, or of the collection it is in."""
+    meta = manifest["metadata"]
+    return kind_of(manifest).path(meta["namespace"], None if collection else meta["name"])
+
+
+def bare(manifest: Manifest) -> Manifest:
+    """Return what names an object and nothing else."""
+    meta = manifest["metadata"]
+    return {
+        "apiVersion": manifest["apiVersion"],
+        "kind": manifest["kind"],
+        "metadata": {"name": meta["name"], "namespace": meta["namespace"]},
+    }
+
+
+def belongs(live: Manifest, manifest: Manifest) -> bool:
+    """Whether an object is this stack's: it has the same owner, or our label and fields that we applied."""
+    if set(owner_uids(manifest)) & set(owner_uids(live)):
+        return True
+    same_stack = label_of(live, STACK_LABEL) == label_of(manifest, STACK_LABEL)
+    return same_stack and owned_fields(live) is not None
+
+
+def _by_name(manifest: Manifest) -> dict[str, str]:
+    return {"fieldSelector": f"metadata.name={manifest['metadata']['name']}"}
+
+
+def _cedes_replicas(manifest: Manifest, live: Manifest) -> bool:
+    owned = (owned_fields(live) or {}).get("f:spec", {})
+    return manifest["kind"] == "Deployment" and "replicas" not in manifest["spec"] and "f:replicas" in owned
 
 
 def is_ours(live: Manifest, owner_uid: str) -> bool:
     """Whether an object was made by this operator for this incarnation of the stack."""
-    meta = live["metadata"]
-    owned = any(owner.get("uid") == owner_uid for owner in meta.get("ownerReferences") or ())
-    return owned and STACK_LABEL in (meta.get("labels") or {}) and owned_fields(live) is not None
+    return owner_uid in owner_uids(live) and label_of(live, STACK_LABEL) is not None and owned_fields(live) is not None
 
 
 def explain(error: KubeError, key: ObjectKey, component: str | None = None) -> Problem:
@@ -255,21 +297,21 @@ def explain(error: KubeError, key: ObjectKey, component: str | None = None) -> P
 
 
 def _forbidden(message: str, component: str | None) -> Problem:
-    """Tell a right that is missing from a quota that is used up and from the cluster's own rules: all are a 403."""
+    """Distinguish a missing right, a used-up quota and a rule of the cluster: all are a 403."""
     if "exceeded quota" in message:
-        reason, told = "QuotaExceeded", f"{message}; raise the quota, and the stack goes on within a minute"
+        reason, text = "QuotaExceeded", f"{message}; raise the quota, and the stack goes on within a minute"
     elif any(words in message for words in NO_RIGHT):
         hint = "give the operator's service account this right, e.g. by upgrading the chart loppestars-operator"
-        reason, told = "Forbidden", f"{message}; {hint}"
+        reason, text = "Forbidden", f"{message}; {hint}"
     else:
-        reason, told = "Refused", f"refused by a rule of the cluster: {message}"
-    return Problem(reason, told, transient=False, component=component)
+        reason, text = "Refused", f"refused by a rule of the cluster: {message}"
+    return Problem(reason, text, transient=False, component=component)
 
 
-def _taken(error: KubeError, key: ObjectKey, component: str | None) -> Problem:
+def _taken(key: ObjectKey, component: str | None) -> Problem:
     message = (
-        f"{key} exists and is not this stack's, so it is left alone ({error.message}); remove it, or give the stack "
-        "another name"
+        f"{key} exists without this stack's label and owner, so it is left alone; remove it, or give the stack another "
+        "name"
     )
     return Problem("NameTaken", message, transient=False, component=component)
 
@@ -281,8 +323,3 @@ def _missing_addon(manifest: Manifest, group: str) -> Problem:
         f"install {product} or remove what asks for it from the spec"
     )
     return Problem("AddOnMissing", message, transient=False)
-
-
-def _component(manifest: Manifest) -> str | None:
-    component: str | None = (manifest["metadata"].get("labels") or {}).get("app.kubernetes.io/component")
-    return component

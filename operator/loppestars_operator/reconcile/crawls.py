@@ -1,6 +1,7 @@
 """Carries out what is decided about Crawls: Jobs started and ended, scheduled ones adopted, states written."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -11,82 +12,98 @@ from loppestars_operator import metrics
 from loppestars_operator.cache.custom import CustomResourceCache
 from loppestars_operator.kinds import CRAWL, Manifest, ObjectKey, key_of, kind_of
 from loppestars_operator.kube.client import KubeClient, KubeError
-from loppestars_operator.naming import API_VERSION, CRAWL_KIND, CRAWL_LABEL, STACK_KIND, TRIGGER_LABEL, StackKey
-from loppestars_operator.plan.crawls import CrawlPlan, CrawlRules, orphaned, plan_crawls, waiting
+from loppestars_operator.naming import API_VERSION, CRAWL_KIND, CRAWL_LABEL, STACK_KIND, TRIGGER_LABEL
+from loppestars_operator.plan.crawls import CrawlObjects, CrawlPlan, CrawlRules, orphaned, plan_crawls, waiting
 from loppestars_operator.plan.rollout import Plan
 from loppestars_operator.plan.snapshot import Snapshot
-from loppestars_operator.problems import Problem
 from loppestars_operator.reconcile.apply import Applier
 from loppestars_operator.reconcile.status_writer import write_status
 from loppestars_operator.rendering import ClusterFacts, RenderContext, render_crawl_job
+from loppestars_operator.rendering.context import CRAWLER
 from loppestars_operator.spec import Crawl, CrawlStatus, Stack
 
 log = structlog.get_logger(__name__)
 
 # When a Job that was refused is tried again: what mends itself, and what waits for somebody.
-SOON: Final = 5.0
-LATER: Final = 60.0
+SOON_SECONDS: Final = 5.0
+LATER_SECONDS: Final = 60.0
 
 
-class Crawling:
+@dataclass(frozen=True, slots=True)
+class CrawlOutcome:
+    """When to look again, if time alone decides; `error` is what ended the work early."""
+
+    look_again: float | None = None
+    error: KubeError | None = None
+
+
+class CrawlReconciler:
     """The writing side of Crawls."""
 
     def __init__(
-        self, kube: KubeClient, applier: Applier, resources: CustomResourceCache, clock: Callable[[], datetime]
+        self, kube: KubeClient, applier: Applier, custom: CustomResourceCache, clock: Callable[[], datetime]
     ) -> None:
         self._kube = kube
         self._applier = applier
-        self._resources = resources
+        self._custom = custom
         self._clock = clock
 
     async def carry_out(
         self, stack: Stack, plan: Plan, facts: ClusterFacts, crawls: Sequence[Crawl], snapshot: Snapshot
-    ) -> float | None:
-        """Do what is due; return the seconds after which to look again, if time alone decides."""
+    ) -> CrawlOutcome:
+        """Do what is due; an error is returned, as it must not keep the stack's own status from being written."""
+        blocked = "waits for the migration of the database" if plan.revision is None else None
         rules = CrawlRules(
-            blocked=_blocked(stack, plan),
+            blocked="the stack is paused" if stack.spec.paused else blocked,
             successful_history=stack.spec.crawler.successful_history_limit,
             failed_history=stack.spec.crawler.failed_history_limit,
         )
-        due = plan_crawls(crawls, snapshot.crawl_jobs(), snapshot.crawl_pods(), rules, self._clock())
+        objects = CrawlObjects(snapshot.crawl_jobs(), snapshot.pods_of_component(CRAWLER), snapshot.refusals)
+        due = plan_crawls(crawls, objects, rules, self._clock())
+        try:
+            return CrawlOutcome(await self._execute(due, stack, plan, facts, crawls, snapshot))
+        except KubeError as error:
+            return CrawlOutcome(error=error)
+
+    async def _execute(  # noqa: PLR0913, PLR0917 - what a pass knows
+        self,
+        due: CrawlPlan,
+        stack: Stack,
+        plan: Plan,
+        facts: ClusterFacts,
+        crawls: Sequence[Crawl],
+        snapshot: Snapshot,
+    ) -> float | None:
         await self._adopt(stack, due)
         for crawl in crawls:
             if stack.uid not in crawl.owners and not crawl.finished and not crawl.deleting:
                 await self._own(stack, crawl)
-        refused = await self._start(stack, plan, facts, due.start, snapshot) if due.start else None
+        refused = None
+        if due.start and plan.revision and await self._is_there(due.start):
+            context = RenderContext(stack, plan.revision.images, facts, pod_spec=plan.revision.spec)
+            changes = await self._applier.create_once(render_crawl_job(context, due.start), snapshot.objects)
+            refused = next(iter(changes.problems), None)
         for job in due.stop:
             await self._applier.delete(snapshot.objects[key_of(job)])
         for crawl, status in due.report:
-            told = (
-                waiting(crawl, f"its Job is refused: {refused.message}") if refused and crawl is due.start else status
-            )
-            if told != crawl.status:
-                await self._report(crawl, told)
+            if refused and crawl is due.start:
+                status = waiting(crawl, f"its Job is refused: {refused.message}")  # noqa: PLW2901 - the better answer
+            if status != crawl.status:
+                await self._report(crawl, status)
         for crawl in due.forget:
             await self._kube.delete(CRAWL.path(crawl.namespace, crawl.name), uid=crawl.uid)
-            self._resources.drop_crawl(crawl.stack_key, crawl.name)
+            self._custom.drop_crawl(crawl.stack_key, crawl.name)
         if refused is None:
             return due.look_again
-        return SOON if refused.transient else LATER
+        return SOON_SECONDS if refused.transient else LATER_SECONDS
 
-    async def report_orphans(self, key: StackKey, crawls: Sequence[Crawl]) -> None:
-        """Say of Crawls whose stack is not there that they wait for it."""
-        message = f"waits for a {STACK_KIND} named {key.name} in namespace {key.namespace}"
+    async def report_orphans(self, crawls: Sequence[Crawl], missing: str) -> None:
+        """Report of Crawls that their stack cannot run them yet, and what is missing."""
         for crawl in crawls:
             if not crawl.finished and not crawl.deleting:
-                status = orphaned(crawl, message, self._clock())
+                status = orphaned(crawl, f"waits for {missing}", self._clock())
                 if status != crawl.status:
                     await self._report(crawl, status)
-
-    async def _start(
-        self, stack: Stack, plan: Plan, facts: ClusterFacts, crawl: Crawl, snapshot: Snapshot
-    ) -> Problem | None:
-        """Make the Job of a Crawl that is really there; return why it could not be made."""
-        if plan.images is None or not await self._is_there(crawl):
-            return None
-        job = render_crawl_job(RenderContext(stack, plan.images, facts), crawl)
-        changes = await self._applier.create_once(job, snapshot.objects)
-        return changes.problems[0] if changes.problems else None
 
     async def _is_there(self, crawl: Crawl) -> bool:
         """Whether this incarnation exists and is not being deleted; kopf does not tell of what it missed."""
@@ -95,9 +112,9 @@ class Crawling:
         except KubeError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
-            self._resources.drop_crawl(crawl.stack_key, crawl.name)
+            self._custom.drop_crawl(crawl.stack_key, crawl.name)
             return False
-        self._resources.put_crawl(live)
+        self._custom.put_crawl(live)
         return bool(live["metadata"]["uid"] == crawl.uid and "deletionTimestamp" not in live["metadata"])
 
     async def _adopt(self, stack: Stack, due: CrawlPlan) -> None:
@@ -106,7 +123,7 @@ class Crawling:
             name = job["metadata"]["name"]
             crawl = _adopted(stack, name)
             live, _ = await self._kube.apply(CRAWL.path(stack.key.namespace, name), crawl)
-            self._resources.put_crawl(live)
+            self._custom.put_crawl(live)
             metrics.WRITES.labels(CRAWL_KIND, "created").inc()
             mark: Manifest = {
                 "apiVersion": job["apiVersion"],
@@ -133,25 +150,17 @@ class Crawling:
             if await self._is_there(crawl):
                 raise
             return
-        self._resources.put_crawl(live)
+        self._custom.put_crawl(live)
 
     async def _report(self, crawl: Crawl, status: CrawlStatus) -> None:
         key = ObjectKey(CRAWL_KIND, crawl.namespace, crawl.name)
         live = await write_status(self._kube, CRAWL, key, crawl.uid, status.to_json())
         if live is None:
-            self._resources.drop_crawl(crawl.stack_key, crawl.name)
+            self._custom.drop_crawl(crawl.stack_key, crawl.name)
             return
-        self._resources.put_crawl(live)
+        self._custom.put_crawl(live)
         log.info("crawl_state_written", crawl=f"{crawl.namespace}/{crawl.name}", state=status.state)
-        _count(crawl, status)
-
-
-def _blocked(stack: Stack, plan: Plan) -> str | None:
-    if stack.spec.paused:
-        return "the stack is paused"
-    if plan.images is None:
-        return "waits for the migration of the database"
-    return None
+        count_crawl(crawl, status)
 
 
 def _adopted(stack: Stack, name: str) -> Manifest:
@@ -172,7 +181,7 @@ def _owner(stack: Stack) -> dict[str, Any]:
     return {"apiVersion": API_VERSION, "kind": STACK_KIND, "name": stack.key.name, "uid": stack.uid}
 
 
-def _count(crawl: Crawl, status: CrawlStatus) -> None:
+def count_crawl(crawl: Crawl, status: CrawlStatus) -> None:
     if crawl.finished or status.state in {None, "Pending", "Running"}:
         return
     where = (crawl.namespace, crawl.spec.stack_ref.name)

@@ -4,20 +4,29 @@ No clock, randomness, environment or network; an import contract holds that. A m
 is a function here and a line in `kinds.py`.
 """
 
-from loppestars_operator.kinds import Manifest, kind_of
-from loppestars_operator.naming import RENDERING_ANNOTATION, digest
+from loppestars_operator.kinds import Manifest, component_of, kind_of
+from loppestars_operator.naming import RENDERING_ANNOTATION, TEMPLATE_ANNOTATION, digest
 from loppestars_operator.rendering.accounts import render_accounts
 from loppestars_operator.rendering.api import render_api
 from loppestars_operator.rendering.context import ClusterFacts, RenderContext
 from loppestars_operator.rendering.crawler import render_crawl_job, render_crawler
 from loppestars_operator.rendering.imaging import render_imaging
+from loppestars_operator.rendering.jobs import render_jobs
 from loppestars_operator.rendering.migration import render_migration
 from loppestars_operator.rendering.monitoring import render_monitoring
 from loppestars_operator.rendering.network import render_network_policies
 from loppestars_operator.rendering.routes import render_routes
 from loppestars_operator.rendering.scaling import render_scaling
 
-__all__ = ["ClusterFacts", "RenderContext", "render", "render_crawl_job", "render_migration", "with_hash"]
+__all__ = [
+    "ClusterFacts",
+    "RenderContext",
+    "render",
+    "render_crawl_job",
+    "render_migration",
+    "templates_of",
+    "with_hash",
+]
 
 
 def render(context: RenderContext) -> list[Manifest]:
@@ -28,11 +37,22 @@ def render(context: RenderContext) -> list[Manifest]:
         *render_api(context),
         *render_imaging(context),
         *render_crawler(context),
+        *render_jobs(context),
         *render_scaling(context),
         *render_routes(context),
         *render_monitoring(context),
     ]
     return sorted((with_hash(manifest) for manifest in manifests), key=lambda manifest: kind_of(manifest).wave)
+
+
+def templates_of(context: RenderContext) -> dict[str, str]:
+    """Return by component the hash of the pod template of each Deployment."""
+    manifests = [*render_api(context), *render_imaging(context), *render_jobs(context)]
+    return {
+        component_of(manifest) or "": manifest["metadata"]["annotations"][TEMPLATE_ANNOTATION]
+        for manifest in manifests
+        if manifest["kind"] == "Deployment"
+    }
 
 
 def with_hash(manifest: Manifest) -> Manifest:

@@ -1,17 +1,15 @@
 """The API: Deployment, Service, and the right to ask for crawls."""
 
-from typing import Any
-
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import GROUP, selector_labels
 from loppestars_operator.rendering import environment
 from loppestars_operator.rendering.context import API, HTTP_PORT, RenderContext
+from loppestars_operator.rendering.deployments import deployment
 from loppestars_operator.rendering.pods import (
     PRE_STOP_SECONDS,
     PodPlan,
     drain,
     metrics_port,
-    pod_template,
     probe,
     serving_pod,
 )
@@ -25,7 +23,8 @@ CRAWL_VERBS = ("create", "get", "list", "watch", "patch")
 
 def render_api(context: RenderContext) -> list[Manifest]:
     """Return the objects of the API."""
-    return [*_crawl_role(context), _service(context), _deployment(context)]
+    api = deployment(context, API, context.spec.api, _pod(context.for_pods()))
+    return [*_crawl_role(context), _service(context), api]
 
 
 def _crawl_role(context: RenderContext) -> list[Manifest]:
@@ -54,31 +53,9 @@ def _service(context: RenderContext) -> Manifest:
         "metadata": context.metadata(context.named(API), API),
         "spec": {
             "type": "ClusterIP",
+            "ipFamilyPolicy": "PreferDualStack",
             "selector": selector_labels(context.name, API),
             "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
-        },
-    }
-
-
-def _deployment(context: RenderContext) -> Manifest:
-    return deployment(context, API, context.spec.api, _pod(context), max_surge=1)
-
-
-def deployment(context: RenderContext, component: str, settings: Any, plan: PodPlan, *, max_surge: int) -> Manifest:
-    """Return a Deployment that never has fewer ready pods than it should; `replicas` only where the spec sets it."""
-    name = context.named(component)
-    fixed = {"replicas": settings.replicas} if settings.replicas is not None else {}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": context.metadata(name, component),
-        "spec": {
-            **fixed,
-            "selector": {"matchLabels": selector_labels(context.name, component)},
-            "progressDeadlineSeconds": settings.progress_deadline_seconds,
-            "revisionHistoryLimit": 3,
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": max_surge, "maxUnavailable": 0}},
-            "template": pod_template(context, plan),
         },
     }
 
@@ -99,7 +76,7 @@ def _pod(context: RenderContext) -> PodPlan:
             "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}, metrics_port()],
             "startupProbe": probe("/health", "http", period_seconds=2, failure_threshold=60, timeout_seconds=2),
             "livenessProbe": probe("/health", "http", period_seconds=10, failure_threshold=3, timeout_seconds=5),
-            "readinessProbe": probe("/ready", "http", period_seconds=5, failure_threshold=2, timeout_seconds=4),
+            "readinessProbe": probe("/serving", "http", period_seconds=5, failure_threshold=2, timeout_seconds=4),
             "lifecycle": drain(),
         },
         pod=serving_pod(context, API, grace_seconds=GRACE_SECONDS),

@@ -1,14 +1,14 @@
 """What rendering is given: the spec, the images that may serve, and facts of the cluster. Nothing else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from loppestars_operator.naming import API_VERSION, STACK_KIND, component_labels, component_name, stack_labels
 from loppestars_operator.spec import Images, Stack, StackSpec
 
-API, IMAGING, CRAWLER, MIGRATE = "api", "imaging", "crawler", "migrate"
+API, IMAGING, CRAWLER, JOBS, MIGRATE = "api", "imaging", "crawler", "jobs", "migrate"
 HTTP_PORT = 8080
 METRICS_PORT = 9090
 
@@ -18,11 +18,15 @@ class ClusterFacts:
     """What the operator knows of the cluster.
 
     `groups` are the API groups served, so that add-ons are rendered only where their CRDs are; `secrets` are the
-    resource versions of the Secrets that pods use, empty where the operator may not read them.
+    resource versions of the Secrets that pods use, empty where the operator may not read them. `listen` is the address
+    that pods listen on: `::` where the cluster's first address family is IPv6. `assigns_ids` says that the cluster
+    gives each namespace its own user IDs, as OpenShift does.
     """
 
     groups: frozenset[str] = frozenset()
     secrets: Mapping[str, str] = field(default_factory=dict)
+    listen: str = "0.0.0.0"  # noqa: S104 - a pod's own address
+    assigns_ids: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,12 @@ class RenderContext:
     stack: Stack
     images: Images
     facts: ClusterFacts
+    pod_spec: StackSpec | None = None
+    """The spec that pods are rendered from, where another one than the stack's still serves."""
+
+    def for_pods(self) -> "RenderContext":
+        """Return the context that pod templates are rendered in."""
+        return replace(self, stack=replace(self.stack, spec=self.pod_spec)) if self.pod_spec else self
 
     @property
     def spec(self) -> StackSpec:

@@ -6,7 +6,7 @@ from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import API_VERSION, CRAWL_KIND, CRAWL_LABEL, component_labels
 from loppestars_operator.rendering import environment
 from loppestars_operator.rendering.context import CRAWLER, RenderContext
-from loppestars_operator.rendering.jobs import cron_job, finite_pod, job_spec
+from loppestars_operator.rendering.finite import cron_job, finite_pod, job_spec
 from loppestars_operator.rendering.pods import PodPlan, metrics_port, pod_template
 from loppestars_operator.spec import Crawl
 
@@ -21,7 +21,7 @@ def render_crawler(context: RenderContext) -> list[Manifest]:
             schedule=settings.schedule,
             time_zone=settings.time_zone,
             suspend=settings.suspend,
-            template=_template(context, ("loppestars-crawler", "crawl", "--trigger", "schedule")),
+            template=_template(context.for_pods(), ("loppestars-crawler", "crawl", "--trigger", "schedule")),
             active_deadline_seconds=settings.active_deadline_seconds,
             starting_deadline_seconds=settings.starting_deadline_seconds,
             # The Crawls are the record; a Job is kept until its Crawl has been written.
@@ -33,7 +33,7 @@ def render_crawler(context: RenderContext) -> list[Manifest]:
 def render_crawl_job(context: RenderContext, crawl: Crawl) -> Manifest:
     """Return the Job of one Crawl, owned by it."""
     labels = {**component_labels(context.name, CRAWLER), CRAWL_LABEL: crawl.name}
-    template = _template(context, crawl_arguments(crawl))
+    template = _template(context.for_pods(), crawl_arguments(crawl))
     template["metadata"]["labels"] = {**template["metadata"]["labels"], CRAWL_LABEL: crawl.name}
     owner = {
         "apiVersion": API_VERSION,

@@ -24,9 +24,9 @@ def secret(name: str, secret_name: str | None, key: str) -> list[Variable]:
     return [{"name": name, "valueFrom": {"secretKeyRef": {"name": secret_name, "key": key}}}]
 
 
-def common(_: RenderContext) -> list[Variable]:
+def common(context: RenderContext) -> list[Variable]:
     """Return what every component reads."""
-    return [*value("METRICS_HOST", "0.0.0.0"), *value("METRICS_PORT", METRICS_PORT)]  # noqa: S104 - a pod's own address
+    return [*value("METRICS_HOST", context.facts.listen), *value("METRICS_PORT", METRICS_PORT)]
 
 
 def database(context: RenderContext) -> list[Variable]:
@@ -60,7 +60,7 @@ def api(context: RenderContext) -> list[Variable]:
     jwt = spec.auth.jwt_secret_ref
     return [
         *common(context),
-        *value("HOST", "0.0.0.0"),  # noqa: S104 - a pod's own address
+        *value("HOST", context.facts.listen),
         *value("PORT", HTTP_PORT),
         *value("PUBLIC_URL", serving_url(spec)),
         *database(context),
@@ -107,6 +107,11 @@ def _jsonld_sources(sources: list[Source]) -> str | None:
     """Return the addresses of sources that need no code, by name, as the crawler reads them."""
     addresses = {source.name: source.start_urls for source in sources if source.type == "jsonld"}
     return json.dumps(addresses) if addresses else None
+
+
+def jobs(context: RenderContext) -> list[Variable]:
+    """Return everything the second worker reads."""
+    return [*common(context), *database(context), *storage(context)]
 
 
 def with_extra(own: list[Variable], overrides: PodOverrides | None) -> list[Variable]:

@@ -2,9 +2,9 @@
 
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.rendering import environment
-from loppestars_operator.rendering.api import deployment
 from loppestars_operator.rendering.context import IMAGING, RenderContext
-from loppestars_operator.rendering.jobs import cron_job, finite_pod
+from loppestars_operator.rendering.deployments import deployment
+from loppestars_operator.rendering.finite import cron_job, finite_pod
 from loppestars_operator.rendering.pods import PodPlan, metrics_port, pod_template, probe, serving_pod
 from loppestars_operator.spec.stack import Component
 
@@ -16,8 +16,8 @@ SWEEP_DEADLINE_SECONDS = 900
 
 def render_imaging(context: RenderContext) -> list[Manifest]:
     """Return the objects of imaging."""
-    settings = context.spec.imaging
-    return [deployment(context, IMAGING, settings, _worker(context), max_surge=1), _sweep(context)]
+    worker = deployment(context, IMAGING, context.spec.imaging, _worker(context.for_pods()))
+    return [worker, _sweep(context, context.for_pods())]
 
 
 def _worker(context: RenderContext) -> PodPlan:
@@ -42,16 +42,16 @@ def _worker(context: RenderContext) -> PodPlan:
     )
 
 
-def _sweep(context: RenderContext) -> Manifest:
-    originals = context.spec.storage.originals
+def _sweep(context: RenderContext, pods: RenderContext) -> Manifest:
+    originals = pods.spec.storage.originals
     plan = PodPlan(
         component=SWEEP,
-        image=context.images.imaging,
+        image=pods.images.imaging,
         command=("loppestars-imaging", "sweep"),
         # The workers' resources are for photos, of which the sweep decodes none.
-        settings=Component(pod=context.spec.imaging.pod),
+        settings=Component(pod=pods.spec.imaging.pod),
         env=[
-            *environment.imaging(context),
+            *environment.imaging(pods),
             *environment.value("ORIGINALS_RETENTION", originals.retention),
         ],
         requests={"cpu": "50m", "memory": "128Mi"},
@@ -63,9 +63,9 @@ def _sweep(context: RenderContext) -> Manifest:
     return cron_job(
         context,
         SWEEP,
-        schedule=originals.sweep_schedule,
+        schedule=context.spec.storage.originals.sweep_schedule,
         time_zone="Etc/UTC",
-        template=pod_template(context, plan),
+        template=pod_template(pods, plan),
         active_deadline_seconds=SWEEP_DEADLINE_SECONDS,
         starting_deadline_seconds=600,
         history=(1, 1),

@@ -1,59 +1,36 @@
-"""What finite work has in common: the migration, crawls, the sweep. No Job retries a crawl by itself."""
-
-from typing import Any
+"""The second worker: periodic and outgoing work that is neither a photo's nor a crawl's."""
 
 from loppestars_operator.kinds import Manifest
-from loppestars_operator.naming import component_labels
-from loppestars_operator.rendering.context import RenderContext
+from loppestars_operator.rendering import environment
+from loppestars_operator.rendering.context import JOBS, RenderContext
+from loppestars_operator.rendering.deployments import deployment
+from loppestars_operator.rendering.pods import PodPlan, metrics_port, probe, serving_pod
+
+# A task in hand is finished; one that is not in time is taken up again by another process.
+GRACE_SECONDS = 30
 
 
-def finite_pod() -> dict[str, Any]:
-    """Return what pods of Jobs have: with OnFailure the pod, and its termination message, would go at the limit."""
-    return {"restartPolicy": "Never", "terminationGracePeriodSeconds": 30}
+def render_jobs(context: RenderContext) -> list[Manifest]:
+    """Return the worker's Deployment: the API's image with another command."""
+    return [deployment(context, JOBS, context.spec.jobs, _pod(context.for_pods()))]
 
 
-def job_spec(
-    template: dict[str, Any], *, active_deadline_seconds: int, backoff_limit: int = 0, ttl_seconds: int | None = None
-) -> dict[str, Any]:
-    """Return the spec of a Job."""
-    kept = {} if ttl_seconds is None else {"ttlSecondsAfterFinished": ttl_seconds}
-    return {
-        "activeDeadlineSeconds": active_deadline_seconds,
-        "backoffLimit": backoff_limit,
-        **kept,
-        "template": template,
-    }
-
-
-def cron_job(  # noqa: PLR0913 - the parts of a CronJob, each named at the call
-    context: RenderContext,
-    component: str,
-    *,
-    schedule: str,
-    time_zone: str,
-    template: dict[str, Any],
-    active_deadline_seconds: int,
-    starting_deadline_seconds: int,
-    history: tuple[int, int],
-    suspend: bool = False,
-) -> Manifest:
-    """Return a CronJob that never runs twice at a time; `history` is how many succeeded and failed Jobs it keeps."""
-    succeeded, failed = history
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "CronJob",
-        "metadata": context.metadata(context.named(component), component),
-        "spec": {
-            "schedule": schedule,
-            "timeZone": time_zone,
-            "suspend": suspend,
-            "concurrencyPolicy": "Forbid",
-            "startingDeadlineSeconds": starting_deadline_seconds,
-            "successfulJobsHistoryLimit": succeeded,
-            "failedJobsHistoryLimit": failed,
-            "jobTemplate": {
-                "metadata": {"labels": component_labels(context.name, component)},
-                "spec": job_spec(template, active_deadline_seconds=active_deadline_seconds),
-            },
+def _pod(context: RenderContext) -> PodPlan:
+    settings = context.spec.jobs
+    return PodPlan(
+        component=JOBS,
+        image=settings.image or context.images.api,
+        command=("loppestars-jobs", "work"),
+        settings=settings,
+        env=environment.jobs(context),
+        requests={"cpu": "50m", "memory": "128Mi"},
+        limits={"memory": "384Mi"},
+        account=JOBS,
+        container={
+            "ports": [metrics_port()],
+            "startupProbe": probe("/health", "metrics", period_seconds=2, failure_threshold=60, timeout_seconds=2),
+            "livenessProbe": probe("/health", "metrics", period_seconds=10, failure_threshold=3, timeout_seconds=5),
+            "readinessProbe": probe("/ready", "metrics", period_seconds=5, failure_threshold=2, timeout_seconds=4),
         },
-    }
+        pod=serving_pod(context, JOBS, grace_seconds=GRACE_SECONDS),
+    )

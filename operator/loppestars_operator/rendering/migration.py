@@ -4,7 +4,7 @@ from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import MIGRATION_IMAGE_ANNOTATION, digest
 from loppestars_operator.rendering import environment
 from loppestars_operator.rendering.context import MIGRATE, RenderContext
-from loppestars_operator.rendering.jobs import finite_pod, job_spec
+from loppestars_operator.rendering.finite import finite_pod, job_spec
 from loppestars_operator.rendering.pods import PodPlan, pod_template
 from loppestars_operator.spec.stack import Component
 

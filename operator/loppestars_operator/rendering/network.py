@@ -1,6 +1,6 @@
-"""Default-deny NetworkPolicies, and one policy a component for what the platform's diagram draws."""
+"""Default-deny NetworkPolicies, and one policy per component for what the platform's diagram draws."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loppestars_operator.kinds import Manifest
@@ -10,6 +10,7 @@ from loppestars_operator.rendering.context import (
     CRAWLER,
     HTTP_PORT,
     IMAGING,
+    JOBS,
     METRICS_PORT,
     MIGRATE,
     RenderContext,
@@ -24,106 +25,82 @@ Rule = dict[str, Any]
 DATABASE_PORTS = (5432, 6432)
 API_SERVER_PORTS = (443, 6443)
 OUTSIDE_PORTS = (80, 443)
+# Resolvers listen on 53; OpenShift's pods on 5353, which is what is judged after the Service's address is translated.
+DNS_PORTS = (53, 5353)
+# Metadata services hand out credentials of the node. They are link-local, but for one of Amazon's.
+METADATA_NETWORKS = {"0.0.0.0/0": ("169.254.0.0/16",), "::/0": ("fe80::/10", "fd00:ec2::/32")}
+# Sites are crawled on the Internet: nothing of the cluster or of its network is one.
+INTERNAL_NETWORKS = {
+    "0.0.0.0/0": ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"),
+    "::/0": ("fc00::/7", "fe80::/10"),
+}
 
 
 def render_network_policies(context: RenderContext) -> list[Manifest]:
     """Return the policies, or none where the spec turns them off."""
-    if not context.spec.network_policy.enabled:
+    chosen, spec = context.spec.network_policy, context.spec
+    if not chosen.enabled:
         return []
-    database, storage, outside = _database(context), _storage(context), _outside(context)
-    scraping = _scraping(context)
+    dns = {"ports": [{"port": port, "protocol": protocol} for port in DNS_PORTS for protocol in ("UDP", "TCP")]}
+    database = _towards(chosen.database, DATABASE_PORTS)
+    storage = _towards(chosen.storage, (port_of(spec.storage.s3.endpoint),))
+    api_server = _towards(chosen.api_server, API_SERVER_PORTS)
+    starts = [url for source in spec.crawler.sources for url in source.start_urls or ()]
+    site_ports = (*OUTSIDE_PORTS, *sorted({port_of(url) for url in starts} - {*OUTSIDE_PORTS}))
+    sites = _towards(chosen.outside, site_ports, INTERNAL_NETWORKS)
+    keys = [_towards(chosen.outside, (port_of(spec.auth.jwks_url),), METADATA_NETWORKS)] if spec.auth.jwks_url else []
+    services = _towards(chosen.outside, OUTSIDE_PORTS, INTERNAL_NETWORKS)
+    clients = _with_blocks("from", _ports([HTTP_PORT]), chosen.client_cidrs)
+    selector = spec.monitoring.namespace_selector
+    scrapers = {"namespaceSelector": {"matchLabels": dict(selector)} if selector else {}}
+    scraping = {**_ports([METRICS_PORT]), "from": [scrapers]}
+    selected = {"app.kubernetes.io/name": "loppestars", "app.kubernetes.io/instance": context.name}
     return [
-        _default_deny(context),
-        _policy(
-            context,
-            API,
-            ingress=[_clients(context), scraping],
-            egress=[_dns(), database, storage, _api_server(context), *_token_keys(context)],
-        ),
-        _policy(context, IMAGING, ingress=[scraping], egress=[_dns(), database, storage]),
-        _policy(context, SWEEP, ingress=[scraping], egress=[_dns(), database, storage]),
-        _policy(context, CRAWLER, ingress=[scraping], egress=[_dns(), database, outside]),
-        _policy(context, MIGRATE, ingress=[], egress=[_dns(), database]),
+        _policy(context, None, selected),
+        _component(context, API, [clients, scraping], [dns, database, storage, api_server, *keys]),
+        _component(context, IMAGING, [scraping], [dns, database, storage]),
+        _component(context, SWEEP, [scraping], [dns, database, storage]),
+        _component(context, CRAWLER, [scraping], [dns, database, sites]),
+        _component(context, JOBS, [scraping], [dns, database, storage, services]),
+        _component(context, MIGRATE, [], [dns, database]),
     ]
 
 
-def _default_deny(context: RenderContext) -> Manifest:
-    return _manifest(
-        context,
-        context.named("default-deny"),
-        None,
-        {
-            "podSelector": {
-                "matchLabels": {
-                    "app.kubernetes.io/name": "loppestars",
-                    "app.kubernetes.io/instance": context.name,
-                }
-            },
-            "policyTypes": ["Ingress", "Egress"],
-        },
-    )
+def _component(context: RenderContext, component: str, ingress: list[Rule], egress: list[Rule]) -> Manifest:
+    return _policy(context, component, selector_labels(context.name, component), ingress, egress)
 
 
-def _policy(context: RenderContext, component: str, *, ingress: list[Rule], egress: list[Rule]) -> Manifest:
-    rules = {"ingress": ingress, "egress": egress}
-    spec = {
-        "podSelector": {"matchLabels": selector_labels(context.name, component)},
-        "policyTypes": ["Ingress", "Egress"],
-        **{direction: allowed for direction, allowed in rules.items() if allowed},
-    }
-    return _manifest(context, context.named(component), component, spec)
-
-
-def _manifest(context: RenderContext, name: str, component: str | None, spec: Rule) -> Manifest:
+def _policy(
+    context: RenderContext,
+    component: str | None,
+    selected: dict[str, str],
+    ingress: Sequence[Rule] = (),
+    egress: Sequence[Rule] = (),
+) -> Manifest:
+    """Return a policy for the selected pods; without rules it denies everything."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": context.metadata(name, component),
-        "spec": spec,
+        "metadata": context.metadata(context.named(component or "default-deny"), component),
+        "spec": {
+            "podSelector": {"matchLabels": selected},
+            "policyTypes": ["Ingress", "Egress"],
+            **({"ingress": list(ingress)} if ingress else {}),
+            **({"egress": list(egress)} if egress else {}),
+        },
     }
 
 
-def _clients(context: RenderContext) -> Rule:
-    cidrs = context.spec.network_policy.client_cidrs
-    return _with_blocks("from", _ports([HTTP_PORT]), cidrs)
-
-
-def _scraping(context: RenderContext) -> Rule:
-    selector = context.spec.monitoring.namespace_selector
-    namespaces = {"matchLabels": dict(selector)} if selector else {}
-    return {**_ports([METRICS_PORT]), "from": [{"namespaceSelector": namespaces}]}
-
-
-def _dns() -> Rule:
-    return {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
-
-
-def _database(context: RenderContext) -> Rule:
-    return _towards(context.spec.network_policy.database, DATABASE_PORTS)
-
-
-def _storage(context: RenderContext) -> Rule:
-    return _towards(context.spec.network_policy.storage, (port_of(context.spec.storage.s3.endpoint),))
-
-
-def _api_server(context: RenderContext) -> Rule:
-    return _towards(context.spec.network_policy.api_server, API_SERVER_PORTS)
-
-
-def _outside(context: RenderContext) -> Rule:
-    starts = [url for source in context.spec.crawler.sources for url in source.start_urls or ()]
-    ports = (*OUTSIDE_PORTS, *sorted({port_of(url) for url in starts} - {*OUTSIDE_PORTS}))
-    return _towards(context.spec.network_policy.outside, ports)
-
-
-def _token_keys(context: RenderContext) -> list[Rule]:
-    url = context.spec.auth.jwks_url
-    return [_towards(context.spec.network_policy.outside, (port_of(url),))] if url else []
-
-
-def _towards(peers: Peers | None, default_ports: Sequence[int]) -> Rule:
-    ports = (peers.ports if peers else None) or default_ports
-    return _with_blocks("to", _ports(ports), peers.cidrs if peers else None)
+def _towards(
+    peers: Peers | None, default_ports: Sequence[int], excluded: Mapping[str, Sequence[str]] | None = None
+) -> Rule:
+    """Return a rule for outgoing traffic: to the chosen networks, else to all but the excluded ones."""
+    rule = _ports((peers.ports if peers else None) or default_ports)
+    if peers and peers.cidrs:
+        return _with_blocks("to", rule, peers.cidrs)
+    if excluded is None:
+        return rule
+    return {**rule, "to": [{"ipBlock": {"cidr": cidr, "except": list(parts)}} for cidr, parts in excluded.items()]}
 
 
 def _with_blocks(direction: str, rule: Rule, cidrs: Sequence[str] | None) -> Rule:

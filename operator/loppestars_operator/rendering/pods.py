@@ -11,8 +11,8 @@ from loppestars_operator.spec.pods import Resources
 from loppestars_operator.spec.quantities import quantity
 from loppestars_operator.spec.stack import Component
 
-# The user of the images; see the Dockerfile.
-USER_ID = 65532
+# The user of the images; see the Dockerfile. Left out where the cluster assigns IDs and refuses others.
+IDS = {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532}
 PRE_STOP_SECONDS = 10
 
 
@@ -59,9 +59,7 @@ def pod_template(context: RenderContext, plan: PodPlan) -> dict[str, Any]:
                 "enableServiceLinks": False,
                 "securityContext": {
                     "runAsNonRoot": True,
-                    "runAsUser": USER_ID,
-                    "runAsGroup": USER_ID,
-                    "fsGroup": USER_ID,
+                    **({} if context.facts.assigns_ids else IDS),
                     "seccompProfile": {"type": "RuntimeDefault"},
                 },
                 "imagePullSecrets": _pull_secrets(context),

@@ -25,6 +25,10 @@ class Model(BaseModel):
         """Return the value as the API server stores it, without what is not set."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
+    def to_stored(self) -> dict[str, Any]:
+        """Return the value without what is at its default, from which it can be read again."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+
 
 def _quantity(value: str | int) -> str:
     return str(value)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from loppestars_core.contract.variables import API_VARIABLES, CRAWLER_VARIABLES, IMAGING_VARIABLES
+from loppestars_core.contract.variables import API_VARIABLES, CRAWLER_VARIABLES, IMAGING_VARIABLES, JOBS_VARIABLES
 from loppestars_operator.spec.base import (
     Annotations,
     Cidrs,
@@ -234,6 +234,14 @@ class Crawler(Component):
     )
 
 
+class Jobs(Service):
+    """The second worker: periodic and outgoing work. Two pods share the work; one is enough for most."""
+
+    replicas: Replicas = Field(1, description="Number of pods.")
+
+    model_config = ConfigDict(json_schema_extra=rules(not_reserved(JOBS_VARIABLES)))
+
+
 class Tls(Model):
     """Certificate of the host."""
 
@@ -354,6 +362,7 @@ class StackSpec(Model):
     api: Api = Field(default_factory=Api)
     imaging: Imaging = Field(default_factory=Imaging)
     crawler: Crawler = Field(default_factory=Crawler)
+    jobs: Jobs = Field(default_factory=Jobs)
     ingress: Ingress | None = None
     gateway: Gateway | None = None
     network_policy: NetworkPolicy = Field(default_factory=NetworkPolicy)

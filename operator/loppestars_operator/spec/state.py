@@ -4,10 +4,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError
 
-from loppestars_operator.spec.base import Count, Model, Text, Time, Word
+from loppestars_operator.spec.base import MAX_COUNTED, Count, Model, Text, Time, Word
 from loppestars_operator.spec.crawl import CrawlState
 
 Image = Annotated[str, Field(max_length=512)]
+Stored = Annotated[
+    dict[str, Any],
+    Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True, "additionalProperties": None}),
+]
 Phase = Literal["Pending", "Migrating", "Deploying", "Ready", "Degraded", "RolledBack", "Stalled", "Paused"]
 
 
@@ -75,8 +79,10 @@ class RolloutStatus(Model):
 
     version: Word | None = Field(None, description="Version that the serving images belong to.")
     serving: Images | None = Field(None, description="Images that were last Ready.")
+    served: Stored | None = Field(None, description="Spec with which they were: a rollback returns to all of it.")
     database: Text | None = Field(None, description="Secret and key of the database on which they were.")
     refused: Images | None = Field(None, description="Images that did not become available and were rolled back.")
+    refused_revision: Word | None = Field(None, description="Hash of the pod templates that were rolled back.")
     refused_reason: Text | None = None
     retry: Word | None = Field(None, description="Value of the retry annotation that was last acted on.")
 
@@ -84,7 +90,8 @@ class RolloutStatus(Model):
 class StackStatus(Model):
     """Status of a LoppestarsStack."""
 
-    observed_generation: Count | None = None
+    # -1 by the CRD's default: clients that judge by kstatus then wait for the operator's first word.
+    observed_generation: Annotated[int, Field(ge=-1, le=MAX_COUNTED)] | None = None
     version: Word | None = None
     url: Annotated[str, Field(max_length=512)] | None = None
     phase: Phase | None = None
@@ -111,6 +118,7 @@ class StackStatus(Model):
     last_crawl: LastCrawl | None = None
     last_successful_crawl_at: Time | None = Field(None, description="When the last crawl that succeeded ended.")
     history: Annotated[list[HistoryEntry], Field(max_length=10)] | None = None
+    operator: Word | None = Field(None, description="The operator that reconciles the stack: namespace and Lease.")
     migration: MigrationStatus | None = None
     rollout: RolloutStatus | None = None
 

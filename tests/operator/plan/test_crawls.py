@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loppestars_operator.plan.crawls import CrawlPlan, CrawlRules, orphaned, plan_crawls
+from loppestars_operator.plan.crawls import CrawlObjects, CrawlPlan, CrawlRules, orphaned, plan_crawls
 from tests.factories.stacks import make_crawl
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -24,7 +24,7 @@ def job(
     return {
         "kind": "Job",
         "metadata": {"name": f"{crawl or 'nightly'}-job", "namespace": "shop", "uid": JOB_UID, "labels": labels,
-                     "ownerReferences": [owner] if owner else []},
+                     "ownerReferences": [{"uid": "owner", **owner}] if owner else []},
         "status": {"startTime": "2026-01-01T11:00:00Z"} | ({"conditions": [condition]} if done else {}),
     }  # fmt: skip
 
@@ -47,7 +47,7 @@ def running_pod(name: str, *, due: str | None = None) -> dict[str, Any]:
 def decide(
     crawls: list[Any], jobs: list[Any] | None = None, pods: list[Any] | None = None, rules: CrawlRules = RULES
 ) -> CrawlPlan:
-    return plan_crawls(crawls, jobs or [], pods or [], rules, NOW)
+    return plan_crawls(crawls, CrawlObjects(jobs or [], pods or []), rules, NOW)
 
 
 def reported(plan: CrawlPlan, name: str = "by-hand") -> Any:

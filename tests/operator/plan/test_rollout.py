@@ -1,16 +1,23 @@
 """Which images may serve: every branch of the migration gate, the switch and the rollback, as pure decisions."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 import pytest
 
 from loppestars_operator.plan.readiness import Readiness, Replicas, State
-from loppestars_operator.plan.rollout import Gate, MigrationJob, Plan, Workload, plan_rollout, resolve_images
-from loppestars_operator.spec import Images
+from loppestars_operator.plan.rollout import (
+    Gate,
+    MigrationJob,
+    Plan,
+    Revision,
+    Workload,
+    plan_rollout,
+    resolve_images,
+)
+from loppestars_operator.rendering import templates_of
+from loppestars_operator.spec import Images, Stack
 from loppestars_operator.spec.state import RolloutStatus
-from tests.factories.stacks import make_stack
+from tests.factories.stacks import make_context, make_stack
 
 OLD = Images(api="r/api:1", imaging="r/imaging:1", crawler="r/crawler:1")
 NEW = Images(api="ghcr.io/loppestars/api:0.1.0", imaging="ghcr.io/loppestars/imaging:0.1.0",
@@ -25,13 +32,29 @@ def job(readiness: Readiness | None = None) -> MigrationJob:
     return MigrationJob({"metadata": {"name": "fair-migrate-x"}}, readiness, "2026-01-01T00:00:00Z")
 
 
-def workloads(images: Images, api: Readiness = READY, imaging: Readiness = READY) -> dict[str, Workload]:
+def workloads(
+    images: Images, api: Readiness = READY, imaging: Readiness = READY, jobs: Readiness = READY
+) -> dict[str, Workload]:
+    """Deployments without a note of their template: they are judged by their images."""
     count = Replicas(desired=1, ready=1, available=1, updated=1)
-    return {"api": Workload(images.api, api, count), "imaging": Workload(images.imaging, imaging, count)}
+    return {
+        "api": Workload(images.api, api, count),
+        "imaging": Workload(images.imaging, imaging, count),
+        "jobs": Workload(images.api, jobs, count),
+    }
 
 
-def plan(seen: MigrationJob | None = None, running: dict[str, Workload] | None = None, **stack: Any) -> Plan:
-    return plan_rollout(make_stack(**stack), seen or job(), running or {})
+def revision(stack: Stack, images: Images | None = None) -> Revision:
+    """What is rendered of a spec with these images, or its own."""
+    context = make_context(stack, images=images)
+    return Revision(context.images, stack.spec, templates_of(context))
+
+
+def plan(seen: MigrationJob | None = None, running: dict[str, Workload] | None = None, **changes: Any) -> Plan:
+    stack = make_stack(**changes)
+    record = stack.status.rollout
+    served = revision(stack, record.serving) if record and record.serving else None
+    return plan_rollout(stack, revision(stack), served, seen or job(), running or {})
 
 
 def serving(images: Images, version: str = "0.0.9", **more: Any) -> dict[str, Any]:
@@ -53,24 +76,24 @@ class TestFirstInstall:
     def test_nothing_is_rendered_before_the_migration(self) -> None:
         """The Job is made, the rest is withheld."""
         decided = plan()
-        assert (decided.gate, decided.images, decided.create_migration) == (Gate.MIGRATING, None, True)
+        assert (decided.gate, decided.images, decided.passage.create) == (Gate.MIGRATING, None, True)
 
     def test_running_job_is_waited_for(self) -> None:
         """It is not made twice."""
         decided = plan(job(WAITING))
-        assert (decided.gate, decided.images, decided.create_migration) == (Gate.MIGRATING, None, False)
+        assert (decided.gate, decided.images, decided.passage.create) == (Gate.MIGRATING, None, False)
 
     def test_finished_job_opens_the_gate(self) -> None:
         """Its success is recorded for the image."""
         decided = plan(job(READY))
         assert (decided.gate, decided.images) == (Gate.OPEN, NEW)
-        assert decided.migration
-        assert (decided.migration.image, decided.migration.succeeded) == (NEW.api, True)
+        assert decided.passage.migration
+        assert (decided.passage.migration.image, decided.passage.migration.succeeded) == (NEW.api, True)
 
     def test_recorded_success_needs_no_job(self) -> None:
         """A cleaned-up Job is not made again."""
         decided = plan(status={"migration": MIGRATED})
-        assert (decided.gate, decided.create_migration) == (Gate.OPEN, False)
+        assert (decided.gate, decided.passage.create) == (Gate.OPEN, False)
 
     def test_ready_workloads_become_what_serves(self) -> None:
         """Only when both are ready on the desired images."""
@@ -87,15 +110,16 @@ class TestFirstInstall:
     def test_failed_job(self) -> None:
         """Its last words are recorded; nothing is rendered."""
         decided = plan(job(Readiness(State.FAILED, "BackoffLimitExceeded", "relation exists")))
-        assert (decided.gate, decided.images, decided.message) == (Gate.FAILED, None, "relation exists")
-        assert decided.migration
-        assert not decided.migration.succeeded
+        assert (decided.gate, decided.images, decided.passage.message) == (Gate.FAILED, None, "relation exists")
+        assert decided.passage.migration
+        assert not decided.passage.migration.succeeded
 
     def test_failed_job_that_was_cleaned_away(self) -> None:
         """The same try is not made again by itself."""
         status = {"migration": MIGRATED | {"succeeded": False, "message": "relation exists"}}
         decided = plan(status=status)
-        assert (decided.gate, decided.create_migration, decided.message) == (Gate.FAILED, False, "relation exists")
+        passage = decided.passage
+        assert (decided.gate, passage.create, passage.message) == (Gate.FAILED, False, "relation exists")
 
     def test_job_whose_pod_never_started_is_tried_again(self) -> None:
         """A Secret that came too late must not ask for a person."""
@@ -108,7 +132,7 @@ class TestFirstInstall:
             "lastTransitionTime": "2026-01-01T00:00:00Z",
         }
         decided = plan(job(Readiness(State.FAILED, "DeadlineExceeded", "")), status={"conditions": [waiting]})
-        assert (decided.gate, decided.delete_migration) == (Gate.MIGRATING, True)
+        assert (decided.gate, decided.passage.delete) == (Gate.MIGRATING, True)
 
 
 class TestUpgrade:
@@ -125,7 +149,7 @@ class TestUpgrade:
     def test_same_api_image_needs_no_migration(self) -> None:
         """Keyed on the image that migrates, not on the version."""
         decided = plan(status=serving(OLD) | {"migration": MIGRATED}, version="0.1.0", imaging={"image": "r/imaging:9"})
-        assert (decided.gate, decided.create_migration) == (Gate.OPEN, False)
+        assert (decided.gate, decided.passage.create) == (Gate.OPEN, False)
 
     @pytest.mark.parametrize("component", ["api", "imaging"])
     def test_exceeded_deadline_rolls_back(self, component: str) -> None:
@@ -159,23 +183,23 @@ class TestAnotherDatabase:
     def test_is_migrated_first(self) -> None:
         """The serving version is left where it is."""
         decided = plan(running=workloads(NEW), status=self.status, database=self.moved)
-        assert (decided.gate, decided.images, decided.create_migration) == (Gate.MIGRATING, None, True)
+        assert (decided.gate, decided.images, decided.passage.create) == (Gate.MIGRATING, None, True)
         assert (decided.rollout.serving, decided.rollout.database) == (NEW, self.here)
 
     def test_stays_there_if_that_fails(self) -> None:
         """Also once the failure is what is on record."""
         failed = plan(job(FAILED), workloads(NEW), status=self.status, database=self.moved)
         assert (failed.gate, failed.images) == (Gate.FAILED, None)
-        assert failed.migration
-        status = {"migration": failed.migration.to_json(), "rollout": failed.rollout.to_json()}
+        assert failed.passage.migration
+        status = {"migration": failed.passage.migration.to_json(), "rollout": failed.rollout.to_json()}
         assert plan(job(FAILED), workloads(NEW), status=status, database=self.moved).images is None
 
     def test_goes_there_once_migrated(self) -> None:
         """And is on record when it is ready."""
         opened = plan(job(READY), workloads(NEW), status=self.status, database=self.moved)
         assert (opened.gate, opened.images) == (Gate.OPEN, NEW)
-        assert opened.migration
-        status = {"migration": opened.migration.to_json(), "rollout": opened.rollout.to_json()}
+        assert opened.passage.migration
+        status = {"migration": opened.passage.migration.to_json(), "rollout": opened.rollout.to_json()}
         later = plan(running=workloads(NEW), status=status, database=self.moved)
         assert later.rollout.database == "restored/url"
 
@@ -183,7 +207,7 @@ class TestAnotherDatabase:
         """The migration there finds nothing to do; what serves is healed meanwhile."""
         status = self.status | {"migration": MIGRATED | {"database": "restored/url"}}
         decided = plan(running=workloads(NEW), status=status)
-        assert (decided.gate, decided.images, decided.create_migration) == (Gate.MIGRATING, NEW, True)
+        assert (decided.gate, decided.images, decided.passage.create) == (Gate.MIGRATING, NEW, True)
 
     def test_status_that_knows_no_database(self) -> None:
         """Written before it was remembered: nothing is migrated again."""
@@ -195,7 +219,7 @@ class TestEarlierStackOfTheName:
     def test_its_job_goes_first(self) -> None:
         """What it found, good or bad, says nothing about this stack."""
         decided = plan(MigrationJob({"metadata": {"name": "fair-migrate-x"}}, foreign=True))
-        assert (decided.gate, decided.delete_migration, decided.create_migration) == (Gate.MIGRATING, True, False)
+        assert (decided.gate, decided.passage.delete, decided.passage.create) == (Gate.MIGRATING, True, False)
 
 
 class TestRolledBack:
@@ -204,13 +228,13 @@ class TestRolledBack:
     def test_holds_while_the_images_are_the_same(self) -> None:
         """Without another migration."""
         decided = plan(running=workloads(OLD), status=self.status)
-        assert (decided.images, decided.create_migration) == (OLD, False)
+        assert (decided.images, decided.passage.create) == (OLD, False)
         assert decided.rolled_back == "api did not become available"
 
     def test_other_images_are_tried(self) -> None:
         """Any change of the resolved images."""
         decided = plan(running=workloads(OLD), status=self.status, version="0.1.1")
-        assert (decided.rollout.refused, decided.create_migration) == (None, True)
+        assert (decided.rollout.refused, decided.passage.create) == (None, True)
 
     def test_retry_is_tried_once(self) -> None:
         """The annotation's value is remembered with the refusal."""
@@ -260,7 +284,7 @@ class TestVersions:
         """Refused with the oldest version that is possible."""
         decided = plan(version="0.0.9")
         assert decided.gate is Gate.REFUSED
-        assert "0.1.0 and newer" in decided.message
+        assert "0.1.0 and newer" in decided.passage.message
 
     @pytest.mark.parametrize("tag", ["latest", "0a1234567", "0b54321", "0c1", "main-2"])
     def test_tag_that_is_no_version(self, tag: str) -> None:

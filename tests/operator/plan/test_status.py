@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from loppestars_operator.plan.readiness import Readiness, Replicas, State
-from loppestars_operator.plan.rollout import Gate, Plan, Workload, resolve_images
+from loppestars_operator.plan.rollout import Gate, Passage, Plan, Revision, Workload, resolve_images
 from loppestars_operator.plan.status import StatusInputs, summarise
 from loppestars_operator.problems import Problem
 from loppestars_operator.spec import StackStatus
@@ -17,7 +17,8 @@ from tests.factories.stacks import make_crawl, make_stack
 NOW, LATER = "2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z"
 STACK = make_stack()
 IMAGES = resolve_images(STACK.spec)
-SERVING = RolloutStatus(version="0.1.0", serving=IMAGES)
+DESIRED = Revision(IMAGES, STACK.spec, {})
+SERVING = RolloutStatus(version="0.1.0", serving=IMAGES, served=STACK.spec.to_stored())
 
 
 def workload(state: State = State.READY, available: int = 1) -> Workload:
@@ -25,12 +26,17 @@ def workload(state: State = State.READY, available: int = 1) -> Workload:
                     Replicas(desired=1, ready=available, available=available, updated=1))  # fmt: skip
 
 
-def plan(gate: Gate = Gate.OPEN, **more: Any) -> Plan:
-    return Plan(**({"desired": IMAGES, "images": IMAGES, "gate": gate, "migration": None, "rollout": SERVING} | more))
+def plan(gate: Gate = Gate.OPEN, message: str = "", reason: str = "", **more: Any) -> Plan:
+    passage = Passage(gate, None, message, reason)
+    return Plan(**({"desired": DESIRED, "revision": DESIRED, "passage": passage, "rollout": SERVING} | more))
+
+
+def healthy(**others: Workload) -> dict[str, Workload]:
+    return {name: others.get(name, workload()) for name in ("api", "imaging", "jobs")}
 
 
 def status(decided: Plan | None = None, *, stack: Any = STACK, **view: Any) -> StackStatus:
-    workloads = view.pop("workloads", {"api": workload(), "imaging": workload()})
+    workloads = view.pop("workloads", healthy())
     return summarise(stack, decided or plan(), StatusInputs(workloads, **view), NOW)
 
 
@@ -54,7 +60,7 @@ def test_all_is_well() -> None:
         (plan(Gate.REFUSED, message="old"), {}, "VersionTooOld", "Stalled"),
         (plan(rolled_back="no image"), {}, "RolledBack", "RolledBack"),
         (plan(), {"problems": [Problem("InvalidSpec", "cron", transient=False)]}, "InvalidSpec", "Stalled"),
-        (plan(), {"workloads": {"api": workload(State.FAILED, 0), "imaging": workload()}}, "Failed", "Stalled"),
+        (plan(), {"workloads": healthy(api=workload(State.FAILED, 0))}, "Failed", "Stalled"),
     ],
 )
 def test_what_needs_a_person_is_stalled(decided: Plan, view: dict[str, Any], reason: str, phase: str) -> None:
@@ -69,9 +75,9 @@ def test_what_needs_a_person_is_stalled(decided: Plan, view: dict[str, Any], rea
 @pytest.mark.parametrize(
     ("decided", "view", "phase"),
     [
-        (plan(Gate.MIGRATING, images=None, rollout=RolloutStatus()), {"workloads": {}}, "Migrating"),
+        (plan(Gate.MIGRATING, revision=None, rollout=RolloutStatus()), {"workloads": {}}, "Migrating"),
         (plan(rollout=RolloutStatus()), {}, "Deploying"),
-        (plan(), {"workloads": {"api": workload(State.WAITING, 0), "imaging": workload()}}, "Degraded"),
+        (plan(), {"workloads": healthy(api=workload(State.WAITING, 0))}, "Degraded"),
         (plan(), {"problems": [Problem("ApiError", "503", transient=True)]}, "Degraded"),
     ],
 )
@@ -96,9 +102,7 @@ def test_available_while_rolled_back() -> None:
 def test_times_of_what_holds_on_are_kept() -> None:
     """Only a change of the status moves it."""
     first = status()
-    again = summarise(
-        make_stack(status=first.to_json()), plan(), StatusInputs({"api": workload(), "imaging": workload()}), LATER
-    )
+    again = summarise(make_stack(status=first.to_json()), plan(), StatusInputs(healthy()), LATER)
     assert again == first
     failed = summarise(make_stack(status=first.to_json()), plan(Gate.FAILED), StatusInputs({}), LATER)
     ready, scheduled = failed.condition("Ready"), failed.condition("CrawlerScheduled")
@@ -154,7 +158,8 @@ def test_paused() -> None:
 
 def test_paused_before_it_ever_served() -> None:
     """No migration is said to run: it waits."""
-    decided = plan(Gate.MIGRATING, images=None, rollout=RolloutStatus(), create_migration=True, message="the Job runs")
+    passage = Passage(Gate.MIGRATING, None, "the Job runs", create=True)
+    decided = plan(revision=None, rollout=RolloutStatus(), passage=passage)
     found = status(decided, stack=make_stack(paused=True), workloads={})
     assert claim(found, "Ready") == ("False", "Paused")
     assert claim(found, "DatabaseMigrated") == ("False", "Paused")

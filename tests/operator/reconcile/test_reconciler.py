@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from loppestars_operator.kinds import CRAWL, STACK, kind_named
+from loppestars_operator.kinds import CRAWL, EVENT, LEASE, OWNED_KINDS, STACK, OwnedKind, kind_named
 from loppestars_operator.kube.client import KubeError
 from tests.factories.fake_kube import Fault
 from tests.factories.passes import DEPLOYMENT, JOB, KEY, Passes
@@ -19,6 +19,13 @@ def image(passes: Passes, component: str = "api") -> str:
     body = passes.kube.find(DEPLOYMENT, f"fair-{component}")
     assert body
     found: str = body["spec"]["template"]["spec"]["containers"][0]["image"]
+    return found
+
+
+def template(passes: Passes, component: str = "api") -> dict[str, Any]:
+    body = passes.kube.find(DEPLOYMENT, f"fair-{component}")
+    assert body
+    found: dict[str, Any] = body["spec"]["template"]
     return found
 
 
@@ -102,6 +109,8 @@ class TestUpgrade:
         body = passes.kube.find(DEPLOYMENT, "fair-api")
         assert body
         assert body["spec"]["replicas"] == 3
+        managers = {entry["manager"] for entry in body["metadata"]["managedFields"]}
+        assert "loppestars-operator-ceding" not in managers
 
     async def test_what_is_not_rendered_any_more_goes(self, passes: Passes) -> None:
         """The Ingress of a host that was taken out of the spec."""
@@ -112,6 +121,248 @@ class TestUpgrade:
         passes.apply(ingress=None)
         await passes.ready()
         assert not passes.kube.find(ingress, "fair-api")
+
+
+class TestConfiguration:
+    """Pods follow image and configuration together, once, and go back together."""
+
+    async def test_one_edit_rolls_pods_once(self, passes: Passes) -> None:
+        """The old version never runs with the new configuration."""
+        passes.apply()
+        await passes.ready()
+        before = template(passes)
+        passes.apply(version="0.2.0", api={"pod": {"env": [{"name": "NEW", "value": "1"}]}})
+        await passes.run()
+        assert template(passes) == before
+        await passes.ready()
+        assert image(passes).endswith(":0.2.0")
+        deployment = passes.kube.find(DEPLOYMENT, "fair-api")
+        assert deployment
+        assert deployment["metadata"]["generation"] == 2
+
+    async def test_rollback_returns_all_of_it(self, passes: Passes) -> None:
+        """Image and variables."""
+        passes.apply()
+        await passes.ready()
+        before = template(passes)
+        passes.apply(version="0.2.0", api={"pod": {"env": [{"name": "MODE", "value": "broken"}]}})
+        await passes.run()
+        passes.play()
+        await passes.run()
+        assert template(passes) != before
+        passes.play(pods="stuck")
+        await passes.ready()
+        assert passes.condition("Ready")["reason"] == "RolledBack"
+        assert template(passes) == before
+
+    async def test_broken_configuration_is_rolled_back(self, passes: Passes) -> None:
+        """The same images; another configuration is tried again."""
+        passes.apply()
+        await passes.ready()
+        before = template(passes)
+        passes.apply(api={"pod": {"env": [{"name": "MODE", "value": "broken"}]}})
+        await passes.run()
+        passes.play(pods="stuck")
+        await passes.ready()
+        assert passes.condition("Ready")["reason"] == "RolledBack"
+        assert template(passes) == before
+        passes.apply(api={"pod": {"env": [{"name": "MODE", "value": "mended"}]}})
+        await passes.ready()
+        assert passes.condition("Ready")["status"] == "True"
+        assert template(passes) != before
+
+    async def test_replicas_follow_though_it_was_rolled_back(self, passes: Passes) -> None:
+        """The number of pods is no part of the revision."""
+        passes.apply()
+        await passes.ready()
+        passes.apply(version="0.2.0")
+        await passes.run()
+        passes.play()
+        await passes.run()
+        passes.play(pods="stuck")
+        await passes.ready()
+        passes.apply(version="0.2.0", api={"replicas": 5})
+        await passes.ready()
+        deployment = passes.kube.find(DEPLOYMENT, "fair-api")
+        assert deployment
+        assert deployment["spec"]["replicas"] == 5
+        assert image(passes).endswith(":0.1.0")
+
+    async def test_other_database_after_a_lost_status(self, passes: Passes) -> None:
+        """What serves stays on its database until the other one is migrated, whatever was recorded."""
+        passes.apply()
+        await passes.run()
+        passes.play()
+        passes.kube.faults.append(Fault("PATCH", "/status$", status=500, times=1))
+        await passes.ready()
+        await passes.ready()
+        assert passes.status["rollout"]["database"] == "loppestars-database/url"
+        before = template(passes)
+        passes.apply(database={"secretRef": {"name": "other-db"}})
+        await passes.run()
+        assert template(passes) == before
+        await passes.ready()
+        assert "other-db" in str(template(passes))
+
+
+class TestPodsThatAreNotCreated:
+    """A Job whose pods are refused says why; only its events know."""
+
+    refusal = 'Error creating: pods "x" is forbidden: exceeded quota: compute, requested: limits.cpu=1'
+
+    def refuse(self, passes: Passes, job: dict[str, Any]) -> None:
+        involved = {"kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"]}
+        body = {"metadata": {"name": "refused"}, "involvedObject": involved, "reason": "FailedCreate"}
+        passes.kube.put(EVENT, {**body, "message": self.refusal, "lastTimestamp": "2026-01-01T12:00:09Z"})
+
+    async def test_migration(self, passes: Passes) -> None:
+        """Within fifteen seconds, in the condition."""
+        passes.apply()
+        assert await passes.run() is None
+        self.refuse(passes, passes.kube.all(JOB)[0])
+        seconds = await passes.run()
+        assert seconds
+        assert seconds < 15
+        passes.wait(seconds=seconds)
+        await passes.run()
+        assert passes.condition("Ready")["reason"] == "FailedCreate"
+        assert "limits.cpu=1" in passes.condition("DatabaseMigrated")["message"]
+
+    async def test_crawl(self, passes: Passes) -> None:
+        """In the Crawl's message."""
+        passes.apply()
+        await passes.ready()
+        passes.kube.put(CRAWL, {"metadata": {"name": "by-hand"}, "spec": {"stackRef": {"name": "fair"}}})
+        await passes.run()
+        self.refuse(passes, next(job for job in passes.kube.all(JOB) if job["metadata"]["name"].startswith("by-hand")))
+        passes.wait(seconds=12)
+        await passes.run()
+        crawl = passes.kube.find(CRAWL, "by-hand")
+        assert crawl
+        assert "limits.cpu=1" in crawl["status"]["message"]
+
+    async def test_events_may_not_be_read(self, passes: Passes) -> None:
+        """Then it says where to look."""
+        passes.kube.faults.append(Fault("GET", "/events", 403, "events is forbidden"))
+        passes.apply()
+        await passes.run()
+        passes.wait(seconds=12)
+        await passes.run()
+        assert "kubectl describe job" in passes.condition("DatabaseMigrated")["message"]
+
+
+class TestOtherPeoplesObjects:
+    """What exists without our label and owner reference is never adopted, whatever its kind and fields."""
+
+    @pytest.mark.parametrize(
+        "kind", [kind for kind in OWNED_KINDS if not kind.addon and kind.kind != "Job"], ids=lambda kind: kind.kind
+    )
+    async def test_never_adopted(self, passes: Passes, kind: OwnedKind) -> None:
+        """Not even one without any field that differs from ours."""
+        name = "fair-crawler" if kind.kind == "CronJob" else "fair-api"
+        passes.apply(networkPolicy={"enabled": True})
+        passes.kube.put(kind, {"metadata": {"name": name}})
+        before = passes.kube.find(kind, name)
+        await passes.ready()
+        assert passes.kube.find(kind, name) == before
+        assert passes.condition("Stalled")["reason"] == "NameTaken"
+
+    async def test_made_between_look_and_write(self, passes: Passes) -> None:
+        """What was applied to it is taken back."""
+        account = kind_named("ServiceAccount")
+        passes.apply()
+        passes.kube.faults.append(Fault("GET", "/serviceaccounts$", answer={"items": []}))
+        passes.kube.put(account, {"metadata": {"name": "fair-api", "labels": {"team": "theirs"}}})
+        await passes.attempt()
+        found = passes.kube.find(account, "fair-api")
+        assert found
+        assert found["metadata"].get("ownerReferences", []) == []
+        assert found["metadata"]["labels"] == {"team": "theirs"}
+        assert passes.condition("Stalled")["reason"] == "NameTaken"
+
+    async def test_orphans_of_the_same_stack_are_taken_back(self, passes: Passes) -> None:
+        """After `kubectl delete --cascade=orphan` and another apply."""
+        account = kind_named("ServiceAccount")
+        passes.apply()
+        await passes.ready()
+        body = passes.kube.find(account, "fair-api")
+        assert body
+        body["metadata"]["ownerReferences"] = []
+        passes.kube.put(account, body)
+        await passes.ready()
+        found = passes.kube.find(account, "fair-api")
+        assert found
+        assert len(found["metadata"]["ownerReferences"]) == 1
+
+
+class TestTwoOperators:
+    """Two that reconcile one stack would undo each other's work without end."""
+
+    def lease(self, passes: Passes, renewed: str) -> None:
+        spec = {"holderIdentity": "other-1", "renewTime": renewed}
+        passes.kube.put(LEASE, {"metadata": {"name": "operator", "namespace": "there"}, "spec": spec})
+
+    async def test_second_one_refuses(self, passes: Passes) -> None:
+        """With an event, and without a write to the stack or its objects."""
+        passes.apply()
+        await passes.ready()
+        other = Passes(passes.kube, operator="here/operator")
+        self.lease(passes, "2026-01-01T11:59:58Z")
+        passes.kube.set_status(STACK, "fair", operator="there/operator")
+        before = len(passes.kube.writes("PATCH"))
+        await other.run()
+        assert len(passes.kube.writes("PATCH")) == before
+        assert "OtherOperator" in {event["reason"] for event in passes.kube.all(EVENT)}
+
+    @pytest.mark.parametrize("how", ["expired", "absent", "annotated"])
+    async def test_takes_over(self, passes: Passes, how: str) -> None:
+        """From one whose Lease ran out or is gone, or where the annotation says so."""
+        passes.apply()
+        await passes.ready()
+        passes.kube.set_status(STACK, "fair", operator="there/operator")
+        if how != "absent":
+            self.lease(passes, "2026-01-01T11:50:00Z" if how == "expired" else "2026-01-01T11:59:58Z")
+        if how == "annotated":
+            passes.annotate(operator="here/operator")
+        await Passes(passes.kube, operator="here/operator").run()
+        assert passes.status["operator"] == "here/operator"
+
+
+class TestRouting:
+    async def test_gateway_that_refuses(self, passes: Passes) -> None:
+        """Ready would be a lie: no client gets in."""
+        passes.kube.addons.add("gateway.networking.k8s.io")
+        passes.apply(ingress=None, gateway={"parentRefs": [{"name": "edge"}], "hostnames": ["fair.example.com"]})
+        await passes.ready()
+        assert passes.condition("Routed")["status"] == "Unknown"
+        route = kind_named("HTTPRoute")
+        refusal = {"type": "Accepted", "status": "False", "reason": "NoMatchingParent", "message": "no such listener"}
+        passes.kube.set_status(route, "fair-api", parents=[{"parentRef": {"name": "edge"}, "conditions": [refusal]}])
+        await passes.run()
+        assert passes.condition("Ready")["reason"] == "NoMatchingParent"
+
+    async def test_autoscaler_without_metrics(self, passes: Passes) -> None:
+        """The component's condition says so."""
+        passes.apply()
+        await passes.ready()
+        scaler = kind_named("HorizontalPodAutoscaler")
+        condition = {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric", "message": "none"}
+        passes.kube.set_status(scaler, "fair-api", conditions=[condition])
+        await passes.run()
+        assert "FailedGetResourceMetric" in passes.condition("ApiAvailable")["message"]
+        assert passes.condition("Ready")["status"] == "True"
+
+    async def test_host_of_an_older_stack(self, passes: Passes) -> None:
+        """The younger one says so."""
+        passes.apply()
+        await passes.ready()
+        elder = passes.kube.find(STACK, "fair")
+        assert elder
+        metadata = {"name": "elder", "namespace": "there", "creationTimestamp": "2025-01-01T00:00:00Z"}
+        passes.kube.put(STACK, {"metadata": metadata, "spec": elder["spec"]})
+        await passes.run()
+        assert passes.condition("Routed")["reason"] == "HostTaken"
+        assert "there/elder" in passes.condition("Routed")["message"]
 
 
 class TestHealing:
