@@ -10,18 +10,21 @@ from typing import Any, Final
 
 import yaml
 
-from loppestars_operator.kinds import ADDON_GROUPS, CRAWL, EVENT, OWNED_KINDS, POD, STACK, OwnedKind
+from loppestars_operator.kinds import ADDON_GROUPS, CRAWL, EVENT, OWNED_KINDS, POD, STACK
 from loppestars_operator.naming import GROUP
 from loppestars_operator.rendering.api import CRAWL_VERBS
 
 Rule = dict[str, Any]
 
-# An apply that creates needs `create` beside `patch`.
+# An apply that creates needs `create` next to `patch`; OwnerReferencesPermissionEnforcement asks for `delete` on every
+# change of the owner references of an existing object.
 _OWNED_VERBS: Final = ("list", "watch", "create", "patch", "delete")
 
 
 def rules() -> list[Rule]:
-    """Return the rules for every watched namespace, one a kind and add-on."""
+    """Return the rules for every watched namespace, one per kind and add-on."""
+    own = [kind for kind in OWNED_KINDS if not kind.addon]
+    addons = {group: [kind.plural for kind in OWNED_KINDS if kind.group == group] for group in sorted(ADDON_GROUPS)}
     return [
         _rule(GROUP, [STACK.plural], "get", "list", "watch"),
         # All that the API's service account is granted, and what the operator itself does with crawls.
@@ -30,19 +33,11 @@ def rules() -> list[Rule]:
         # blockOwnerDeletion asks for it where OwnerReferencesPermissionEnforcement is on.
         _rule(GROUP, [f"{STACK.plural}/finalizers", f"{CRAWL.plural}/finalizers"], "update"),
         _rule(POD.group, [POD.plural], "list", "watch"),
-        _rule(EVENT.group, [EVENT.plural], "create"),
-        *(_owned(kind) for kind in OWNED_KINDS if not kind.addon),
-        *(_addon(group) for group in sorted(ADDON_GROUPS)),
+        # Written of stacks, and read of Jobs whose pods are refused.
+        _rule(EVENT.group, [EVENT.plural], "create", "list"),
+        *(_rule(kind.group, [kind.plural], *_OWNED_VERBS) for kind in own),
+        *(_rule(group, plurals, *_OWNED_VERBS) for group, plurals in addons.items()),
     ]
-
-
-def _owned(kind: OwnedKind) -> Rule:
-    return _rule(kind.group, [kind.plural], *_OWNED_VERBS, *(("delete",) if kind.optional else ()))
-
-
-def _addon(group: str) -> Rule:
-    plurals = [kind.plural for kind in OWNED_KINDS if kind.addon and kind.group == group]
-    return _rule(group, plurals, *_OWNED_VERBS, "delete")
 
 
 def _rule(group: str, resources: list[str], *verbs: str) -> Rule:

@@ -26,7 +26,7 @@ def queries(path: Path) -> list[str]:
 
 def exported_names() -> set[str]:
     """Metric names in the components' source, without the suffixes that exposition adds."""
-    text = "\n".join(path.read_text() for path in ROOT.glob("*/loppestars_*/**/metrics.py"))
+    text = "\n".join(path.read_text() for path in ROOT.glob("*/loppestars_*/**/*.py"))
     return {name.removesuffix("_total") for name in re.findall(r'"(loppestars_[a-z_]+)"', text)}
 
 

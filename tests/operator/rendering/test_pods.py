@@ -45,7 +45,8 @@ def test_pod_is_restricted(kind: str, template: dict[str, Any]) -> None:
     assert all("sizeLimit" in volume["emptyDir"] for volume in pod["volumes"])
     if kind == "Deployment":
         assert container["livenessProbe"]["httpGet"]["path"] == "/health"
-        assert container["readinessProbe"]["httpGet"]["path"] == "/ready"
+        ready = "/serving" if container["name"] == "api" else "/ready"
+        assert container["readinessProbe"]["httpGet"]["path"] == ready
         assert "startupProbe" in container
         assert pod["topologySpreadConstraints"]
     else:
