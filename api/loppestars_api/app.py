@@ -15,6 +15,7 @@ from loppestars_api.access.limits.middleware import RequestLimitMiddleware
 from loppestars_api.crawls.dependencies import open_crawls
 from loppestars_api.crawls.endpoints import router as crawls
 from loppestars_api.files.endpoints import router as files
+from loppestars_api.files.service import FileService
 from loppestars_api.health.dependencies import open_readiness
 from loppestars_api.health.endpoints import router as health
 from loppestars_api.markets.dependencies import open_markets
@@ -29,6 +30,7 @@ from loppestars_api.web.middleware.body_limits import BodyLimitMiddleware
 from loppestars_api.web.middleware.liveness import LivenessMiddleware
 from loppestars_api.web.middleware.requests import RequestMiddleware
 from loppestars_api.web.multipart import FORM_OVERHEAD_BYTES
+from loppestars_api.web.negotiation import EncodingMiddleware
 
 _GZIP_MINIMUM_BYTES: Final = 1024
 # Level 6 and above cost several times the CPU for a few percent of a JSON list.
@@ -52,6 +54,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             app.state.markets = await stack.enter_async_context(open_markets(shared))
             app.state.photos = await stack.enter_async_context(open_photos(shared))
             app.state.crawls = await stack.enter_async_context(open_crawls(shared))
+            app.state.files = FileService(shared.engine, shared.storage)
             app.state.readiness = open_readiness(shared, app.state.photos.listener)
             yield
 
@@ -75,6 +78,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
 def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
     """Add the layers from the inside out: Starlette puts each further one around the ones before."""
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_MINIMUM_BYTES, compresslevel=_GZIP_LEVEL)
+    app.add_middleware(EncodingMiddleware)
     app.add_middleware(
         BodyLimitMiddleware,
         default=settings.max_json_bytes,

@@ -1,5 +1,6 @@
 """What the API reads from its environment."""
 
+from ipaddress import ip_address
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AnyHttpUrl, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
@@ -9,12 +10,21 @@ from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings, Po
 
 # RFC 7518, section 3.2: a key of at least the hash's size.
 MIN_SECRET_BYTES: Final = 32
+# `xxxx…` is long and still no secret.
+MIN_SECRET_CHARACTERS: Final = 10
 MEBIBYTE: Final = 1024 * 1024
 
 # Lists come as comma-separated text, the way people write environment variables; pydantic-settings would want JSON.
 Names = Annotated[tuple[str, ...], NoDecode]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode]
 SigningAlgorithm = Literal["RS256", "ES256"]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _split(value: object) -> object:
@@ -33,17 +43,37 @@ class AuthSettings(ComponentSettings):
     jwks_cache_seconds: float = Field(600, gt=0, le=86_400, description="how long fetched keys are cached")
     jwks_timeout_seconds: float = Field(5, gt=0, le=30, description="how long fetching the keys may take")
     jwt_issuer: str | None = Field(None, description="the iss that a token must carry; empty: any")
+    jwt_secret_issuer: str | None = Field(
+        None, description="the iss of tokens signed with JWT_SECRET; empty: JWT_ISSUER"
+    )
     jwt_audience: str | None = Field(None, description="the aud that a token must carry; empty: not checked")
     jwt_leeway_seconds: float = Field(10, ge=0, le=300, description="clock difference allowed for exp and nbf")
     jwt_trust_roles_claim: bool = Field(
         default=False, description="whether app_metadata.roles of a token grants roles, next to the database"
     )
 
+    @field_validator("jwks_url")
+    @classmethod
+    def _check_transport(cls, value: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        if value is not None and value.scheme != "https" and not _is_loopback(value.host or ""):
+            raise ValueError("must be https: whoever changes the keys on the way signs in as anyone")
+        return value
+
     @model_validator(mode="after")
     def _check_secret(self) -> Self:
-        if self.jwt_secret is not None and len(self.jwt_secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
+        secret = self.jwt_secret.get_secret_value() if self.jwt_secret else None
+        if secret is not None and len(secret.encode()) < MIN_SECRET_BYTES:
             raise ValueError(f"JWT_SECRET must have at least {MIN_SECRET_BYTES} bytes (openssl rand -base64 48)")
+        if secret is not None and len(set(secret)) < MIN_SECRET_CHARACTERS:
+            raise ValueError("JWT_SECRET is too simple: too few different characters (openssl rand -base64 48)")
+        if secret is not None and self.jwks_url is not None and not self.jwt_issuer:
+            raise ValueError("JWT_SECRET and JWKS_URL together need JWT_ISSUER: else one could speak for the other")
         return self
+
+    @property
+    def issuers_differ(self) -> bool:
+        """Whether a subject has to be tied to the issuer that it first came from."""
+        return bool(self.jwt_secret and self.jwks_url and self.jwt_secret_issuer not in {None, self.jwt_issuer})
 
 
 class LimitSettings(ComponentSettings):
@@ -74,13 +104,17 @@ class LimitSettings(ComponentSettings):
     max_waiting_photos: int = Field(
         600, ge=1, description="photo requests that may wait for imaging in one process; further ones get 503"
     )
-    max_uploads: int = Field(32, ge=1, description="photo uploads received at once by one process; further ones wait")
+    max_uploads: int = Field(
+        32,
+        ge=1,
+        description="photo uploads received at once by one process, half of them of one client",
+    )
     photo_wait_seconds: float = Field(30, gt=0, le=300, description="how long a photo request waits before its 504")
     tokenless_process_minutes: float = Field(
         15, gt=0, description="age up to which an original may be processed without a token"
     )
     body_timeout_seconds: float = Field(30, gt=0, description="longest silence while a request body arrives")
-    statement_timeout_seconds: float = Field(10, gt=0, description="longest database statement of a request")
+    statement_timeout_seconds: float = Field(3, gt=0, description="longest time a list waits for the database")
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

@@ -1,10 +1,10 @@
 """What every feature works with while the API runs: settings, database and storage. Nothing of a feature is in it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import structlog
 from fastapi import Depends, Request
@@ -17,6 +17,10 @@ from loppestars_core.database.engine import create_engine
 from loppestars_core.storage import Storage, open_storage
 
 log = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
+# Calls that were given up; the event loop itself keeps only weak references.
+_abandoned: Final[set[asyncio.Future[Any]]] = set()
 
 POOL_CONNECTIONS: Final = Gauge("loppestars_database_pool_connections", "Connections of the pool", ["state"])
 
@@ -49,6 +53,32 @@ async def app_state(request: Request) -> AppState:
 
 
 State = Annotated[AppState, Depends(app_state)]
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, Result]) -> Result:
+    """Return what `work` returns. Raise `TimeoutError` after `seconds`, without waiting for it to be cancelled.
+
+    psycopg answers a cancellation by asking the server to cancel the statement, and waits: for a server that is
+    frozen, that is without end.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if not done:
+        task.cancel()
+        _abandoned.add(task)
+        task.add_done_callback(_forget)
+        raise TimeoutError(f"no answer within {seconds:g} s")
+    return task.result()
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    _abandoned.discard(task)
+    if not task.cancelled():
+        task.exception()  # retrieved, or it would be reported as one that no code looked at
 
 
 @asynccontextmanager

@@ -8,11 +8,13 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from loppestars_core.storage.links import signed_link
 from tests.factories.running_api import COMMAND, RunningApi
 
 Start = Callable[..., RunningApi]
@@ -99,8 +101,8 @@ class TestServing:
         photo = tmp_path / "storage" / "stall-photos-processed" / "u1" / "1.jpg"
         photo.parent.mkdir(parents=True)
         photo.write_bytes(b"\xff\xd8\xff" + bytes(40 * 1024 * 1024))
-        api = start(MAX_PHOTO_BYTES=str(50 * 1024 * 1024), RATE_LIMIT_LISTS_PER_MINUTE="1000")
-        path = "/storage/v1/object/public/stall-photos-processed/u1/1.jpg"
+        api = start(SIGNING_SECRET="signs", RATE_LIMIT_LISTS_PER_MINUTE="1000")
+        path = signed_link("", "stall-photos-processed", "u1/1.jpg", timedelta(minutes=5), b"signs")
         httpx.get(f"{api.url}/markets/today")
         before = api.memory()
         with ExitStack() as stack:

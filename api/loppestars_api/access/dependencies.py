@@ -17,14 +17,15 @@ from loppestars_api.access.limits.gcra import ExactLimiter
 from loppestars_api.access.limits.rates import Rates
 from loppestars_api.access.limits.requests import RequestLimiter
 from loppestars_api.access.principal import Principal, Scope, anonymous, signed_in
-from loppestars_api.access.tokens import TokenRefused, TokenVerifier
-from loppestars_api.state import AppState, repeating
+from loppestars_api.access.tokens import Identity, TokenRefused, TokenVerifier
+from loppestars_api.state import AppState, repeating, within
 from loppestars_api.web.errors import Forbidden, NotAuthenticated, Unavailable
 from loppestars_core.accounts.models import Role
-from loppestars_core.accounts.users import sign_in
+from loppestars_core.accounts.users import Account, SubjectOfAnotherIssuer, sign_in
 from loppestars_core.database.engine import sessions
 
 _KEYS_RETRY_SECONDS: Final = 10
+SIGN_IN_SECONDS: Final = 10.0
 _SWEEP_SECONDS: Final = 60.0
 
 # Tells the documentation about the scheme; reading the header is ours, because its errors are not the contract's.
@@ -37,6 +38,7 @@ class Access:
 
     verifier: TokenVerifier
     sessions: async_sessionmaker[AsyncSession]
+    tied: bool
     addresses: ClientAddresses
     rates: Rates
     limiter: ExactLimiter
@@ -45,12 +47,18 @@ class Access:
     async def signed_in(self, token: str) -> Principal:
         """Return the user of a token. Raise `TokenRefused` or `KeysUnavailable`."""
         identity = await self.verifier.verify(token)
-        async with self.sessions.begin() as session:
-            account = await sign_in(session, identity.subject, identity.issuer)
+        try:
+            account = await within(SIGN_IN_SECONDS, self._account_of(identity))
+        except SubjectOfAnotherIssuer:
+            raise TokenRefused("This user signs in by another issuer.") from None
         if account.deleted:
             raise TokenRefused("The account of this token has been deleted.")
         bind_contextvars(user_id=identity.subject)
         return signed_in(identity.subject, admin=Role.ADMIN in identity.roles | account.roles)
+
+    async def _account_of(self, identity: Identity) -> Account:
+        async with self.sessions.begin() as session:
+            return await sign_in(session, identity.subject, identity.issuer, tied=self.tied)
 
 
 @asynccontextmanager
@@ -62,6 +70,7 @@ async def open_access(state: AppState) -> AsyncIterator[Access]:
         yield Access(
             verifier=TokenVerifier(state.settings),
             sessions=sessions(state.engine),
+            tied=state.settings.issuers_differ,
             addresses=ClientAddresses(state.settings.trusted_proxies),
             rates=rates,
             limiter=limiter,

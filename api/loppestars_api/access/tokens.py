@@ -16,6 +16,8 @@ from loppestars_api.access.jwks import IssuerKeys
 from loppestars_api.settings import AuthSettings
 
 MAX_TOKEN_CHARACTERS: Final = 8192
+# The end of the year 9999.
+MAX_TIME: Final = 253_402_300_799
 # Subjects become path segments and log fields.
 _SUBJECT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._|:@-]{0,127}")
 _PUBLIC_KEY_ALGORITHMS: Final = frozenset({"RS256", "ES256"})
@@ -48,6 +50,7 @@ class TokenVerifier:
             else None
         )
         self._issuer = settings.jwt_issuer
+        self._secret_issuer = settings.jwt_secret_issuer or settings.jwt_issuer
         self._audience = settings.jwt_audience
         self._leeway = settings.jwt_leeway_seconds
         self._trust_roles = settings.jwt_trust_roles_claim
@@ -58,7 +61,7 @@ class TokenVerifier:
             raise TokenRefused(f"The token is longer than {MAX_TOKEN_CHARACTERS} characters.")
         try:
             header = jwt.get_unverified_header(token)
-        except PyJWTError:
+        except (PyJWTError, ValueError, RecursionError):
             raise TokenRefused("The token is not a JWT.") from None
         algorithm = header.get("alg")
         # The header is a stranger's JSON: `alg` may be a list or an object as well.
@@ -80,14 +83,15 @@ class TokenVerifier:
         raise TokenRefused("The token's algorithm is not accepted here.")
 
     def _claims(self, token: str, key: Any, algorithm: str) -> dict[str, Any]:  # noqa: ANN401 - see _key
-        required = ["exp", "sub", *(["iss"] if self._issuer else []), *(["aud"] if self._audience else [])]
+        issuer = self._secret_issuer if algorithm == "HS256" else self._issuer
+        required = ["exp", "sub", *(["iss"] if issuer else []), *(["aud"] if self._audience else [])]
         try:
-            return jwt.decode(
+            claims = jwt.decode(
                 token,
                 key,
                 algorithms=[algorithm],
                 audience=self._audience,
-                issuer=self._issuer,
+                issuer=issuer,
                 leeway=self._leeway,
                 options={"require": required, "verify_aud": self._audience is not None},
             )
@@ -95,8 +99,13 @@ class TokenVerifier:
             raise TokenRefused("The token has expired.") from None
         except ImmatureSignatureError:
             raise TokenRefused("The token is not valid yet.") from None
-        except PyJWTError:
+        except (PyJWTError, ValueError):  # a number of thousands of digits is a ValueError of the JSON parser
             raise TokenRefused("The token is not accepted: signature, issuer, audience or a required claim.") from None
+        # PyJWT reads text and booleans as numbers too.
+        for name in ("exp", "nbf", "iat"):
+            if name in claims and (type(claims[name]) not in {int, float} or not 0 <= claims[name] <= MAX_TIME):
+                raise TokenRefused(f"The token's {name} is not a time in seconds.")
+        return claims
 
     def _identity(self, claims: dict[str, Any]) -> Identity:
         subject = claims["sub"]

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from loppestars_api.access.principal import Principal
 from loppestars_api.crawls.launcher import CrawlLauncher, CrawlOrder, LaunchFailed
 from loppestars_api.crawls.schemas import RunDetails, RunRecord, TriggerRequest
-from loppestars_api.web.errors import Conflict, NotFound, Unavailable
+from loppestars_api.web.errors import Conflict, NotFound, Unavailable, Unprocessable
+from loppestars_core.contract.sources import BUILT_IN_SOURCES
 from loppestars_core.contract.states import CrawlState, CrawlTrigger
 from loppestars_core.crawls import (
     CrawlAlreadyFinished,
@@ -47,6 +48,9 @@ class CrawlService:
     async def trigger(self, caller: Principal, wanted: TriggerRequest) -> tuple[UUID, bool]:
         """Return the id of the run that this starts and True; or that of the one that is active already, and False."""
         sources = wanted.sources or list(self._default_sources)
+        known = self._default_sources or BUILT_IN_SOURCES
+        if unknown := sorted(set(sources) - set(known)):
+            raise Unprocessable(f"Unknown source {', '.join(unknown)}. Known are {', '.join(known)}.")
         async with self._sessions.begin() as session:
             run, created = await request_run(
                 session,

@@ -1,11 +1,13 @@
 """Whether everything behind the API answers: database, storage and queue, each asked with a short time-out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import structlog
+
+from loppestars_api.state import within
 
 log = structlog.get_logger(__name__)
 
@@ -14,7 +16,7 @@ TIMEOUT_SECONDS: Final = 2.0
 KEPT_SECONDS: Final = 1.0
 OK: Final = "ok"
 
-Check = Callable[[], Awaitable[None]]
+Check = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Readiness:
@@ -37,8 +39,7 @@ class Readiness:
 
     async def _run(self, name: str, check: Check) -> str:
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                await check()
+            await within(TIMEOUT_SECONDS, check())
         except TimeoutError:
             log.warning("not_ready", check=name, reason=f"no answer within {TIMEOUT_SECONDS:g} s")
             return "no answer in time"

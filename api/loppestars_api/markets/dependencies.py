@@ -17,7 +17,7 @@ async def open_markets(state: AppState) -> AsyncIterator[MarketRepository]:
     async with open_market_pool(
         settings, size=settings.database_read_pool_size, statement_seconds=settings.statement_timeout_seconds
     ) as pool:
-        yield MarketRepository(pool)
+        yield MarketRepository(pool, settings.statement_timeout_seconds)
 
 
 async def markets_of(request: Request) -> MarketRepository:

@@ -22,6 +22,7 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from loppestars_api.markets.schemas import Row
+from loppestars_api.state import within
 from loppestars_core.database.engine import CONNECT_TIMEOUT_SECONDS, connection_arguments
 from loppestars_core.kit.clock import today_in_denmark
 from loppestars_core.kit.settings import DatabaseSettings
@@ -45,10 +46,11 @@ class _DateLoader(TextLoader):
 
 
 class MarketRepository:
-    """Reads through `pool`, see `open_market_pool`."""
+    """Reads through `pool`, see `open_market_pool`; each within `seconds`, else `TimeoutError`."""
 
-    def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
+    def __init__(self, pool: AsyncConnectionPool[Any], seconds: float) -> None:
         self._pool = pool
+        self._seconds = seconds
 
     async def search(self, query: MarketQuery) -> list[Row]:
         """Return rows of MarketResponse's columns, in the order of the query."""
@@ -60,6 +62,9 @@ class MarketRepository:
         return rows[0] if rows else None
 
     async def _read(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
+        return await within(self._seconds, self._read_again(sql, parameters))
+
+    async def _read_again(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
         try:
             return await self._read_once(sql, parameters)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from loppestars_api.web.parameters import PlainNumber
 
@@ -51,6 +51,8 @@ class MarketResponse(BaseModel):
 Row = dict[str, Any]
 KEYS: Final = tuple(MarketResponse.model_fields)
 
+MAX_WORDS: Final = 8
+
 LatitudeParameter = Annotated[
     float, PlainNumber, Query(ge=-90, le=90, allow_inf_nan=False, description="Degrees north (WGS 84).")
 ]
@@ -67,9 +69,17 @@ RadiusAlias = Annotated[
     PlainNumber,
     Query(ge=1, le=500, allow_inf_nan=False, description="Another name of `radius_km`, which wins."),
 ]
+
+
+def _few_words(text: str) -> str:
+    """Keep each word once, and the first of them only: more find nothing else and cost the database much."""
+    return " ".join(list(dict.fromkeys(text.split()))[:MAX_WORDS]) or text
+
+
 # PostgreSQL's text holds no NUL.
 SearchText = Annotated[
     str,
+    AfterValidator(_few_words),
     Query(
         min_length=1,
         max_length=200,

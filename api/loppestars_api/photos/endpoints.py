@@ -15,9 +15,10 @@ from loppestars_api.access.dependencies import AccessControl, Caller
 from loppestars_api.photos.dependencies import Photos
 from loppestars_api.photos.ephemeral import negotiate
 from loppestars_api.photos.schemas import ProcessRequest, ProcessResponse, Treatment
-from loppestars_api.photos.stored import check_owner
+from loppestars_api.photos.stored import check_owner, check_repeat
 from loppestars_api.web.errors import answers
 from loppestars_api.web.responses import NO_STORE, StoredObjectResponse, json_response
+from loppestars_core.kit.clock import now_utc
 
 router = APIRouter(tags=["photos"])
 
@@ -49,15 +50,20 @@ _IMAGES: Final[dict[str, Any]] = {
 async def process(caller: Caller, photos: Photos, access: AccessControl, body: ProcessRequest) -> Response:
     """Anonymise an uploaded photo and return the address of the result.
 
-    The same call again, also after a 504, returns the result of the first. With a token its subject must be `userId`.
-    Without one it works for originals that are younger than a quarter of an hour.
+    The same call again, also after a 504, returns the result of the first; the owner may ask for other options. With a
+    token its subject must be `userId`. Without one it works for originals of the last quarter of an hour.
     """
     check_owner(caller, body)
     with photos.waiter.slot():
-        photo_id = await photos.stored.find(body.image_path)
-        if photo_id is None:
+        known = await photos.stored.find(body.image_path)
+        if known is None:
             await access.limiter.take(access.rates.photos, caller.limit_key)
             photo_id = await photos.stored.request(caller, body)
+        else:
+            check_repeat(known, caller, photos.stored.limits, now_utc())
+            photo_id = known.id
+            if await photos.stored.request_again(caller, body, known):
+                await access.limiter.take(access.rates.photos, caller.limit_key)
         finished = await photos.waiter.wait_for(photo_id)
     return json_response(photos.stored.response_of(finished), headers=NO_STORE)
 
@@ -101,7 +107,7 @@ async def process_face(request: Request, caller: Caller, photos: Photos, access:
     async with AsyncExitStack() as stack:
         photo_id = await stack.enter_async_context(photos.ephemeral.gone_afterwards())
         with photos.waiter.slot():
-            async with photos.uploads.receive(request) as upload:
+            async with photos.uploads.receive(request, caller.limit_key) as upload:
                 treatment = Treatment.of_fields(upload.fields)
                 await photos.ephemeral.keep(photo_id, await upload.read())
             await photos.ephemeral.request(photo_id, caller, treatment.options(output))

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_api.access.principal import Principal
 from loppestars_api.photos.outcomes import Finished
+from loppestars_api.web.negotiation import accepted
 from loppestars_core.database.engine import sessions
 from loppestars_core.photos import PhotoOptions, PhotoRequest, forget_photo, request_photo
 from loppestars_core.photos.ephemeral import ephemeral_original_key, ephemeral_result_key
@@ -32,8 +33,7 @@ MAX_RESULT_BYTES: Final = 256 * 1024 * 1024
 
 def negotiate(accept: str | None) -> Output:
     """Return `jpeg` where the caller asks for image/jpeg above all others, else the format that was sent."""
-    wanted = [part.split(";")[0].strip().lower() for part in (accept or "").split(",")]
-    images = [name for name in wanted if name.startswith("image/")]
+    images = [name for name in accepted(accept) if name.startswith("image/")]
     return "jpeg" if images and images[0] == "image/jpeg" else "same"
 
 

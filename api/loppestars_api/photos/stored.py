@@ -14,10 +14,14 @@ from loppestars_api.web.errors import Forbidden, NotFound, TooLarge, Unprocessab
 from loppestars_core.accounts.users import ensure_user
 from loppestars_core.database.engine import sessions
 from loppestars_core.kit.clock import now_utc
-from loppestars_core.photos import PhotoOptions, PhotoRequest, photo_of_original, request_photo
-from loppestars_core.photos.models import PhotoState, PhotoSubject
+from loppestars_core.photos import PhotoOptions, PhotoRequest, photo_of_original, request_again, request_photo
+from loppestars_core.photos.models import Photo, PhotoState, PhotoSubject
 from loppestars_core.storage import InvalidKey, ObjectInfo, ObjectNotFound, Storage
 
+# Without a token, a result is returned for this many times the age up to which an original is taken.
+REPEATS: Final = 4
+# Of our clock and the storage's; a file that is dated further in the future is not fresh.
+MAX_CLOCK_DIFFERENCE: Final = timedelta(minutes=5)
 _NOT_YOURS: Final = "This photo belongs to another user."
 
 
@@ -39,13 +43,21 @@ def check_owner(caller: Principal, request: ProcessRequest) -> None:
 
 def check_original(original: ObjectInfo, caller: Principal, limits: OriginalLimits, now: datetime) -> None:
     """Refuse what can be refused without reading a byte of the original."""
-    if caller.anonymous and now - original.modified_at > limits.tokenless_age:
+    age = now - original.modified_at
+    if caller.anonymous and not -MAX_CLOCK_DIFFERENCE <= age <= limits.tokenless_age:
         minutes = limits.tokenless_age.total_seconds() / 60
         raise Forbidden(f"Without a token a photo is processed within {minutes:g} minutes of its upload. Sign in.")
     if original.size > limits.max_bytes:
         raise TooLarge(f"The photo has {original.size} bytes; at most {limits.max_bytes} are accepted.")
     if original.size == 0:
         raise Unprocessable("The photo is empty.")
+
+
+def check_repeat(photo: Photo, caller: Principal, limits: OriginalLimits, now: datetime) -> None:
+    """Refuse a stranger who knows the path of a photo that was requested long ago."""
+    if caller.anonymous and now - photo.created_at > REPEATS * limits.tokenless_age:
+        minutes = REPEATS * limits.tokenless_age.total_seconds() / 60
+        raise Forbidden(f"Without a token a result is returned within {minutes:g} minutes of the request. Sign in.")
 
 
 class StoredPhotos:
@@ -55,12 +67,33 @@ class StoredPhotos:
         self._sessions = sessions(engine)
         self._storage = storage
         self._bucket = originals_bucket
-        self._limits = limits
+        self.limits = limits
 
-    async def find(self, image_path: str) -> UUID | None:
+    async def find(self, image_path: str) -> Photo | None:
         """Return the photo of this original, if it has been requested before."""
         async with self._sessions() as session:
             return await photo_of_original(session, image_path)
+
+    async def request_again(self, caller: Principal, request: ProcessRequest, photo: Photo) -> bool:
+        """Process a photo once more where that makes sense: other options of its owner, or bytes that came later."""
+        state = PhotoState(photo.state)
+        if not state.finished:
+            return False
+        options = request.options("jpeg")
+        other_options = not caller.anonymous and PhotoOptions.model_validate(photo.options) != options
+        if not other_options and state is not PhotoState.FAILED:
+            return False
+        try:
+            original = await self._storage.stat(self._bucket, request.image_path)
+        except (ObjectNotFound, InvalidKey):
+            return False
+        # An original that was read while it was still being written is failed, and whole a moment later.
+        changed = photo.started_at is not None and original.modified_at > photo.started_at
+        if not (other_options or (state is PhotoState.FAILED and changed)):
+            return False
+        check_original(original, caller, self.limits, now_utc())
+        async with self._sessions.begin() as session:
+            return await request_again(session, photo.id, options)
 
     async def request(self, caller: Principal, request: ProcessRequest) -> UUID:
         """Check the original, then write the photo and its job in one transaction."""
@@ -68,7 +101,7 @@ class StoredPhotos:
             original = await self._storage.stat(self._bucket, request.image_path)
         except (ObjectNotFound, InvalidKey):
             raise NotFound("There is no such original. Upload it first.") from None
-        check_original(original, caller, self._limits, now_utc())
+        check_original(original, caller, self.limits, now_utc())
         wanted = PhotoRequest(
             original_key=request.image_path,
             owner_id=request.user_id,

@@ -4,7 +4,10 @@ FastAPI's own pages load Swagger UI and ReDoc from a CDN. Their files come with 
 (see docs/decisions/0010); only its files are used, because its code replaces functions of FastAPI for the process.
 """
 
+import re
+from base64 import b64encode
 from collections.abc import Iterable
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +25,7 @@ sees them.
 Every error is `{"detail": …, "request_id": …}`, and every answer carries `X-Request-ID`; yours is kept if you send one.
 HEAD works wherever GET does.
 """
+_INLINE_SCRIPT: Final = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 _ASSETS: Final = "/docs-assets"
 
 
@@ -41,28 +45,45 @@ def install_documentation(app: FastAPI, tokenless: Iterable[str]) -> None:
 
     async def swagger(request: Request) -> HTMLResponse:
         root = request.scope.get("root_path", "")
-        return get_swagger_ui_html(
-            openapi_url=f"{root}/openapi.json",
-            title=title,
-            swagger_js_url=f"{root}{_ASSETS}/swagger/swagger-ui-bundle.js",
-            swagger_css_url=f"{root}{_ASSETS}/swagger/swagger-ui.css",
-            swagger_favicon_url=f"{root}{_ASSETS}/fastapi/favicon.png",
+        return _page(
+            get_swagger_ui_html(
+                openapi_url=f"{root}/openapi.json",
+                title=title,
+                swagger_js_url=f"{root}{_ASSETS}/swagger/swagger-ui-bundle.js",
+                swagger_css_url=f"{root}{_ASSETS}/swagger/swagger-ui.css",
+                swagger_favicon_url=f"{root}{_ASSETS}/fastapi/favicon.png",
+            )
         )
 
     async def redoc(request: Request) -> HTMLResponse:
         root = request.scope.get("root_path", "")
-        return get_redoc_html(
-            openapi_url=f"{root}/openapi.json",
-            title=title,
-            redoc_js_url=f"{root}{_ASSETS}/redoc/redoc.standalone.js",
-            redoc_favicon_url=f"{root}{_ASSETS}/fastapi/favicon.png",
-            with_google_fonts=False,
+        return _page(
+            get_redoc_html(
+                openapi_url=f"{root}/openapi.json",
+                title=title,
+                redoc_js_url=f"{root}{_ASSETS}/redoc/redoc.standalone.js",
+                redoc_favicon_url=f"{root}{_ASSETS}/fastapi/favicon.png",
+                with_google_fonts=False,
+            )
         )
 
     app.add_route("/docs", swagger, methods=["GET"], include_in_schema=False)
     app.add_route("/redoc", redoc, methods=["GET"], include_in_schema=False)
     app.mount(_ASSETS, StaticFiles(directory=folder), name="docs-assets")
     app.mount("/redoc", StaticFiles(directory=folder / "redoc"), name="redoc-assets")
+
+
+def _page(page: HTMLResponse) -> HTMLResponse:
+    """Let a page run its own scripts and nothing else; their inline ones are named by their hashes."""
+    inline = _INLINE_SCRIPT.findall(bytes(page.body))
+    hashes = " ".join(f"'sha256-{b64encode(sha256(script).digest()).decode()}'" for script in inline)
+    page.headers["Content-Security-Policy"] = (
+        f"default-src 'none'; script-src 'self' {hashes}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; "
+        "font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
+    return page
 
 
 def _install_openapi(app: FastAPI, tokenless: Iterable[str]) -> None:

@@ -210,7 +210,7 @@ def install_error_handlers(app: FastAPI) -> None:
     """Give every error the same body, whatever raised it."""
     app.exception_handler(HTTPException)(_on_http_exception)
     app.exception_handler(RequestValidationError)(_on_validation_error)
-    for kind in (DBAPIError, PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError):
+    for kind in (DBAPIError, PoolTimeout, TimeoutError, psycopg.OperationalError, psycopg.InterfaceError):
         app.exception_handler(kind)(_on_database_error)
     app.exception_handler(StorageUnavailable)(_on_storage_error)
 

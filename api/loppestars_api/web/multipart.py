@@ -1,8 +1,9 @@
 """Files that are sent in a multipart form: received, bounded and handed over."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 from typing import Final
 
@@ -11,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from loppestars_api.web.errors import BodyTooSlow, TooLarge, Unprocessable, UnsupportedMedia
+from loppestars_api.web.errors import RETRY_SECONDS, BodyTooSlow, TooLarge, Unavailable, Unprocessable, UnsupportedMedia
 
 MAX_FILES: Final = 4
 MAX_FIELDS: Final = 32
@@ -20,6 +21,7 @@ MAX_FIELD_BYTES: Final = 4096
 FORM_OVERHEAD_BYTES: Final = 64 * 1024
 # However steadily it trickles: a phone on a bad network sends a photo within this time, or will not.
 RECEIVE_SECONDS: Final = 120.0
+MAX_WAIT_SECONDS: Final = 5.0
 # A file is in memory while it is handed to storage; this many at most.
 MAX_HANDED_OVER: Final = 2
 _HOW: Final = "Send the photo as a file field of a multipart/form-data body."
@@ -38,22 +40,28 @@ class Upload:
 
 
 class Uploads:
-    """Receives `at_once` forms at most; further ones wait, and their bytes wait at their senders."""
+    """Receives `at_once` forms at most, half of them from one client; further ones wait a little.
+
+    Their bytes wait at their senders.
+    """
 
     def __init__(self, *, at_once: int, max_bytes: int) -> None:
         self._places = asyncio.Semaphore(at_once)
+        self._places_per_client = max(1, at_once // 2)
+        self._clients: dict[str, asyncio.Semaphore] = {}
+        self._holders: Counter[str] = Counter()
         self._memory = asyncio.Semaphore(MAX_HANDED_OVER)
         self._max_bytes = max_bytes
 
     @asynccontextmanager
-    async def receive(self, request: Request) -> AsyncIterator[Upload]:
+    async def receive(self, request: Request, client: str) -> AsyncIterator[Upload]:
         """Leave the context as soon as the bytes are handed over.
 
         The parser spools files of more than a megabyte to disk, so a slow upload holds no memory.
         """
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             raise UnsupportedMedia(_HOW)
-        async with self._places:
+        async with self._place(client):
             form = await _read_form(request)
             try:
                 upload = self._check(form)
@@ -61,6 +69,25 @@ class Uploads:
                     yield upload
             finally:
                 await form.close()
+
+    @asynccontextmanager
+    async def _place(self, client: str) -> AsyncIterator[None]:
+        """Hold one of the client's places and one of all. Raise `Unavailable` when none is free in time."""
+        own = self._clients.setdefault(client, asyncio.Semaphore(self._places_per_client))
+        self._holders[client] += 1
+        try:
+            async with AsyncExitStack() as stack:
+                try:
+                    async with asyncio.timeout(MAX_WAIT_SECONDS):
+                        await stack.enter_async_context(own)
+                        await stack.enter_async_context(self._places)
+                except TimeoutError:
+                    raise Unavailable("Too many photos are being received at the moment.", RETRY_SECONDS) from None
+                yield
+        finally:
+            self._holders[client] -= 1
+            if not self._holders[client]:
+                del self._holders[client], self._clients[client]
 
     def _check(self, form: FormData) -> Upload:
         file = next((value for _, value in form.multi_items() if isinstance(value, UploadFile)), None)

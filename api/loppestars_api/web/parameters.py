@@ -9,7 +9,8 @@ from pydantic import BeforeValidator
 
 from loppestars_api.web.errors import NotFound
 
-MAX_OFFSET: Final = 10_000
+# What lies deeper costs the database more than it is worth to a reader.
+MAX_OFFSET: Final = 2_000
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="How many matches to leave out.")]
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{0,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,4})?")

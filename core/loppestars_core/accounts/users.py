@@ -18,8 +18,15 @@ class Account:
     deleted: bool
 
 
-async def sign_in(session: AsyncSession, subject: str, issuer: str) -> Account:
-    """Return the account of a checked token's subject; make the rows of a new one."""
+class SubjectOfAnotherIssuer(Exception):
+    """The user signed in by another issuer before, and issuers are kept apart."""
+
+
+async def sign_in(session: AsyncSession, subject: str, issuer: str, *, tied: bool = False) -> Account:
+    """Return the account of a checked token's subject; make the rows of a new one.
+
+    With `tied` the subject of one issuer is not the subject of another: raise `SubjectOfAnotherIssuer`.
+    """
     known = (
         select(User.deleted_at, Identity.id)
         .outerjoin(Identity, (Identity.user_id == User.id) & (Identity.issuer == issuer))
@@ -27,6 +34,8 @@ async def sign_in(session: AsyncSession, subject: str, issuer: str) -> Account:
     )
     row = (await session.execute(known)).first()
     if row is None or row.id is None:
+        if tied and row is not None and await _has_identity(session, subject):
+            raise SubjectOfAnotherIssuer
         await ensure_user(session, subject, issuer=issuer)
     roles = await active_roles(session, subject)
     return Account(roles, deleted=row is not None and row.deleted_at is not None)
@@ -44,3 +53,7 @@ async def ensure_user(session: AsyncSession, user_id: str, *, issuer: str | None
             .values(user_id=user_id, issuer=issuer, subject=user_id)
             .on_conflict_do_nothing(index_elements=[Identity.issuer, Identity.subject])
         )
+
+
+async def _has_identity(session: AsyncSession, user_id: str) -> bool:
+    return (await session.execute(select(Identity.id).where(Identity.user_id == user_id).limit(1))).first() is not None

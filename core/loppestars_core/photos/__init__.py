@@ -18,9 +18,11 @@ from loppestars_core.photos.lifecycle import (
     complete_photo,
     fail_photo,
     find_photo,
+    find_variant,
     forget_photo,
     photo_of_original,
     release_photo,
+    request_again,
     request_photo,
 )
 from loppestars_core.photos.listener import PhotoListener
@@ -40,8 +42,10 @@ __all__ = [
     "complete_photo",
     "fail_photo",
     "find_photo",
+    "find_variant",
     "forget_photo",
     "photo_of_original",
     "release_photo",
+    "request_again",
     "request_photo",
 ]

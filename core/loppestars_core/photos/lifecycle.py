@@ -93,9 +93,52 @@ async def find_photo(session: AsyncSession, photo_id: uuid.UUID) -> tuple[Photo,
     return None if row is None else (row[0], row[1])
 
 
-async def photo_of_original(session: AsyncSession, original_key: str) -> uuid.UUID | None:
-    """Return the id of the photo of this original, if it has been requested before."""
-    return (await session.execute(select(Photo.id).where(Photo.original_key == original_key))).scalar_one_or_none()
+async def photo_of_original(session: AsyncSession, original_key: str) -> Photo | None:
+    """Return the photo of this original, if it has been requested before."""
+    return (await session.execute(select(Photo).where(Photo.original_key == original_key))).scalar_one_or_none()
+
+
+async def request_again(session: AsyncSession, photo_id: uuid.UUID, options: PhotoOptions) -> bool:
+    """Process a finished photo once more with `options`; False when it is not finished, or gone.
+
+    Its result is withdrawn: the next one has another address.
+    """
+    photo = (await session.execute(select(Photo).where(Photo.id == photo_id).with_for_update())).scalar_one_or_none()
+    if photo is None or not PhotoState(photo.state).finished:
+        return False
+    await session.execute(
+        update(Photo)
+        .where(Photo.id == photo_id)
+        .values(
+            state=PhotoState.PENDING,
+            visibility=Visibility.PRIVATE,
+            options=options.model_dump(),
+            attempts=0,
+            faces=None,
+            error_code=None,
+            error_detail=None,
+            started_at=None,
+            finished_at=None,
+            request_id=current_request_id(),
+        )
+    )
+    await session.execute(
+        delete(PhotoVariant).where(PhotoVariant.photo_id == photo_id, PhotoVariant.kind == VariantKind.PROCESSED)
+    )
+    await enqueue_photo(session, photo_id, ephemeral=photo.subject == PhotoSubject.EPHEMERAL)
+    await record_event(session, "photo", photo_id, "photo.requested", {"again": True})
+    return True
+
+
+async def find_variant(session: AsyncSession, bucket: str, key: str) -> tuple[PhotoVariant, Visibility] | None:
+    """Return the variant that is stored under this key, and whether its photo may be seen."""
+    statement = (
+        select(PhotoVariant, Photo.visibility)
+        .join(Photo, Photo.id == PhotoVariant.photo_id)
+        .where(PhotoVariant.bucket == bucket, PhotoVariant.key == key)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else (row[0], Visibility(row[1]))
 
 
 async def forget_photo(session: AsyncSession, photo_id: uuid.UUID) -> None:

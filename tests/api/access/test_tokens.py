@@ -206,7 +206,10 @@ class TestIssuerKeys:
         body = base64.urlsafe_b64encode(json.dumps(claims()).encode()).rstrip(b"=")
         signature = hmac.new(public, head + b"." + body, hashlib.sha256).digest()
         token = b".".join([head, body, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
-        for settings in (AuthSettings(jwks_url=issuer.url), AuthSettings(jwks_url=issuer.url, jwt_secret=SECRET)):
+        for settings in (
+            AuthSettings(jwks_url=issuer.url),
+            AuthSettings(jwks_url=issuer.url, jwt_secret=SECRET, jwt_issuer="i"),
+        ):
             with pytest.raises(TokenRefused):
                 await TokenVerifier(settings).verify(token)
 
@@ -248,6 +251,9 @@ class TestIssuerKeys:
         time.sleep(0.06)  # noqa: ASYNC251 - nothing else runs in this loop
         for _ in range(4):
             assert await verifier.verify(signed(RSA_KEY, "RS256", "rsa"))
+        assert verifier._keys is not None
+        if verifier._keys._running is not None:
+            await verifier._keys._running
         assert issuer.asked == 2
         monkeypatch.setattr(jwks, "STALE_SECONDS", 0.0)
         with pytest.raises(KeysUnavailable):
@@ -258,3 +264,16 @@ class TestIssuerKeys:
         settings = AuthSettings(jwks_url="http://127.0.0.1:1/keys", jwks_timeout_seconds=0.5)
         with pytest.raises(KeysUnavailable):
             await TokenVerifier(settings).verify(signed(RSA_KEY, "RS256", "rsa"))
+
+
+class TestTimes:
+    @pytest.mark.parametrize("value", ["99999999999", True, 1e300, -1, int("9" * 4000), [1], None])
+    async def test_odd_ones_are_refused(self, value: Any) -> None:
+        """A time is a number of seconds that a calendar knows; nothing of it is a fault."""
+        token = jwt.encode({"sub": "u", "exp": 0}, SECRET, algorithm="HS256")
+        head, _, _ = token.split(".")
+        body = base64.urlsafe_b64encode(json.dumps({"sub": "u", "exp": value}).encode()).rstrip(b"=").decode()
+        signature = hmac.new(SECRET.encode(), f"{head}.{body}".encode(), hashlib.sha256).digest()
+        forged = f"{head}.{body}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+        with pytest.raises(TokenRefused):
+            await TokenVerifier(AuthSettings(jwt_secret=SECRET)).verify(forged)

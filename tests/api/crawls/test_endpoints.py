@@ -195,6 +195,20 @@ class TestTrigger:
             os.kill(int(pid.read_text()), 0)
         assert (await session.execute(select(CrawlRun.state))).scalar_one() == "cancelled"
 
+    async def test_an_unknown_source_is_named(
+        self, client: httpx.AsyncClient, sign: Any, session: AsyncSession
+    ) -> None:
+        """422 with the known ones, and no run is made."""
+        headers = sign("admin-9", app_metadata={"roles": ["admin"]})
+        await ensure_user(session, "admin-9")
+        await session.execute(insert(RoleGrant).values(user_id="admin-9", role="admin"))
+        await session.commit()
+        answer = await client.post("/scraper/trigger", json={"sources": ["nowhere"]}, headers=headers)
+        assert answer.status_code == 422
+        assert "nowhere" in answer.json()["detail"]
+        assert "markedskalenderen" in answer.json()["detail"]
+        assert (await session.execute(select(CrawlRun.id))).first() is None
+
     @pytest.mark.parametrize("body", [{"sources": ["../x"]}, {"limit": 0}, {"sources": "all"}, [], {"sources": [""]}])
     async def test_wrong_wishes_are_refused(self, client: httpx.AsyncClient, admin: dict[str, str], body: Any) -> None:
         """422, and nothing is started."""

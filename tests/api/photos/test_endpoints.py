@@ -78,7 +78,7 @@ class TestProcess:
         """Ten calls at once and one later are one photo, one job, one result."""
         await upload(storage)
         answers = await asyncio.gather(*(client.post("/process", json=body()) for _ in range(10)))
-        answers.append(await client.post("/process", json=body(mode="blur"), headers=sign(USER)))
+        answers.append(await client.post("/process", json=body(), headers=sign(USER)))
         assert {answer.status_code for answer in answers} == {200}
         assert len({answer.text for answer in answers}) == 1
         assert len(consumer.claims) == 1
@@ -218,15 +218,16 @@ class TestWhoMayProcess:
         answer = await client.post("/process", json=body(), headers={"Authorization": header})
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
-    async def test_an_old_original_needs_a_token(
+    async def test_an_old_original_needs_a_token(  # noqa: PLR0913, PLR0917 - fixtures
         self,
         client: httpx.AsyncClient,
         storage: Storage,
         consumer: PhotoConsumer,
         sign: Any,
+        session: AsyncSession,
         tmp_path: Path,
     ) -> None:
-        """Without one, a quarter of an hour; what has been asked for before is answered for ever."""
+        """Without one, a quarter of an hour; what has been requested before is answered for an hour."""
         await upload(storage)
         file = tmp_path / "storage" / ORIGINALS / USER / "1718000000000.jpg"
         old = time.time() - 16 * 60
@@ -235,6 +236,43 @@ class TestWhoMayProcess:
         assert (refused.status_code, "15 minutes" in refused.json()["detail"]) == (403, True)
         assert (await client.post("/process", json=body(), headers=sign(USER))).status_code == 200
         assert (await client.post("/process", json=body())).status_code == 200
+        await session.execute(text("UPDATE photos SET created_at = now() - interval '61 minutes'"))
+        await session.commit()
+        assert (await client.post("/process", json=body())).status_code == 403
+        assert (await client.post("/process", json=body(), headers=sign(USER))).status_code == 200
+
+    async def test_a_file_of_the_future_is_not_fresh(
+        self, client: httpx.AsyncClient, storage: Storage, tmp_path: Path
+    ) -> None:
+        """A date ahead of all clocks would count as fresh without end."""
+        await upload(storage)
+        later = time.time() + 3600
+        os.utime(tmp_path / "storage" / ORIGINALS / USER / "1718000000000.jpg", (later, later))
+        assert (await client.post("/process", json=body())).status_code == 403
+
+    async def test_the_owner_may_ask_again(
+        self, client: httpx.AsyncClient, storage: Storage, consumer: PhotoConsumer, sign: Any
+    ) -> None:
+        """Whoever was first without a token does not decide the options; a stranger's others change nothing."""
+        await upload(storage)
+        first = await client.post("/process", json=body(mode="blur"))
+        stranger = await client.post("/process", json=body(mode="pixelate"))
+        owner = await client.post("/process", json=body(mode="pixelate"), headers=sign(USER))
+        again = await client.post("/process", json=body(mode="pixelate"), headers=sign(USER))
+        modes = [answer.json()["mode"] for answer in (first, stranger, owner, again)]
+        assert modes == ["blur", "blur", "pixelate", "pixelate"]
+        assert len(consumer.claims) == 2
+
+    async def test_an_original_that_was_completed_later(
+        self, client: httpx.AsyncClient, storage: Storage, consumer: PhotoConsumer
+    ) -> None:
+        """Read while it was still being written, it failed; whole, it is processed."""
+        await upload(storage, "fail:unreadable")
+        assert (await client.post("/process", json=body())).status_code == 422
+        assert (await client.post("/process", json=body())).status_code == 422
+        await upload(storage, "a stall!")
+        assert (await client.post("/process", json=body())).status_code == 200
+        assert len(consumer.claims) == 2
 
     async def test_a_deleted_user_is_signed_out(
         self, client: httpx.AsyncClient, session: AsyncSession, sign: Any

@@ -6,7 +6,6 @@ that much more each. While the database does not answer, the batch is let throug
 better than no list.
 """
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
@@ -18,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from loppestars_api.access.limits.gcra import ExactLimiter, refuse
 from loppestars_api.access.limits.rates import Rate
+from loppestars_api.state import within
 from loppestars_api.web.errors import TooManyRequests
 
 log = structlog.get_logger(__name__)
@@ -68,8 +68,7 @@ class RequestLimiter:
     async def _charge(self, key: str, client: _Client) -> None:
         cost, client.uncharged = client.uncharged, 0
         try:
-            async with asyncio.timeout(CHARGE_SECONDS):
-                await self._exact.take(self._rate, key, cost=cost)
+            await within(CHARGE_SECONDS, self._exact.take(self._rate, key, cost=cost))
         except TooManyRequests as refusal:
             client.refused_until = self._clock() + refusal.retry_after
             raise

@@ -6,12 +6,16 @@ before its first byte. The rest that a client still sends is thrown away by the 
 
 import asyncio
 from collections.abc import Mapping
+from time import monotonic
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from loppestars_api.web.errors import BodyTooSlow, TooLarge
 
+# Slower than the worst mobile network; whoever sends like this wants to hold a place.
+MIN_BYTES_PER_SECOND: Final = 8 * 1024
+GRACE_SECONDS: Final = 10.0
 _BODYLESS: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 
@@ -35,20 +39,26 @@ class BodyLimitMiddleware:
         announced = _content_length(scope)
         received = 0
         complete = False
+        waited = 0.0
 
         async def receive_within_limits() -> Message:
-            nonlocal received, complete
+            nonlocal received, complete, waited
             if announced is not None and announced > limit:
                 raise _too_large(limit)
             if complete:  # waiting for a disconnect, which may rightly take long
                 return await receive()
+            began = monotonic()
             try:
                 message = await asyncio.wait_for(receive(), self._silence)
             except TimeoutError:
                 raise BodyTooSlow(f"No part of the body arrived for {self._silence:g} seconds.") from None
+            # Only the time in which we wait for the client: it does not send while we are busy.
+            waited += monotonic() - began
             if message["type"] == "http.request":
                 complete = not message.get("more_body", False)
                 received += len(message.get("body", b""))
+                if not complete and waited > GRACE_SECONDS and received < waited * MIN_BYTES_PER_SECOND:
+                    raise BodyTooSlow(f"The body arrives with less than {MIN_BYTES_PER_SECOND} bytes per second.")
                 if received > limit:
                     raise _too_large(limit)
             return message

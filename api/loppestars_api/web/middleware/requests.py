@@ -24,6 +24,9 @@ log = structlog.get_logger(__name__)
 
 # Probes come every few seconds; a line for each would bury everything else.
 MAX_LOGGED_PATH: Final = 512
+_SECURE: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+# What is not a page of ours loads nothing and is shown in no frame.
+_LOCKED: Final = (*_SECURE, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
 QUIET_PATHS: Final = frozenset({"/health", "/serving", "/ready"})
 
 
@@ -62,7 +65,9 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode("ascii"))]
+                given = message.get("headers", ())
+                secure = _SECURE if any(name == b"content-security-policy" for name, _ in given) else _LOCKED
+                message["headers"] = [*given, *secure, (b"x-request-id", request_id.encode("ascii"))]
             elif method == "HEAD" and message.get("body"):
                 message = {**message, "body": b""}
             await send(message)

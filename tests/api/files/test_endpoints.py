@@ -1,0 +1,90 @@
+"""Published photos over HTTP: always served, unless withdrawn, gone or damaged."""
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from loppestars_api.app import create_app
+from loppestars_api.settings import ApiSettings
+from loppestars_core.accounts.users import ensure_user
+from loppestars_core.photos.models import Photo, PhotoVariant
+from loppestars_core.storage import Storage
+
+BUCKET, KEY = "stall-photos-processed", "u/x.jpg"
+URL = f"/storage/v1/object/public/{BUCKET}/{KEY}"
+PHOTO = b"\xff\xd8\xff" + bytes(2_000_000)
+
+
+async def publish(session: AsyncSession, storage: Storage, data: bytes = PHOTO, key: str = KEY) -> None:
+    """Write a finished photo and its bytes."""
+    await ensure_user(session, "u")
+    photo = Photo(owner_id="u", original_key=f"u/{key}", state="completed", visibility="public", faces=1)
+    session.add(photo)
+    await session.flush()
+    session.add(
+        PhotoVariant(
+            photo_id=photo.id,
+            kind="processed",
+            bucket=BUCKET,
+            key=key,
+            format="image/jpeg",
+            width=4,
+            height=3,
+            bytes=len(data),
+        )
+    )
+    await session.commit()
+    await storage.put(BUCKET, key, data, "image/jpeg")
+
+
+class TestPublicFile:
+    @pytest.mark.parametrize("limit", [52_428_800, 1_048_576])
+    async def test_the_limit_of_uploads_is_not_its_limit(
+        self, api_settings: ApiSettings, session: AsyncSession, storage: Storage, limit: int
+    ) -> None:
+        """What was published is served, also where uploads may not be as large any more."""
+        await publish(session, storage)
+        app = create_app(api_settings.model_copy(update={"max_photo_bytes": limit}))
+        async with app.router.lifespan_context(app):
+            transport = httpx.ASGITransport(app=app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+                answer = await client.get(URL)
+        assert (answer.status_code, answer.content == PHOTO) == (200, True)
+
+    async def test_caches_ask_again(self, client: httpx.AsyncClient, session: AsyncSession, storage: Storage) -> None:
+        """A copy is kept for minutes, and is confirmed without sending it again."""
+        await publish(session, storage)
+        first = await client.get(URL)
+        assert first.headers["cache-control"] == "public, max-age=300"
+        assert first.headers["x-content-type-options"] == "nosniff"
+        again = await client.get(URL, headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+
+    async def test_withdrawn(self, client: httpx.AsyncClient, session: AsyncSession, storage: Storage) -> None:
+        """A withdrawn photo is gone at once, also for a cache that has it."""
+        await publish(session, storage)
+        tag = (await client.get(URL)).headers["etag"]
+        await session.execute(text("UPDATE photos SET visibility = 'withdrawn'"))
+        await session.commit()
+        assert (await client.get(URL)).status_code == 410
+        assert (await client.get(URL, headers={"If-None-Match": tag})).status_code == 410
+
+    async def test_bytes_gone(self, client: httpx.AsyncClient, session: AsyncSession, storage: Storage) -> None:
+        """404, never cached; it is logged and counted."""
+        await publish(session, storage)
+        await storage.delete(BUCKET, KEY)
+        answer = await client.get(URL)
+        assert (answer.status_code, answer.headers["cache-control"]) == (404, "no-store")
+
+    async def test_bytes_cut_short(self, client: httpx.AsyncClient, session: AsyncSession, storage: Storage) -> None:
+        """503, never half a photo that caches would keep."""
+        await publish(session, storage)
+        await storage.put(BUCKET, KEY, PHOTO[:1000], "image/jpeg")
+        answer = await client.get(URL)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "300")
+
+    async def test_what_was_never_published(self, client: httpx.AsyncClient, storage: Storage) -> None:
+        """Bytes in the bucket alone are not a published photo."""
+        await storage.put(BUCKET, "u/other.jpg", PHOTO, "image/jpeg")
+        assert (await client.get(URL.replace("x.jpg", "other.jpg"))).status_code == 404
