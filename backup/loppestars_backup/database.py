@@ -20,7 +20,7 @@ from loppestars_core.kit.logging import redact_text
 
 _VERSION_FACTOR: Final = 10_000
 # Policies of the application's roles do not apply to whoever holds this role (row-level security).
-_SEE_EVERYTHING: Final = "-c loppestars.role=service"
+_SEE_EVERYTHING: Final = "-c loppestars.role=system"
 _SCHEMA: Final = "public"
 # What a restore replaces keeps this name until the restore is done.
 _ASIDE: Final = "loppestars_replaced"

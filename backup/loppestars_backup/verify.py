@@ -67,7 +67,7 @@ def _published_files(url: str) -> list[str]:
         "SELECT variant.bucket || '/' || variant.key FROM photo_variants AS variant "
         "JOIN photos ON photos.id = variant.photo_id WHERE photos.visibility = 'public'"
     )
-    with psycopg.connect(url, options="-c loppestars.role=service") as connection:
+    with psycopg.connect(url, options="-c loppestars.role=system") as connection:
         try:
             return [str(path) for (path,) in connection.execute(statement).fetchall()]
         except psycopg.errors.UndefinedTable:

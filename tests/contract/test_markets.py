@@ -32,6 +32,8 @@ RESPONSE = (
     *("has_wifi", "is_indoor", "is_outdoor", "special_features", "source_url", "loppemarkeder_nu", "scraped_at"),
     "distance",
 )
+# What the crawler needs of a market only to place and to judge it.
+PLACE_ONLY = {"country", "unclear", "venue"}
 NOT_CORRECTABLE = {"id", "external_id", "source_url", "source_fields", "scraped_at"}
 # Each column has a value that no other has, flags apart.
 VALUES: dict[str, Any] = {
@@ -100,7 +102,7 @@ class TestColumns:
         """A source may say something of every column that an admin may correct, but for the state."""
         said = {field.name for field in fields(SourceMarket)}
         assert CORRECTABLE - {"state"} <= said
-        assert {field.name for field in fields(MarketDetails)} - {"venue"} <= said
+        assert {field.name for field in fields(MarketDetails)} - PLACE_ONLY <= said
 
 
 class TestFlags:

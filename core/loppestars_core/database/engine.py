@@ -4,8 +4,10 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from loppestars_core.database.access import AccessRole
 from loppestars_core.kit.settings import DatabaseSettings
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -19,6 +21,12 @@ def connection_arguments(url: str) -> dict[str, Any]:
     return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **_KEEPALIVES, **conninfo_to_dict(url)}
 
 
+def acting_for_the_system(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return libpq's parameters with the role that sees every row, until a transaction acts for less."""
+    options = f"{arguments.get('options') or ''} -c loppestars.role={AccessRole.SYSTEM}".strip()
+    return {**arguments, "options": options}
+
+
 def create_engine(settings: DatabaseSettings, *, application: str = "loppestars") -> AsyncEngine:
     """The engine of a process. `application` names it in pg_stat_activity.
 
@@ -29,7 +37,9 @@ def create_engine(settings: DatabaseSettings, *, application: str = "loppestars"
     if settings.behind_pooler:
         # A transaction pooler hands each transaction to another server connection, which lacks our statements.
         arguments["prepare_threshold"] = None
-    return create_async_engine(
+    else:
+        arguments = acting_for_the_system(arguments)
+    engine = create_async_engine(
         "postgresql+psycopg://",
         connect_args=arguments,
         pool_size=settings.database_pool_size,
@@ -39,6 +49,14 @@ def create_engine(settings: DatabaseSettings, *, application: str = "loppestars"
         pool_pre_ping=True,
         pool_recycle=1800,
     )
+    if settings.behind_pooler:
+        # Nor does it keep what a connection was set to: each transaction says it.
+        event.listen(engine.sync_engine, "begin", _act_for_the_system)
+    return engine
+
+
+def _act_for_the_system(connection: Connection) -> None:
+    connection.exec_driver_sql(f"SELECT set_config('loppestars.role', '{AccessRole.SYSTEM}', true)")
 
 
 def sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:

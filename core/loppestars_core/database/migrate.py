@@ -16,12 +16,16 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from packaging.version import Version as Release
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import BeforeValidator, Field, SecretStr
 from sqlalchemy import Connection, Engine, create_engine, inspect, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
 
 from loppestars_core.contract.exit_codes import ExitCode
-from loppestars_core.database.engine import connection_arguments
+from loppestars_core.database.engine import acting_for_the_system, connection_arguments
+from loppestars_core.database.grants import COMPONENTS, RoleMissing, grant
 from loppestars_core.database.releases import SchemaRelease
 from loppestars_core.kit.cli import Json, Local, Version, epilog, run, show, single
 from loppestars_core.kit.logging import configure_logging, redact_text
@@ -43,13 +47,38 @@ class ServerTooOld(RuntimeError):
     """The server lacks what the schema needs."""
 
 
+def _role_name(value: object) -> object:
+    """Return a role's name; of a PostgreSQL URL, the user in it."""
+    if isinstance(value, str) and value.startswith(("postgres://", "postgresql://")):
+        user = conninfo_to_dict(value).get("user")
+        if not user:
+            raise ValueError("the URL names no user")
+        return user
+    return value
+
+
+# A secret, because it may be a URL with a password.
+RoleName = Annotated[SecretStr | None, BeforeValidator(_role_name)]
+
+
 class MigrateSettings(DatabaseSettings, ComponentSettings):
-    """`loppestars-migrate` needs the database and nothing else."""
+    """`loppestars-migrate` needs the database, and the names of the components' roles where they have some."""
+
+    api_role: RoleName = Field(None, description="role of the API that is granted what it needs: its name, or its URL")
+    imaging_role: RoleName = Field(None, description="likewise the role of imaging")
+    crawler_role: RoleName = Field(None, description="likewise the role of the crawler")
+    jobs_role: RoleName = Field(None, description="likewise the role of loppestars-jobs")
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The configured roles by component."""
+        named = {component: getattr(self, f"{component}_role") for component in COMPONENTS}
+        return {component: role.get_secret_value() for component, role in named.items() if role}
 
 
 def migration_engine(url: str) -> Engine:
-    arguments = {**connection_arguments(url), "application_name": "loppestars-migrate"}
-    return create_engine("postgresql+psycopg://", connect_args=arguments)
+    arguments = {**acting_for_the_system(connection_arguments(url)), "application_name": "loppestars-migrate"}
+    return create_engine("postgresql+psycopg://", connect_args=arguments, poolclass=NullPool)
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -168,11 +197,12 @@ def bring_up_to_date(
                 show([row for row in rows if status or not row["applied"]], json=json)
                 return
             applied = migrate(connection)
-    except (IncompatibleSchema, ServerTooOld) as error:
+            grant(connection, settings.roles)
+    except (IncompatibleSchema, RoleMissing, ServerTooOld) as error:
         _give_up(str(error))
     except OperationalError as error:
         _give_up(f"the database cannot be reached or refused: {redact_text(str(error.orig))}")
-    log.info("database_migrated", applied=applied)
+    log.info("database_migrated", applied=applied, roles=sorted(settings.roles))
 
 
 def migrations(connection: Connection) -> list[dict[str, Any]]:
