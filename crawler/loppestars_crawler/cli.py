@@ -6,11 +6,13 @@ from typing import Final
 
 from loppestars_core.kit.cli import epilog, program, run
 from loppestars_crawler.geocoding.command import geocode
+from loppestars_crawler.match_command import match
 
 app: Final = program("loppestars-crawler", "Crawls the Danish market sites and knows where Danish addresses are.")
 app.command()(geocode)
+app.command()(match)
 # They answer in a fraction of a second; the database and Scrapy take several times that to import.
-_LIGHT: Final = frozenset({"geocode"})
+_LIGHT: Final = frozenset({"geocode", "match"})
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -15,7 +15,6 @@ from loppestars_core.kit.folding import fold
 from loppestars_core.markets.corrections import correct_market, withdraw_correction
 from loppestars_core.markets.disappearance import mark_vanished
 from loppestars_core.markets.ingest import Recorded, is_known, keep_listed, record_sighting
-from loppestars_core.markets.matching import mean_the_same
 from loppestars_core.markets.models import Market, MarketRedirect, MarketSighting
 from loppestars_core.markets.sighting import SourceMarket, combine
 
@@ -274,36 +273,6 @@ async def test_a_correction_outlives_crawls(session: AsyncSession) -> None:
     assert (await the_market(session)).name == "Remisen Loppemarked"
     with pytest.raises(ValueError, match="correctable are"):
         await correct_market(session, market_id, {"id": str(uuid.uuid4())}, admin_id=None)
-
-
-@pytest.mark.parametrize(
-    ("changes", "same"),
-    [
-        ({}, True),
-        ({"name": "Remisen"}, True),
-        ({"name": "Remisen Loppemarked på Østerbro"}, True),
-        ({"name": "Remisen Børneloppemarked"}, False),
-        ({"name": "Loppemarked i Fælledparken"}, False),
-        ({"postal_code": "2200"}, False),
-        ({"start_date": date(2026, 12, 4)}, False),
-        ({"source": "calendar"}, False),
-        ({"postal_code": None, "name": "Remisen Loppemarked"}, True),
-        ({"postal_code": None, "name": "Remisen"}, False),
-        ({"name": "Loppemarked", "address": "Blegdamsvej 132"}, True),
-        ({"postal_code": None, "city": None, "name": "Remisen Loppemarked"}, False),
-    ],
-)
-def test_when_two_sources_mean_the_same(changes: dict[str, Any], same: bool) -> None:  # noqa: FBT001 - a row of the table
-    """Same dates, same place, one name within the other; doubt keeps apart."""
-    assert mean_the_same(CALENDAR, replace(EVENTS, **changes)) is same
-    assert mean_the_same(replace(EVENTS, **changes), CALENDAR) is same
-
-
-def test_two_nameless_markets_in_one_house_are_the_same() -> None:
-    """A "Loppemarked" at an address with a number is the other source's "Loppemarked" there."""
-    nameless = replace(CALENDAR, name="Loppemarked")
-    assert mean_the_same(nameless, replace(EVENTS, name="Stort loppemarked", address="blegdamsvej 132"))
-    assert not mean_the_same(nameless, replace(EVENTS, name="Stort loppemarked", address="Torvet"))
 
 
 def test_words_survive_their_storage() -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from loppestars_core.events.domain_events import record_event
 from loppestars_core.kit.folding import fold
 from loppestars_core.markets.fields import SEARCHED
-from loppestars_core.markets.matching import mean_the_same
+from loppestars_core.markets.matching import Listing, compare
 from loppestars_core.markets.models import Market, MarketOverride, MarketRedirect, MarketSighting, MarketState
 from loppestars_core.markets.search_text import search_terms
 from loppestars_core.markets.sighting import SourceMarket, combine, series_of
@@ -180,10 +180,11 @@ async def _same_market(session: AsyncSession, said: SourceMarket) -> uuid.UUID |
     )
     rows = (await session.execute(statement)).all()
     taken = {row.market_id for row in rows if row.source == said.source}
+    listing = Listing.of(said)
     candidates = {
         row.market_id
         for row in rows
-        if row.market_id not in taken and mean_the_same(said, SourceMarket.of_raw(row.raw))
+        if row.market_id not in taken and compare(listing, Listing.of(SourceMarket.of_raw(row.raw))).same
     }
     return candidates.pop() if len(candidates) == 1 else None
 

@@ -1,70 +1,319 @@
-"""Whether two sources mean the same market. Pure.
+"""Whether two listings mean the same occurrence of a market, in stages, with reasons. Pure.
 
 Wrongly joining two markets hides one from its visitors, wrongly keeping two shows one twice; the first is worse, so
-doubt keeps them apart.
+doubt keeps them apart and is left to an admin.
 """
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import IntEnum
+from functools import lru_cache
+from typing import Any, Final, Self
+
+from rapidfuzz import fuzz
+
 from loppestars_core.kit.folding import fold, fold_words
-from loppestars_core.markets.sighting import SourceMarket
+from loppestars_core.markets.names import Name, is_specific, read_name, shared
+from loppestars_core.places.gazetteer import Kind, danish_places
+from loppestars_core.places.points import Point, distance_km
+from loppestars_core.places.postal_codes import danish_postal_codes
+from loppestars_core.places.spelling import spelled_out, street_key
 
-# Words that say nothing about which market it is.
-_SMALL = frozenset(
-    fold(word)
-    for word in ("i", "på", "ved", "og", "af", "for", "til", "den", "det", "de", "en", "et", "by", "store", "stort")
-)
-_KINDS = frozenset(
-    fold(word) for word in ("loppemarked", "loppemarkedet", "marked", "markedet", "markeder", "loppetorv", "loppe")
-)
-_ENDING_OF_KINDS = "marked"
-_CLOSE_DEGREES = 0.01
-"""About a kilometre of latitude, and half of one of longitude: within one neighbourhood."""
+SAME: Final = 0.8
+"""Least score at which two listings are joined by themselves."""
+DOUBTFUL: Final = 0.5
+"""From here to `SAME` a pair is shown to admins."""
+
+_SPOT_KM: Final = 0.25
+_FAR_KM: Final = 4.0
+_MIN_STREETS_ALIKE: Final = 88.0
+_STREET: Final = re.compile(r"^(?P<street>\D*[^\W\d]\D*?)\s+(?P<first>\d+)[a-z]?(?:\s+(?P<last>\d+)[a-z]?)?\b")
+_STREET_WORD: Final = re.compile(r"(?:vej|gade|alle|torv|plads|straede|boulevard|vaenget|stien|torvet|pladsen|vejen)$")
 
 
-def mean_the_same(one: SourceMarket, other: SourceMarket) -> bool:
-    """Same dates, same place, and names of which one is contained in the other."""
-    if (one.start_date, one.end_date) != (other.start_date, other.end_date) or one.source == other.source:
-        return False
+class Near(IntEnum):
+    """How closely two places agree."""
+
+    APART = 0
+    UNKNOWN = 1
+    TOWN = 2
+    AREA = 3
+    SPOT = 4
+
+
+class Named(IntEnum):
+    """How closely two names agree."""
+
+    OTHER_KIND = 0
+    DIFFERENT = 1
+    HALF = 2
+    """One of them says nothing but that there is a market."""
+    GENERIC = 3
+    """Neither says more."""
+    ORGANISER = 4
+    """They share only who holds it."""
+    SIMILAR = 5
+    CONTAINED = 6
+    EQUAL = 7
+
+
+_EXPLAINED: Final[Mapping[Named, str]] = {
+    Named.DIFFERENT: "different names",
+    Named.HALF: "one name only says that there is a market",
+    Named.GENERIC: "names that only say that there is a market",
+    Named.ORGANISER: "the names share only who holds it",
+    Named.SIMILAR: "similar names",
+    Named.CONTAINED: "one name holds the other",
+    Named.EQUAL: "the same name but for small words",
+}
+_MIN_SHARED: Final = 0.5
+"""Share of words that two similar names have in common."""
+
+# What names and places are worth together; what is not here is worth nothing.
+_SCORES: Final[Mapping[tuple[Near, Named], float]] = {
+    (Near.SPOT, Named.EQUAL): 1.0,
+    (Near.SPOT, Named.CONTAINED): 0.97,
+    (Near.SPOT, Named.SIMILAR): 0.92,
+    (Near.SPOT, Named.ORGANISER): 0.9,
+    (Near.SPOT, Named.GENERIC): 0.9,
+    (Near.SPOT, Named.HALF): 0.88,
+    (Near.SPOT, Named.DIFFERENT): 0.6,
+    (Near.AREA, Named.EQUAL): 0.95,
+    (Near.AREA, Named.CONTAINED): 0.9,
+    (Near.AREA, Named.SIMILAR): 0.78,
+    (Near.AREA, Named.ORGANISER): 0.7,
+    (Near.AREA, Named.GENERIC): 0.6,
+    (Near.AREA, Named.HALF): 0.55,
+    (Near.TOWN, Named.EQUAL): 0.88,
+    (Near.TOWN, Named.CONTAINED): 0.82,
+    (Near.TOWN, Named.SIMILAR): 0.6,
+    (Near.TOWN, Named.ORGANISER): 0.55,
+    (Near.UNKNOWN, Named.EQUAL): 0.7,
+    (Near.UNKNOWN, Named.CONTAINED): 0.5,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What is compared of a listed market. `point` is exact, never the middle of a postal code."""
+
+    name: str
+    start_date: date
+    end_date: date
+    address: str | None = None
+    venue: str | None = None
+    postal_code: str | None = None
+    city: str | None = None
+    municipality: str | None = None
+    point: Point | None = None
+
+    @classmethod
+    def of(cls, market: Any) -> Self:  # noqa: ANN401 - a SourceMarket or a row of markets
+        """Return the listing of anything with a market's columns."""
+        exact = market.latitude is not None and not market.position_approximate
+        extra = getattr(market, "source_fields", None) or {}
+        return cls(
+            name=market.name,
+            start_date=market.start_date,
+            end_date=market.end_date,
+            address=market.address,
+            venue=extra.get("venue"),
+            postal_code=market.postal_code,
+            city=market.city,
+            municipality=market.municipality,
+            point=Point(market.latitude, market.longitude) if exact else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The judgement on two listings; `reasons` are for a person, the deciding one last."""
+
+    score: float
+    reasons: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether they are joined without being asked about."""
+        return self.score >= SAME
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether an admin should decide."""
+        return DOUBTFUL <= self.score < SAME
+
+
+def compare(one: Listing, other: Listing) -> Match:
+    """Return whether two listings are one occurrence: by days, then place, streets, and names."""
+    if one.start_date != other.start_date:
+        return Match(0.0, (f"they begin on different days, {one.start_date} and {other.start_date}",))
+    reasons = ["the same days" if one.end_date == other.end_date else "the same first day, another last day"]
+    near, why = _places(one, other)
+    reasons.append(why)
+    if near is Near.APART:
+        return Match(0.05, tuple(reasons))
+    venue = _shared_venue(one, other)
+    streets = _streets(one, other)
+    named, why = _names(one, other, venue)
+    if named is Named.OTHER_KIND:
+        return Match(0.1, (*reasons, why))
+    if streets is False:
+        reasons.append(f"different addresses: {one.address!r} and {other.address!r}")
+        if venue is None or named in {Named.DIFFERENT, Named.ORGANISER}:
+            return Match(0.2, tuple(reasons))
+        near = Near.AREA
+    elif streets is True and near >= Near.TOWN:
+        reasons.append("the same house")
+        near = Near.SPOT
+    if venue is not None and near >= Near.TOWN:
+        reasons.append(f"the same venue, {venue}")
+        near = Near.SPOT
+    score = _SCORES.get((near, named), 0.1)
+    if one.end_date != other.end_date:
+        score -= 0.1
+    return Match(round(score, 2), (*reasons, why))
+
+
+def _places(one: Listing, other: Listing) -> tuple[Near, str]:
+    """Compare exact points, then postal codes, then towns or municipalities."""
+    distance = distance_km(one.point, other.point) if one.point and other.point else None
+    if distance is not None and distance > _FAR_KM:
+        return Near.APART, f"{distance:.1f} km apart"
+    if distance is not None and distance <= _SPOT_KM:
+        return Near.SPOT, f"{distance * 1000:.0f} m apart"
     if one.postal_code and other.postal_code:
-        return one.postal_code == other.postal_code and _named_alike(one, other)
-    if _is_exact(one) and _is_exact(other):
-        return _close(one, other) and _named_alike(one, other)
-    # A place known only by its town or municipality is large: there only the very same name counts.
-    places = {fold(place) for place in (one.city, one.municipality) if place}
-    return bool(places & {fold(place) for place in (other.city, other.municipality) if place}) and fold(
-        one.name
-    ) == fold(other.name)
+        return _codes(one.postal_code, other.postal_code)
+    return _towns_or_municipalities(one, other)
 
 
-def _named_alike(one: SourceMarket, other: SourceMarket) -> bool:
-    if fold(one.name) == fold(other.name):
-        return True
-    words, other_words = _telling_words(one), _telling_words(other)
-    if not words or not other_words:
-        # "Loppemarked" at one address is the "Loppemarked" that another source puts there.
-        return _same_house(one, other)
-    differing = words ^ other_words
-    contained = words <= other_words or other_words <= words
-    return contained and not any(word.endswith(_ENDING_OF_KINDS) for word in differing)
+def _towns_or_municipalities(one: Listing, other: Listing) -> tuple[Near, str]:
+    towns = _towns(one), _towns(other)
+    if all(towns):
+        if not towns[0] & towns[1]:
+            return Near.APART, f"different towns, {one.city} and {other.city}"
+        known = (one.postal_code or other.postal_code) and fold(one.city or "") == fold(other.city or "")
+        return (Near.AREA if known else Near.TOWN), f"the same town, {one.city}"
+    municipalities = {_municipality(one), _municipality(other)}
+    if "" in municipalities:
+        return Near.UNKNOWN, "nothing says whether they are in one town"
+    if len(municipalities) == 1:
+        return Near.TOWN, f"the same municipality, {one.municipality or other.municipality}"
+    return Near.APART, "different municipalities"
 
 
-def _telling_words(market: SourceMarket) -> set[str]:
-    """Words of a name without kinds of markets and without the town, which sources add or leave out."""
-    town = set(fold_words(market.city or "")) | set(fold_words(market.municipality or ""))
-    words = set(fold_words(market.name)) - _SMALL - _KINDS
-    return words - town or words
+def _codes(one: str, other: str) -> tuple[Near, str]:
+    if one == other:
+        return Near.AREA, f"the same postal code, {one}"
+    table = danish_postal_codes()
+    known = table.get(one) is not None and table.get(other) is not None
+    if known and table.large_town_of(one) == table.large_town_of(other):
+        return Near.TOWN, f"postal codes of one town, {one} and {other}"
+    return Near.APART, f"different postal codes, {one} and {other}"
 
 
-def _same_house(one: SourceMarket, other: SourceMarket) -> bool:
-    address = fold(one.address or "")
-    return address == fold(other.address or "") and any(letter.isdigit() for letter in address)
+def _towns(listing: Listing) -> frozenset[str]:
+    """Return the town, also without its district."""
+    if not listing.city:
+        return frozenset()
+    table = danish_postal_codes()
+    row = table.get(listing.postal_code)
+    towns = {listing.city, row.town if row else listing.city}
+    if row is not None:
+        towns.add(table.large_town_of(row.code))
+    return frozenset(fold(town) for town in towns)
 
 
-def _is_exact(market: SourceMarket) -> bool:
-    return market.latitude is not None and not market.position_approximate
+def _municipality(listing: Listing) -> str:
+    row = danish_postal_codes().get(listing.postal_code)
+    return fold(row.municipality if row else listing.municipality or "")
 
 
-def _close(one: SourceMarket, other: SourceMarket) -> bool:
-    return (
-        abs((one.latitude or 0) - (other.latitude or 0)) < _CLOSE_DEGREES
-        and abs((one.longitude or 0) - (other.longitude or 0)) < _CLOSE_DEGREES
+@lru_cache(maxsize=20_000)
+def _house(address: str) -> tuple[str, int, int] | None:
+    """Return street and house numbers of a street line, if it has both, the numbers 0 where it has none."""
+    for part in address.split(","):
+        key = street_key(part)
+        if found := _STREET.match(key):
+            first = int(found["first"])
+            return found["street"], first, int(found["last"] or first)
+        if _STREET_WORD.search(key):
+            return key, 0, 0
+    return None
+
+
+def _streets(one: Listing, other: Listing) -> bool | None:
+    """Return True for one house, False for different streets or numbers, None where they do not say."""
+    house, other_house = _house(one.address or ""), _house(other.address or "")
+    if house is None or other_house is None:
+        return None
+    if fuzz.ratio(house[0], other_house[0]) < _MIN_STREETS_ALIKE:
+        return False
+    if not house[1] or not other_house[1]:
+        return None
+    return house[1] <= other_house[2] and other_house[1] <= house[2]
+
+
+def _shared_venue(one: Listing, other: Listing) -> str | None:
+    """Return the hall or square that both name, if one does: Remisen is one hall under three addresses."""
+    landmarks = _landmarks(one) & _landmarks(other)
+    if landmarks:
+        return min(landmarks)
+    if one.venue and fold(one.venue) == fold(other.venue or "") and is_specific(read_name(one.venue).words):
+        return one.venue
+    return None
+
+
+def _landmarks(listing: Listing) -> frozenset[str]:
+    return _landmarks_in(f"{listing.name}; {listing.venue or ''}; {listing.address or ''}")
+
+
+@lru_cache(maxsize=20_000)
+def _landmarks_in(text: str) -> frozenset[str]:
+    return frozenset(
+        fold(mention.text).removesuffix("s")
+        for mention in danish_places().mentions(text)
+        if mention.kind is Kind.LANDMARK
     )
+
+
+def _names(one: Listing, other: Listing, venue: str | None) -> tuple[Named, str]:
+    """Compare the telling words of two names, without the words of their place."""
+    name, other_name = read_name(one.name), read_name(other.name)
+    quoted = f"{one.name!r} and {other.name!r}"
+    if _kinds_differ(name, other_name):
+        return Named.OTHER_KIND, f"markets of different kinds: {quoted}"
+    place = _place_words(one) | _place_words(other)
+    named = _telling(name.without(place), other_name.without(place), venue)
+    if named in {Named.GENERIC, Named.HALF} and name.is_fair != other_name.is_fair:
+        return Named.DIFFERENT, f"a fair and a flea market: {quoted}"
+    if named is Named.GENERIC and name.words & other_name.words:
+        named = Named.EQUAL
+    return named, f"{_EXPLAINED[named]}: {quoted}"
+
+
+def _telling(words: frozenset[str], others: frozenset[str], venue: str | None) -> Named:
+    """Return how closely two sets of telling words agree, in whatever form the words are."""
+    if not words or not others:
+        return Named.HALF if words or others else Named.GENERIC
+    common, other_common = shared(words, others), shared(others, words)
+    whole = (common == words) + (other_common == others)
+    if whole == 2:  # noqa: PLR2004 - both
+        return Named.EQUAL
+    if whole:
+        return Named.CONTAINED if is_specific(common) or venue is not None else Named.ORGANISER
+    part = (len(common) + len(other_common)) / (len(words) + len(others))
+    return Named.SIMILAR if part >= _MIN_SHARED and is_specific(common) else Named.DIFFERENT
+
+
+def _kinds_differ(one: Name, other: Name) -> bool:
+    """Return whether one is a market of another kind: both say it, or one says it and the other says flea market."""
+    return one.kinds != other.kinds and not (one.kinds & other.kinds)
+
+
+def _place_words(listing: Listing) -> frozenset[str]:
+    said = f"{listing.city or ''} {listing.municipality or ''}"
+    row = danish_postal_codes().get(listing.postal_code)
+    words = spelled_out(fold_words(f"{said} {row.town if row else ''}"))
+    return frozenset(words) | frozenset(f"{word}s" for word in words)
