@@ -50,8 +50,8 @@ class Head:
 
 def collages(half: str, count: int | None = None, faces: int | None = None, seed: int = 11) -> Iterator[Sample]:
     """Yield `count` collages, or as many as have `faces` faces of LEAST_SHARE together."""
-    heads = [head for sample in (*crowds(half), *portraits(half)) for head in _heads(sample)]
-    pieces = [_piece(name, part) for name, part in SPLIT[half].backgrounds]
+    heads = [head for sample in (*crowds(half), *portraits(half)) for head in heads_of(sample)]
+    pieces = [piece_of(name, part) for name, part in SPLIT[half].backgrounds]
     number = total = 0
     while (count is None or number < count) and (faces is None or total < faces):
         random = np.random.default_rng([seed, half == "held", number])
@@ -60,7 +60,7 @@ def collages(half: str, count: int | None = None, faces: int | None = None, seed
         yield sample
 
 
-def _piece(name: str, part: tuple[int, int, int, int] | None) -> Image:
+def piece_of(name: str, part: tuple[int, int, int, int] | None) -> Image:
     picture = read(name)
     if part is None:
         return picture
@@ -68,7 +68,7 @@ def _piece(name: str, part: tuple[int, int, int, int] | None) -> Image:
     return picture[top:bottom, left:right]
 
 
-def _heads(sample: Sample) -> Iterator[Head]:
+def heads_of(sample: Sample) -> Iterator[Head]:
     """Cut out the faces that stand alone."""
     picture = read(sample.name)
     for box in (face for face in sample.faces if face[3] - face[1] >= _LEAST_CUT):
@@ -79,14 +79,14 @@ def _heads(sample: Sample) -> Iterator[Head]:
             left, top = round((box[0] + box[2] - side) / 2), round((box[1] + box[3] - side) / 2)
             square = (left, top, left + side, top + side)
             outside = max(-left, -top, square[2] - picture.shape[1], square[3] - picture.shape[0], 0)
-            if outside <= _OUTSIDE * side and not any(_meets(other, square) for other in others):
+            if outside <= _OUTSIDE * side and not any(meets(other, square) for other in others):
                 padded = cv2.copyMakeBorder(picture, outside, outside, outside, outside, cv2.BORDER_REPLICATE)
                 cut = padded[top + outside : top + outside + side, left + outside : left + outside + side]
                 yield Head(np.asarray(cut, dtype=np.uint8), (box[2] - box[0]) / side, height / side)
                 break
 
 
-def _meets(box: Box, other: Box) -> bool:
+def meets(box: Box, other: Box) -> bool:
     return box[0] < other[2] and box[2] > other[0] and box[1] < other[3] and box[3] > other[1]
 
 
@@ -135,21 +135,21 @@ def _place(canvas: Image, head: Head, face: float, random: np.random.Generator, 
         return None
     x, y = int(random.integers(columns - side)), int(random.integers(rows - side))
     place = (x, y, x + side, y + side)
-    if any(_meets(place, other) for other in taken):
+    if any(meets(place, other) for other in taken):
         return None
     taken.append(place)
     angle = random.uniform(-35, 35) if random.random() < _TURNED else random.normal(0, 8)
     light = random.uniform(0.7, 1.15)
     picture = _hidden(head, random) if random.random() < _COVERED else head.picture
     picture = picture[:, ::-1] if random.random() < _EVEN else picture
-    turned = _turned(picture, side, float(angle))
+    pasted = turned(picture, side, float(angle))
     mask = np.zeros((side, side), np.float32)
     cv2.circle(mask, (side // 2, side // 2), int(side * 0.47), 1.0, -1)
     mask = cv2.GaussianBlur(mask, (0, 0), max(1.0, side * 0.02))[:, :, None]
     area = canvas[y : y + side, x : x + side]
     tint = (light * random.uniform(0.93, 1.07, 3)).astype(np.float32)
-    area[:] = (turned * (tint * mask) + area * (1 - mask)).clip(0, 255).astype(np.uint8)
-    return _face_box(x + side / 2, y + side / 2, face * head.width / head.height, face, float(angle))
+    area[:] = (pasted * (tint * mask) + area * (1 - mask)).clip(0, 255).astype(np.uint8)
+    return face_box(x + side / 2, y + side / 2, face * head.width / head.height, face, float(angle))
 
 
 def _hidden(head: Head, random: np.random.Generator) -> Image:
@@ -165,14 +165,14 @@ def _hidden(head: Head, random: np.random.Generator) -> Image:
     return picture
 
 
-def _turned(picture: Image, side: int, angle: float) -> Image:
+def turned(picture: Image, side: int, angle: float) -> Image:
     method = cv2.INTER_AREA if side < picture.shape[0] else cv2.INTER_CUBIC
     scaled = cv2.resize(picture, (side, side), interpolation=method)
     move = cv2.getRotationMatrix2D((side / 2, side / 2), angle, 1.0)
     return np.asarray(cv2.warpAffine(scaled, move, (side, side), borderMode=cv2.BORDER_REPLICATE), dtype=np.uint8)
 
 
-def _face_box(x: float, y: float, width: float, height: float, angle: float) -> Box:
+def face_box(x: float, y: float, width: float, height: float, angle: float) -> Box:
     """Return the box around an ellipse of that width and height, turned by `angle` degrees."""
     cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     half_width = float(np.hypot(width * cosine, height * sine)) / 2
