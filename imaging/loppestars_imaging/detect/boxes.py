@@ -16,8 +16,11 @@ _MAX_GROWTH: Final = 4.0
 """A box that is so many times as large as a clearer one inside it is a face of its own."""
 
 
-def merge(boxes: Boxes) -> list[Face]:
-    """Return each face once, best first, with the extent of all the boxes that show it (non-maximum suppression)."""
+def merge(boxes: Boxes, clear: float = 0.0) -> list[Face]:
+    """Return each face once, best first (non-maximum suppression).
+
+    Its extent is that of all the boxes of at least the score `clear` that show it.
+    """
     ordered = boxes[np.argsort(-boxes[:, 4], kind="stable")]
     areas = _areas(ordered)
     alive = np.ones(len(ordered), np.bool_)
@@ -32,7 +35,7 @@ def merge(boxes: Boxes) -> list[Face]:
         same &= alive & (areas <= _MAX_GROWTH * areas[index])
         same[index] = True
         alive &= ~same
-        faces.append(_face(ordered[index], ordered[same]))
+        faces.append(_face(ordered[index], ordered[same & (ordered[:, 4] >= clear)]))
     return faces
 
 

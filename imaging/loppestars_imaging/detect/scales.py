@@ -1,13 +1,15 @@
 """Which scales a photo is searched at, and how a scale is cut into tiles.
 
-A detector finds faces of some ten to some hundred pixels. A fine scale finds the small ones, coarse scales the large
-ones, of which a fine scale sees fragments. Tiles bound the memory of the network and keep its working set in the cache;
-they overlap by more than the largest face that only the fine scale would find. There are few sizes of tiles, because
-runtimes prepare a network for each size.
+A detector finds faces of some ten to some hundred pixels. The finest scale is the published photo's own, so that no
+face is too small to be found that is large enough to be recognised; coarser scales find the larger ones, of which a
+fine scale sees fragments. Tiles bound the memory of the network; they overlap by more than the largest face that only
+one scale would find. There are few sizes of tiles, because runtimes prepare a network for each size.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +20,17 @@ class Shape:
     height: int
 
 
-LARGE = (Shape(832, 640), Shape(640, 832))
-"""Two by two of them hold the fine scale of an ordinary photo, lying or standing."""
-MEDIUM = (Shape(640, 480), Shape(480, 640))
-"""Holds the coarse scale of an ordinary photo, or a sheet of many crops."""
-SMALL = Shape(448, 448)
-"""For thumbnails, and for a sheet of few crops."""
+HUGE: Final = (Shape(1408, 1056), Shape(1056, 1408))
+"""Three by three of them hold a photo of twelve megapixels at its own scale."""
+BIG: Final = (Shape(1312, 992), Shape(992, 1312))
+"""Two by two of them hold a photo of the default published side."""
+LARGE: Final = (Shape(832, 640), Shape(640, 832))
+MEDIUM: Final = (Shape(640, 480), Shape(480, 640))
+"""Holds the coarsest scale of an ordinary photo."""
+SMALL: Final = Shape(448, 448)
+"""For thumbnails, and for few crops."""
 
-
-_FINER = 1.2
+_FINER: Final = 1.2
 """A scale that is finer by less than this is not worth its time."""
 
 
@@ -35,22 +39,28 @@ class ScalePlan:
     """Parameters of the search, chosen on the tuning half of the evaluation (docs/imaging.md)."""
 
     fine_side: int = 1600
-    """Long side, in pixels, of the finest scale."""
+    """Long side, in pixels, that smaller photos are enlarged to."""
     max_enlargement: float = 3.0
     """Small photos are enlarged by at most this much."""
     coarse_side: int = 640
-    """Long side of the scale for large faces."""
+    """Long side of the coarsest scale, for faces that fill the photo."""
     coarse_enlargement: float = 1.25
     """Small photos are enlarged by at most this much for it: enlarged noise hides a face from the detector alone."""
+    max_step: float = 3.2
+    """Each scale is coarser than the one before by at most this much."""
     crowd_side: int = 3200
-    """Long side of the scale that is added where the finest one has found small faces: there may be smaller ones."""
+    """Long side of the scale that is added to enlarged photos in which small faces were found: more may be smaller."""
     crowd_enlargement: float = 4.0
     """Small photos are enlarged by at most this much for it."""
-    crowd_doubt: float = 0.05
-    """A face must score so much more there: at so many more places more is mistaken for one."""
     small_face: int = 28
     """Longer side of a small face, in pixels of the finest scale."""
-    shapes: tuple[Shape, ...] = (SMALL, *MEDIUM, *LARGE)
+    candidate: float = 0.12
+    """Score from which a place is looked at closely."""
+    sure: float = 0.85
+    """Score from which a face needs no closer look."""
+    doubt: float = 0.05
+    """A closer look must score so much more than the threshold: many places are looked at."""
+    shapes: tuple[Shape, ...] = (SMALL, *MEDIUM, *LARGE, *BIG, *HUGE)
     """Tiles are of these sizes."""
     overlap: int = 64
     """Tiles share at least this many pixels."""
@@ -66,18 +76,22 @@ class Tile:
     height: int
 
 
-def sides(width: int, height: int, plan: ScalePlan, least_side: int = 0) -> list[int]:
-    """Return the long sides to search a photo at, finest first."""
+def sides(width: int, height: int, plan: ScalePlan, min_side: int = 0) -> list[int]:
+    """Return the long sides to search a photo at, finest first: its own or more, and ever coarser ones."""
     longer = max(width, height)
-    fine = min(max(plan.fine_side, least_side), round(longer * plan.max_enlargement))
-    fine, coarse = max(fine, 32), min(plan.coarse_side, round(longer * plan.coarse_enlargement))
-    return [fine, coarse] if fine > coarse * 1.5 else [fine]
+    fine = max(longer, min(max(plan.fine_side, min_side), round(longer * plan.max_enlargement)), 32)
+    coarse = min(plan.coarse_side, round(longer * plan.coarse_enlargement))
+    if fine <= coarse * 1.5:
+        return [fine]
+    steps = math.ceil(math.log(fine / coarse) / math.log(plan.max_step) - 1e-9)
+    return [round(fine * (coarse / fine) ** (step / steps)) for step in range(steps + 1)]
 
 
 def crowd_side(width: int, height: int, plan: ScalePlan, searched: int) -> int | None:
-    """Return the long side of the scale for crowds; None where it is hardly finer than the one `searched` already."""
-    side = min(plan.crowd_side, round(max(width, height) * plan.crowd_enlargement))
-    return side if side > searched * _FINER else None
+    """Return the long side of the scale for crowds; None for photos that are searched at their own scale or nearly."""
+    longer = max(width, height)
+    side = min(plan.crowd_side, round(longer * plan.crowd_enlargement))
+    return side if searched > longer and side > searched * _FINER else None
 
 
 def tiles(width: int, height: int, plan: ScalePlan) -> Iterator[Tile]:

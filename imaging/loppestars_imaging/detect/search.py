@@ -3,7 +3,8 @@
 import numpy as np
 
 from loppestars_imaging.detect.base import Detector
-from loppestars_imaging.detect.boxes import merge, scaled
+from loppestars_imaging.detect.boxes import deduplicate, merge, scaled
+from loppestars_imaging.detect.closer_look import Places, look_closer
 from loppestars_imaging.detect.levels import Levels
 from loppestars_imaging.detect.scales import ScalePlan, Tile, crowd_side, sides, tiles
 from loppestars_imaging.faces import Bgr, Boxes, Face
@@ -18,29 +19,40 @@ class FaceSearch:
         self.detector = detector
         self.plan = plan or ScalePlan()
 
-    def needed_side(self, width: int, height: int, least_side: int = 0) -> int:
+    def needed_side(self, width: int, height: int, min_side: int = 0) -> int:
         """Long side of the picture that `find` wants to see, at most the photo's own."""
-        return min(max(width, height), sides(width, height, self.plan, least_side)[0])
+        return min(max(width, height), sides(width, height, self.plan, min_side)[0])
 
     def find(
-        self, picture: Bgr | Levels, size: tuple[int, int], *, threshold: float | None = None, least_side: int = 0
+        self, picture: Bgr | Levels, size: tuple[int, int], *, threshold: float | None = None, min_side: int = 0
     ) -> list[Face]:
-        """Return the faces in pixels of the photo, whose `size` is (width, height); `picture` shows all of it, smaller.
+        """Return the faces in pixels of the photo, whose `size` is (width, height); `picture` shows all of it.
 
         Raises DetectionFailed.
         """
         threshold = self.detector.threshold if threshold is None else threshold
         levels = picture if isinstance(picture, Levels) else Levels(picture)
-        wanted = sides(*size, self.plan, least_side)
-        found = [self.scan_level(levels, size, side, threshold) for side in wanted]
+        wanted = sides(*size, self.plan, min_side)
+        candidate = min(self.plan.candidate, threshold)
+        found = [self.scan_level(levels, size, side, candidate) for side in wanted]
         finer = crowd_side(*size, self.plan, wanted[0])
-        if finer is not None and self._has_small(found[0], wanted[0] / max(size)):
-            found.append(self.scan_level(levels, size, finer, threshold + self.plan.crowd_doubt))
-        return merge(np.concatenate(found))
+        if finer is not None and self._has_small(found[0], threshold, wanted[0] / max(size)):
+            found.append(self.scan_level(levels, size, finer, candidate))
+        return self._judged(merge(np.concatenate(found), threshold), levels, size, threshold)
 
-    def _has_small(self, boxes: Boxes, scale: float) -> bool:
-        """Tell whether one of the boxes is small in the picture that was searched at `scale` of the photo's size."""
-        longer = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    def _judged(self, seen: list[Face], levels: Levels, size: tuple[int, int], threshold: float) -> list[Face]:
+        """Return what is surely a face, and what a closer look confirms."""
+        rows, columns = levels.picture.shape[:2]
+        across, down = columns / size[0], rows / size[1]
+        sure = [face for face in seen if face.score >= self.plan.sure]
+        doubtful = [face.scaled(across, down) for face in seen if face.score < self.plan.sure]
+        confirmed = look_closer(self.detector, Places(levels, doubtful), threshold + self.plan.doubt)
+        return deduplicate([*sure, *(face.scaled(1 / across, 1 / down) for face in confirmed)]) if confirmed else sure
+
+    def _has_small(self, boxes: Boxes, threshold: float, scale: float) -> bool:
+        """Tell whether one of the faces is small in the picture that was searched at `scale` of the photo's size."""
+        faces = boxes[boxes[:, 4] >= threshold]
+        longer = np.maximum(faces[:, 2] - faces[:, 0], faces[:, 3] - faces[:, 1])
         return bool((longer * scale < self.plan.small_face).any())
 
     def scan(self, picture: Bgr, size: tuple[int, int], side: int, threshold: float) -> Boxes:

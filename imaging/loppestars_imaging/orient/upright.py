@@ -34,7 +34,7 @@ def find_faces(search: FaceSearch, picture: Bgr, size: tuple[int, int], options:
     """
     threshold = search.detector.threshold if options.min_confidence is None else options.min_confidence
     levels = Levels(picture)
-    upright = search.find(levels, size, threshold=threshold, least_side=options.least_side)
+    upright = search.find(levels, size, threshold=threshold, min_side=options.least_side)
     best = max((face.score for face in upright), default=0.0)
     if options.orientations is Orientations.NEVER or (options.orientations is Orientations.AUTO and best >= _CLEAR):
         return upright
@@ -45,7 +45,7 @@ def find_faces(search: FaceSearch, picture: Bgr, size: tuple[int, int], options:
     lying = []
     for turn in turns:
         turned, turned_size = Levels(np.ascontiguousarray(turn.pixels(picture))), turn.size(*size)
-        found = search.find(turned, turned_size, threshold=threshold, least_side=options.least_side)
+        found = search.find(turned, turned_size, threshold=threshold, min_side=options.least_side)
         lying += [face.before(turn, *turned_size) for face in found]
     return deduplicate([*upright, *lying]) if lying else upright
 
