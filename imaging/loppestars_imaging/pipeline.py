@@ -9,6 +9,7 @@ allows it; everything else is decoded, covered in pixels and encoded. Both raise
 anything doubtful.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from loppestars_imaging.codecs import registry
 from loppestars_imaging.codecs.jpeg import damage_refused, profile_of, structure_of
-from loppestars_imaging.codecs.picture import to_bgr
+from loppestars_imaging.codecs.picture import Picture, swap_colours, to_bgr
 from loppestars_imaging.cover.area import Area
 from loppestars_imaging.cover.blocks import cover_blocks
 from loppestars_imaging.cover.pixels import cover
@@ -37,8 +38,10 @@ from loppestars_jpeg.photo import CoefficientPhoto
 from loppestars_jpeg.structs import DCTSIZE
 from loppestars_jpeg.turning import can_turn, turn_upright
 
-_NEARLY: Final = 0.92
-"""A reduced picture this close to the wanted size is enlarged rather than decoded at the next, slower size."""
+_NEARLY: Final = 0.95
+"""A size that is decoded directly is published where it is at least so much of the longest side allowed."""
+_ROUNDING: Final = 0.02
+_CMYK: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Anonymised:
     """What was covered, in pixels of the published photo."""
     in_blocks: bool = False
     """True when the photo was edited in its DCT blocks, so that everything else is bit-exact."""
+    scale: float = 1.0
+    """Published side over the original's."""
 
 
 class Anonymiser:
@@ -82,7 +87,9 @@ class Anonymiser:
         options = options or Options()
         header = registry.inspect(data, self.limits)
         if header.format is Format.JPEG and self.library is not None:
-            edited = self._edit_blocks(self.library, data, header, options)
+            keeps_size = published_size(header.upright_size, options.max_side) == header.upright_size
+            edit = self._edit_blocks if keeps_size else self._shrink_jpeg
+            edited = edit(self.library, data, header, options)
             if edited is not None:
                 return edited
         return self._edit_pixels(data, header, options, registry.output_format(header.format, jpeg_only=jpeg_only))
@@ -94,8 +101,7 @@ class Anonymiser:
             return None
         try:
             with damage_refused(), CoefficientPhoto(library, data, structure) as photo:
-                picture = photo.look(self._eighths(header, options))
-                picture = np.ascontiguousarray(header.turn.pixels(_as_bgr(picture)))
+                picture = np.ascontiguousarray(header.turn.pixels(_as_bgr(photo.look(DCTSIZE))))
                 faces = find_faces(self.search, picture, header.upright_size, options)
                 areas = areas_over(faces, options)
                 turn_upright(photo)
@@ -107,20 +113,57 @@ class Anonymiser:
 
     def _edit_pixels(self, data: bytes, header: Header, options: Options, target: Format) -> Anonymised:
         picture = registry.decode(data, header)
+        picture = picture.shrunk(published_size(picture.size, options.max_side))
         if target is Format.JPEG:
             picture = picture.flat()
-        side = self.search.needed_side(*picture.size, options.least_side)
-        views = [find_faces(self.search, view, picture.size, options) for view in picture.reduced_bgr(side)]
-        faces = deduplicate([face for view in views for face in view]) if len(views) > 1 else views[0]
+        return self._cover_pixels(picture, header, options, target)
+
+    def _shrink_jpeg(self, library: Library, data: bytes, header: Header, options: Options) -> Anonymised | None:
+        """Return None where the photo has to be decoded by its codec instead."""
+        structure = structure_of(data)
+        if not structure.editable or len(structure.sampling) == _CMYK:
+            return None
+        size = published_size(header.upright_size, options.max_side)
+        try:
+            with damage_refused(), CoefficientPhoto(library, data, structure) as photo:
+                pixels = photo.look(_eighths(max(size) / max(header.upright_size)), finely=True)
+        except LibjpegGaveUp:
+            return None
+        swap_colours(pixels)
+        stored = header.turn.size(*size)
+        picture = Picture(pixels, profile_of(structure), jpeg_sampling="4:2:0").shrunk(stored)
+        return self._cover_pixels(picture.turned(header.turn), header, options, Format.JPEG)
+
+    def _cover_pixels(self, picture: Picture, header: Header, options: Options, target: Format) -> Anonymised:
+        """Search, cover and write a picture that has its published size."""
+        shown = picture.reduced_bgr(max(picture.size))
+        found = [face for view in shown for face in find_faces(self.search, view, picture.size, options)]
+        faces = deduplicate(found) if len(shown) > 1 else found
         areas = areas_over(faces, options)
         cover(picture.pixels, areas, look_of(options), has_alpha=picture.has_alpha)
-        return Anonymised(registry.encode(picture, target), target, *picture.size, faces, areas)
+        (width, height), (original_width, original_height) = picture.size, header.upright_size
+        originals = [face.scaled(original_width / width, original_height / height) for face in faces]
+        scale = max(picture.size) / max(header.upright_size)
+        return Anonymised(registry.encode(picture, target), target, width, height, originals, areas, scale=scale)
 
-    def _eighths(self, header: Header, options: Options) -> int:
-        """Return at which size the photo is looked at: 2, 4 or 8 eighths, for which libjpeg-turbo has fast code."""
-        needed = self.search.needed_side(header.width, header.height, options.least_side)
-        longer = max(header.width, header.height)
-        return next((e for e in (2, 4) if longer * e / DCTSIZE >= needed * _NEARLY), 8)
+
+def published_size(size: tuple[int, int], max_side: int) -> tuple[int, int]:
+    """Return the width and height that a photo is published at: its own, or those with the longest side allowed.
+
+    A size that libjpeg decodes directly, in eighths of the photo, is taken where it is nearly as large.
+    """
+    longer = max(size)
+    if not max_side or longer <= max_side:
+        return size
+    eighths = max_side * DCTSIZE // longer
+    side = -(-longer * eighths // DCTSIZE)
+    side = side if max_side >= side >= _NEARLY * max_side else max_side
+    return max(1, round(size[0] * side / longer)), max(1, round(size[1] * side / longer))
+
+
+def _eighths(scale: float) -> int:
+    """Return at which size, in eighths, a photo is decoded that is published at a scale: at least as large."""
+    return min(DCTSIZE, max(2, math.ceil(scale * DCTSIZE - _ROUNDING)))
 
 
 def _as_bgr(pixels: Bgr) -> Bgr:

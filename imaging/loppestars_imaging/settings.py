@@ -25,6 +25,9 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0
 class ImagingSettings(EngineSettings, StorageSettings, DatabaseSettings, ComponentSettings):
     """Settings of `loppestars-imaging work` and `loppestars-imaging sweep`."""
 
+    max_side: int = Field(
+        2048, ge=0, description="longest side of published photos in pixels; larger ones shrink, 0 keeps every pixel"
+    )
     drain_seconds: float = Field(30, gt=0, description="how long photos in hand are finished at shutdown")
     originals_retention: Duration = Field(
         timedelta(hours=24), description="how long originals of finished photos are kept, e.g. 24h or 7d"

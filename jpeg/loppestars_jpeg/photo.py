@@ -17,6 +17,8 @@ from loppestars_jpeg.errors import JpegDamaged, LibjpegGaveUp
 from loppestars_jpeg.library import Guard, Library
 from loppestars_jpeg.structure import JpegStructure
 
+_ACCURATE: Final = 0  # JDCT_ISLOW
+_FAST: Final = 1  # JDCT_IFAST: enough for a detector
 _REACHED_EOI: Final = 2
 _MAX_SCANS: Final = 200  # a progressive photo has about ten; more is a way to burn time
 _IMAGE_POOL: Final = 1
@@ -102,15 +104,15 @@ class CoefficientPhoto:
 
         return self._guard.run(open_planes)
 
-    def look(self, eighths: int) -> npt.NDArray[np.uint8]:
+    def look(self, eighths: int, *, finely: bool = False) -> npt.NDArray[np.uint8]:
         """Decode everything, and return the photo at `eighths`/8 of its size as stored: (rows, columns, channels).
 
         Channels are BGR, gray, or CMYK as the file has them. Two eighths is the least: below, libjpeg skips
-        coefficients that are needed for writing.
+        coefficients that are needed for writing. `finely` decodes as for people's eyes, slower.
         """
         if not 2 <= eighths <= 8:  # noqa: PLR2004
             raise ValueError("eighths is 2 to 8")
-        return self._guard.run(lambda: self._read(eighths))
+        return self._guard.run(lambda: self._read(eighths, finely=finely))
 
     def write(self, icc: bytes | None = None) -> bytes:
         """Return the photo with its blocks as they are now, and no metadata except this colour profile."""
@@ -134,12 +136,12 @@ class CoefficientPhoto:
         request = self.decoder.mem.contents.request_virt_barray
         return int(request(c.addressof(self.decoder), _IMAGE_POOL, 0, columns, rows, v))
 
-    def _read(self, eighths: int) -> npt.NDArray[np.uint8]:
+    def _read(self, eighths: int, *, finely: bool) -> npt.NDArray[np.uint8]:
         lib, decoder, handle = self._library, self.decoder, c.byref(self.decoder)
         decoder.buffered_image = 1
         decoder.scale_num, decoder.scale_denom = eighths, 8
-        decoder.dct_method = 1  # JDCT_IFAST: only the detector looks at these pixels
-        decoder.do_fancy_upsampling = 0
+        decoder.dct_method = _ACCURATE if finely else _FAST
+        decoder.do_fancy_upsampling = finely
         if decoder.jpeg_color_space in {structs.YCBCR, structs.RGB}:
             decoder.out_color_space = structs.EXT_BGR
         lib.start_decompress(handle)

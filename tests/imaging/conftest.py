@@ -19,6 +19,12 @@ def photos() -> Path:
 
 
 @pytest.fixture(scope="session")
+def people() -> Path:
+    """The photos of people that are part of the repository."""
+    return Path(__file__).parent / "photos"
+
+
+@pytest.fixture(scope="session")
 def anonymiser() -> Anonymiser:
     """The pipeline with the product's detector."""
     return Anonymiser(YuNet())

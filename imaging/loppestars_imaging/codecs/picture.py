@@ -36,6 +36,13 @@ class Picture:
         """Return the picture upright, in memory of its own."""
         return replace(self, pixels=np.ascontiguousarray(turn.pixels(self.pixels)))
 
+    def shrunk(self, size: tuple[int, int]) -> "Picture":
+        """Return the picture with this width and height, averaged."""
+        if size == self.size:
+            return self
+        pixels = cv2.resize(self.pixels, size, interpolation=cv2.INTER_AREA)
+        return replace(self, pixels=pixels.reshape(size[1], size[0], -1))
+
     def in_colour(self, points: CodePoints | None) -> "Picture":
         """Return the picture with what its code points say, unless a profile says it already; pixels may change."""
         if points is None or self.icc is not None or self.cmyk:

@@ -106,10 +106,12 @@ def opacity(distance: npt.NDArray[Any]) -> Alpha:
 def readable(window: Window, areas: list[Area]) -> Mask:
     """Return the samples that lie outside of every area, its soft edge included."""
     free = np.ones((window.rows, window.columns), np.bool_)
+    left, top = window.left * window.step_x, window.top * window.step_y
+    right, bottom = left + window.columns * window.step_x, top + window.rows * window.step_y
     for area in areas:
+        rx, ry = area.outer
+        if area.x - rx > right or area.x + rx < left or area.y - ry > bottom or area.y + ry < top:
+            continue
         dx, dy = offsets(window, area)
-        columns, rows = np.flatnonzero(dx < EDGE), np.flatnonzero(dy < EDGE)
-        if len(columns) and len(rows):
-            part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-            free[part] &= distances(dx[None, part[1]], dy[part[0], None], area.shape) >= EDGE
+        free &= distances(dx[None, :], dy[:, None], area.shape) >= EDGE
     return free

@@ -22,7 +22,7 @@ class Shape:
 
 HUGE: Final = (Shape(1408, 1056), Shape(1056, 1408))
 """Three by three of them hold a photo of twelve megapixels at its own scale."""
-BIG: Final = (Shape(1312, 992), Shape(992, 1312))
+BIG: Final = (Shape(1056, 800), Shape(800, 1056))
 """Two by two of them hold a photo of the default published side."""
 LARGE: Final = (Shape(832, 640), Shape(640, 832))
 MEDIUM: Final = (Shape(640, 480), Shape(480, 640))
@@ -42,8 +42,10 @@ class ScalePlan:
     """Long side, in pixels, that smaller photos are enlarged to."""
     max_enlargement: float = 3.0
     """Small photos are enlarged by at most this much."""
-    coarse_side: int = 640
-    """Long side of the coarsest scale, for faces that fill the photo."""
+    coarse_side: int = 700
+    """Longest side of the coarsest scale, for faces that fill the photo."""
+    min_coarse_side: int = 448
+    """Shortest one."""
     coarse_enlargement: float = 1.25
     """Small photos are enlarged by at most this much for it: enlarged noise hides a face from the detector alone."""
     max_step: float = 3.2
@@ -80,10 +82,11 @@ def sides(width: int, height: int, plan: ScalePlan, min_side: int = 0) -> list[i
     """Return the long sides to search a photo at, finest first: its own or more, and ever coarser ones."""
     longer = max(width, height)
     fine = max(longer, min(max(plan.fine_side, min_side), round(longer * plan.max_enlargement)), 32)
-    coarse = min(plan.coarse_side, round(longer * plan.coarse_enlargement))
-    if fine <= coarse * 1.5:
+    most = min(plan.coarse_side, longer * plan.coarse_enlargement)
+    if fine <= most * 1.5:
         return [fine]
-    steps = math.ceil(math.log(fine / coarse) / math.log(plan.max_step) - 1e-9)
+    steps = math.ceil(math.log(fine / most) / math.log(plan.max_step))
+    coarse = min(most, max(plan.min_coarse_side, fine / plan.max_step**steps))
     return [round(fine * (coarse / fine) ** (step / steps)) for step in range(steps + 1)]
 
 

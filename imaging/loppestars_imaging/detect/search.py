@@ -19,10 +19,6 @@ class FaceSearch:
         self.detector = detector
         self.plan = plan or ScalePlan()
 
-    def needed_side(self, width: int, height: int, min_side: int = 0) -> int:
-        """Long side of the picture that `find` wants to see, at most the photo's own."""
-        return min(max(width, height), sides(width, height, self.plan, min_side)[0])
-
     def find(
         self, picture: Bgr | Levels, size: tuple[int, int], *, threshold: float | None = None, min_side: int = 0
     ) -> list[Face]:

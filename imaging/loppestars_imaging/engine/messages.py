@@ -61,8 +61,9 @@ class SmallerCopy:
 class Answer:
     """What became of it: with `code` None the body is the result and its `copies`. `rss` in bytes, after the photo.
 
-    `boxes` are x, y, width, height in pixels of the upright photo, and score, one for each of the `faces`. `worn_out`
-    asks for a new engine: something of this photo is left in its memory.
+    `boxes` are x, y, width, height in pixels of the upright photo, and score, one for each of the `faces`; `scale` is
+    the published side over the photo's. `worn_out` asks for a new engine: something of this photo is left in its
+    memory.
     """
 
     code: str | None
@@ -73,6 +74,7 @@ class Answer:
     faces: int = 0
     boxes: list[Box] = field(default_factory=list)
     copies: list[SmallerCopy] = field(default_factory=list)
+    scale: float = 1.0
     rss: int = 0
     worn_out: bool = False
 

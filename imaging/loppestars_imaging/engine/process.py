@@ -131,6 +131,7 @@ class Server:
             height=result.height,
             faces=len(result.faces),
             boxes=[rounded(face) for face in result.faces],
+            scale=result.scale,
             rss=resident_bytes(),
             worn_out=abandoned_calls() > 0,
         )

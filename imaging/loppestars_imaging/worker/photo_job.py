@@ -85,7 +85,8 @@ class PhotoWork:
         lasting = claim.subject is not PhotoSubject.EPHEMERAL
         try:
             async with self.engines.engine() as engine:
-                result = await engine.anonymise(data, task_of(claim.options, copies=lasting))
+                task = task_of(claim.options, copies=lasting, max_side=self.settings.max_side)
+                result = await engine.anonymise(data, task)
         except PhotoRefused as error:
             return await self._fail(claim, FailureCode(error.code), str(error))
         except PhotoTimedOut as error:
@@ -148,7 +149,7 @@ class PhotoWork:
         return PhotoUnfinished(f"{code}: {error}")
 
 
-def task_of(options: PhotoOptions, *, copies: bool = False) -> Task:
+def task_of(options: PhotoOptions, *, copies: bool = False, max_side: int = 0) -> Task:
     """Return the request's options as the engine takes them."""
     return Task(
         mode=options.mode,
@@ -157,4 +158,5 @@ def task_of(options: PhotoOptions, *, copies: bool = False) -> Task:
         least_side=options.downscale_for_detection,
         jpeg_only=options.output == "jpeg",
         copies=copies,
+        max_side=max_side,
     )
