@@ -1,6 +1,6 @@
 """Settings of the crawler: environment variables only, every one with its purpose."""
 
-from typing import Annotated, Literal, Self, cast
+from typing import Annotated, Final, Literal, Self, cast
 from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
@@ -11,7 +11,7 @@ from loppestars_crawler.geocoding.services import NEED_A_KEY, open_service
 from loppestars_crawler.pages import loppemarkeder_nu, markedskalenderen_dk
 from loppestars_crawler.sites import Site
 
-_BUILT_IN = (markedskalenderen_dk.SOURCE, loppemarkeder_nu.SOURCE)
+_BUILT_IN: Final = (markedskalenderen_dk.SOURCE, loppemarkeder_nu.SOURCE)
 _Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 
 
@@ -27,14 +27,16 @@ class CrawlerSettings(ComponentSettings, DatabaseSettings):
     """What a crawl reads."""
 
     markedskalenderen_url: AnyHttpUrl = Field(
-        _url(markedskalenderen_dk.SITE), validate_default=True, description="where markedskalenderen.dk or its copy is"
+        _url(markedskalenderen_dk.SITE),
+        validate_default=True,
+        description="address of markedskalenderen.dk or of a copy",
     )
     loppemarkeder_url: AnyHttpUrl = Field(
-        _url(loppemarkeder_nu.SITE), validate_default=True, description="where loppemarkeder.nu or its copy is"
+        _url(loppemarkeder_nu.SITE), validate_default=True, description="address of loppemarkeder.nu or of a copy"
     )
     crawl_sources: str = Field(
         f"{markedskalenderen_dk.SOURCE},{loppemarkeder_nu.SOURCE}",
-        description="sources of a crawl that names none, with commas",
+        description="sources of a crawl that names none, separated by commas",
     )
     jsonld_sources: dict[
         Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)],
@@ -42,33 +44,36 @@ class CrawlerSettings(ComponentSettings, DatabaseSettings):
     ] = Field(
         {},
         max_length=32,
-        description='more sources: sites that say their events in JSON-LD, as JSON: {"name": ["https://…", …]}',
+        description=(
+            "more sources: pages with JSON-LD, microdata or h-events, sitemaps or calendars (ICS), as JSON: "
+            '{"name": ["https://…", …]}'
+        ),
     )
     crawler_contact: Annotated[str, Field(min_length=5, max_length=200, pattern=r"^[\x21-\x7e]+$")] = Field(
-        "https://loppestars.dev", description="address in the user agent where sites reach us; an URL or e-mail"
+        "https://loppestars.dev", description="contact in the User-Agent: a URL or e-mail address"
     )
-    crawl_delay_seconds: _Seconds = Field(1.0, description="least seconds between two requests; slow sites get more")
+    crawl_delay_seconds: _Seconds = Field(1.0, description="minimum seconds between two requests to a site")
     download_timeout: Annotated[float, Field(gt=0, le=600)] = Field(30.0, description="seconds to wait for an answer")
     retry_times: Annotated[int, Field(ge=0, le=10)] = Field(3, description="retries of 5xx, 429 and time-outs")
     retry_delay: _Seconds = Field(2.0, description="seconds before the first retry; doubles each time")
-    max_retry_after_seconds: _Seconds = Field(120.0, description="longest Retry-After that a crawl waits for")
+    max_retry_after_seconds: _Seconds = Field(120.0, description="maximum Retry-After that a crawl waits for")
     max_page_bytes: Annotated[int, Field(ge=10_000, le=1_000_000_000)] = Field(
-        20_000_000, description="bytes of a page, unpacked; larger ones fail"
+        20_000_000, description="maximum bytes of a page, unpacked"
     )
-    max_pages: Annotated[int, Field(ge=1, le=100_000)] = Field(5_000, description="pages of one source in one crawl")
+    max_pages: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        1_000, description="maximum pages of one source in one crawl"
+    )
     geocoding_provider: Literal["none", "datafordeleren", "geoapify", "nominatim"] = Field(
         "none",
         description="service that is asked for points; none: places without coordinates get the middle of their "
         "postal code, marked approximate",
     )
     geocoding_api_key: SecretStr | None = Field(None, description="key of datafordeleren (its token) or geoapify")
-    geocoding_url: AnyHttpUrl | None = Field(None, description="where a copy of the geocoding service is")
+    geocoding_url: AnyHttpUrl | None = Field(None, description="address of a copy of the geocoding service")
     deadline_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = Field(
-        None, description="the crawl ends itself after so many seconds and keeps what it has; by default never"
+        None, description="seconds after which a crawl ends itself and keeps what it has; unlimited by default"
     )
-    termination_message_path: str | None = Field(
-        None, description="file that gets the counts as JSON at the end, for who watches the process"
-    )
+    termination_message_path: str | None = Field(None, description="file to which the final counts are written as JSON")
 
     @model_validator(mode="after")
     def _check_jsonld_sources(self) -> Self:

@@ -1,10 +1,11 @@
 """A site and where it is crawled: the real one, or a copy that stands in for it. Pure."""
 
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 # What a host allows is said at its root, also for a site that lies below a path (RFC 9309, section 2.3).
-_ROBOTS = "/robots.txt"
+_ROBOTS: Final = "/robots.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Site:
         object.__setattr__(self, "base", self.base.rstrip("/"))
 
     def on_base(self, url: str) -> str | None:
-        """The address at which to fetch a page that a link names; None when it is on some other site.
+        """Return the address at which to fetch a page that a link names; None when it is on another site.
 
         Where the base has a path, the pages of the copy still link to the site's own paths from its root.
         """
@@ -39,7 +40,7 @@ class Site:
         return None
 
     def as_published(self, url: str | None) -> str | None:
-        """The page's address on the real site, under which people know it; addresses of other sites stay."""
+        """Return the page's address on the real site, under which people know it; addresses of other sites stay."""
         parts = _split(url or "")
         if parts is None:
             return None
@@ -52,12 +53,12 @@ class Site:
         return self.real + (tail if tail.startswith("/") else f"/{tail}")
 
     def page(self, path: str) -> str:
-        """Address of a path of the site."""
+        """Return the address of a path of the site."""
         return self.base + path
 
 
 def _is_below(path: str, folder: str) -> bool:
-    """Whether `path` is `folder` (without a final slash, empty for the root) or something in it."""
+    """Return whether `path` is `folder` (without a final slash, empty for the root) or something in it."""
     return path == folder or path.startswith(f"{folder}/") or not folder
 
 
@@ -70,7 +71,7 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _host(parts: SplitResult) -> tuple[str, int | None]:
-    """Host and port, the port left out where it is the scheme's own."""
+    """Return host and port, the port left out where it is the scheme's own."""
     port = parts.port
     return parts.hostname or "", None if port in {80, 443} else port
 

@@ -14,7 +14,7 @@ from loppestars_core.events.models import DomainEvent
 from loppestars_core.kit.folding import fold
 from loppestars_core.markets.corrections import correct_market, withdraw_correction
 from loppestars_core.markets.disappearance import mark_vanished
-from loppestars_core.markets.ingest import Recorded, is_known, keep_listed, record_sighting
+from loppestars_core.markets.ingest import Recorded, is_known, known_sightings, record_sighting, record_sightings
 from loppestars_core.markets.models import Market, MarketRedirect, MarketSighting
 from loppestars_core.markets.sighting import SourceMarket, combine
 
@@ -143,11 +143,11 @@ async def test_a_source_that_moves_its_market_leaves_the_other_alone(session: As
     assert [tuple(row) for row in rows] == [(DAY, "Remisen|1"), (moved, "85354")]
 
 
-async def test_an_incomplete_reading_keeps_what_is_known(session: AsyncSession) -> None:
+async def test_a_reading_that_says_less_keeps_what_is_known(session: AsyncSession) -> None:
     """A page that could not be fetched this time does not take the address away."""
     await record_sighting(session, CALENDAR)
     poorer = replace(CALENDAR, address=None, city=None, postal_code=None)
-    assert await record_sighting(session, poorer, complete=False) is Recorded.UNCHANGED
+    assert await record_sighting(session, poorer) is Recorded.UNCHANGED
     assert (await the_market(session)).postal_code == "2100"
 
 
@@ -212,9 +212,10 @@ async def test_what_is_listed_in_words_that_cannot_be_stored_does_not_vanish(ses
     await record_sighting(session, CALENDAR)
     for _ in range(3):
         started = await start_of_crawl(session)
-        await keep_listed(session, "calendar", "Remisen|1")
-        await keep_listed(session, "calendar", "unknown")
-        assert [await is_known(session, "calendar", one) for one in ("Remisen|1", "unknown")] == [True, False]
+        batch = [replace(CALENDAR, name="\x00"), replace(CALENDAR, external_id="unknown", name="\x00")]
+        outcomes = await record_sightings(session, batch, await known_sightings(session, batch))
+        assert all(isinstance(outcome, Exception) for outcome in outcomes.values())
+        assert await is_known(session, "calendar", ["Remisen|1", "unknown"]) == {"Remisen|1"}
         await session.commit()
         assert await mark_vanished(session, "calendar", crawl_started=started, today=TODAY) == 0
     assert (await the_market(session)).state == "scheduled"

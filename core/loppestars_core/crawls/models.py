@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from loppestars_core.accounts.models import User
@@ -45,6 +45,8 @@ class CrawlRun(Counts, Base):
     sources: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     item_limit: Mapped[int | None]
     dry_run: Mapped[bool] = mapped_column(server_default=text("false"))
+    accept_shrink: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Believe a source that lists far less than last time."""
     expected: Mapped[int | None]
     done: Mapped[int] = mapped_column(server_default=text("0"))
     requested_by: Mapped[str | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
@@ -75,6 +77,9 @@ class CrawlSource(Counts, Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     error: Mapped[str | None]
+    coverage: Mapped[dict[str, int] | None] = mapped_column(JSONB(none_as_null=True))
+    """Of how many listed markets the source said each field."""
+    warnings: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
 
 
 class CrawlFailedItem(Base):

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import timedelta
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -30,12 +30,13 @@ class CrawlAlreadyFinished(RuntimeError):
     """The run has ended, so it cannot be cancelled."""
 
 
-async def request_run(
+async def request_run(  # noqa: PLR0913 - what a run is
     session: AsyncSession,
     *,
     trigger: CrawlTrigger,
     sources: list[str],
     item_limit: int | None = None,
+    accept_shrink: bool = False,
     requested_by: str | None = None,
 ) -> tuple[CrawlRun, bool]:
     """A pending run and True; or the run that is active already, and False. Safe from several replicas at once."""
@@ -51,6 +52,7 @@ async def request_run(
             trigger=trigger,
             sources=sources,
             item_limit=item_limit,
+            accept_shrink=accept_shrink,
             requested_by=requested_by,
             request_id=current_request_id(),
         )
@@ -64,7 +66,12 @@ async def request_run(
         active = await _active(session)
         if active is None:  # it ended between the two statements
             return await request_run(
-                session, trigger=trigger, sources=sources, item_limit=item_limit, requested_by=requested_by
+                session,
+                trigger=trigger,
+                sources=sources,
+                item_limit=item_limit,
+                accept_shrink=accept_shrink,
+                requested_by=requested_by,
             )
         return active, False
     await record_event(session, "crawl", run_id, "crawl.pending", {"trigger": trigger})
@@ -79,6 +86,7 @@ async def begin_run(  # noqa: PLR0913 - what a run is
     sources: list[str],
     item_limit: int | None = None,
     dry_run: bool = False,
+    accept_shrink: bool = False,
 ) -> CrawlRun:
     """Continue the pending run of that id, or make it. Only the holder of the lock calls this.
 
@@ -92,6 +100,8 @@ async def begin_run(  # noqa: PLR0913 - what a run is
         "item_limit": item_limit,
         "dry_run": dry_run,
         "started_at": func.now(),
+        # Who asked for the run, or who starts it: either may accept less than last time.
+        "accept_shrink": or_(CrawlRun.accept_shrink, literal(accept_shrink)),
     }
     begun = await session.execute(
         update(CrawlRun)
@@ -102,7 +112,9 @@ async def begin_run(  # noqa: PLR0913 - what a run is
     if begun.scalar_one_or_none() is None:
         made = await session.execute(
             upsert(CrawlRun)
-            .values(id=run_id, trigger=trigger, request_id=current_request_id(), **values)
+            .values(
+                id=run_id, trigger=trigger, request_id=current_request_id(), **values | {"accept_shrink": accept_shrink}
+            )
             .on_conflict_do_nothing(index_elements=[CrawlRun.id])
             .returning(CrawlRun.id)
         )

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.markets.ingest import CRAWLS_UNTIL_VANISHED, refresh_market
@@ -33,3 +33,20 @@ async def mark_vanished(session: AsyncSession, source: str, *, crawl_started: da
         changed = await refresh_market(session, market_id)
         vanished += changed.get("state") == MarketState.VANISHED
     return vanished
+
+
+async def count_missed(session: AsyncSession, source: str, crawl_started: datetime, today: date) -> int:
+    """Return how many markets to come a source listed before and not since a crawl of it began."""
+    statement = (
+        select(func.count())
+        .select_from(MarketSighting)
+        .join(Market, Market.id == MarketSighting.market_id)
+        .where(
+            MarketSighting.source == source,
+            MarketSighting.superseded_at.is_(None),
+            MarketSighting.last_seen_at < crawl_started,
+            MarketSighting.missed_crawls < CRAWLS_UNTIL_VANISHED,
+            Market.start_date > today,
+        )
+    )
+    return (await session.execute(statement)).scalar_one()

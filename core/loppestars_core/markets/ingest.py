@@ -5,10 +5,13 @@ sightings, so two crawls never race for one market.
 """
 
 import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, delete, func, insert, literal_column, or_, select, update
+from sqlalchemy import delete, func, insert, select, text, tuple_, update
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.events.domain_events import record_event
@@ -17,9 +20,18 @@ from loppestars_core.markets.fields import SEARCHED
 from loppestars_core.markets.matching import Listing, compare
 from loppestars_core.markets.models import Market, MarketOverride, MarketRedirect, MarketSighting, MarketState
 from loppestars_core.markets.search_text import search_terms
-from loppestars_core.markets.sighting import SourceMarket, combine, series_of
+from loppestars_core.markets.sighting import SourceMarket, combine, completed, is_renumbered, series_of
 
-_SAME = (MarketState.SCHEDULED, MarketState.CANCELLED)
+CRAWLS_UNTIL_VANISHED: Final = 2
+"""Successful crawls in a row that did not list a market, until it is believed to be gone."""
+_CURRENT: Final = select(
+    MarketSighting.external_id,
+    MarketSighting.id,
+    MarketSighting.market_id,
+    MarketSighting.content_hash,
+    MarketSighting.missed_crawls,
+    MarketSighting.raw,
+)
 
 
 class Recorded(StrEnum):
@@ -30,23 +42,118 @@ class Recorded(StrEnum):
     UNCHANGED = "unchanged"
 
 
-async def record_sighting(
+class KnownSighting(NamedTuple):
+    """What a source said last of an occurrence."""
+
+    external_id: str
+    id: int
+    market_id: uuid.UUID
+    content_hash: str
+    missed_crawls: int
+    raw: dict[str, Any]
+
+    def is_hash_of(self, said: SourceMarket) -> bool:
+        """Return whether the source says the same now."""
+        return self.content_hash == said.content_hash()
+
+    def said(self) -> SourceMarket:
+        """Return its words."""
+        return SourceMarket.of_raw(self.raw)
+
+
+async def record_sighting(session: AsyncSession, said: SourceMarket, *, run_id: uuid.UUID | None = None) -> Recorded:
+    """Store that a source lists an occurrence. Of a field that it leaves out now, its earlier words are kept."""
+    known = await known_sightings(session, [said])
+    recorded = await record_sightings(session, [said], known, run_id=run_id)
+    outcome = recorded[said.external_id]
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+async def known_sightings(
+    session: AsyncSession, batch: Sequence[SourceMarket], *, crawl_started: datetime | None = None
+) -> dict[str, KnownSighting]:
+    """Return what the source of a batch said last of its occurrences, by their ids of now.
+
+    With `crawl_started`, an id that is new may stand for one that this crawl has not listed yet: the same name, days
+    and place are the same occurrence, renumbered by its source.
+    """
+    if not batch:
+        return {}
+    source = batch[0].source
+    ids = [said.external_id for said in batch]
+    current = _CURRENT.where(MarketSighting.source == source, MarketSighting.superseded_at.is_(None))
+    rows = await session.execute(current.where(MarketSighting.external_id.in_(ids)))
+    known = {row.external_id: KnownSighting(*row) for row in rows}
+    unknown = [said for said in batch if said.external_id not in known]
+    if not unknown or crawl_started is None:
+        return known
+    days = {(said.start_date, said.end_date) for said in unknown}
+    rows = await session.execute(
+        current.join(Market, Market.id == MarketSighting.market_id).where(
+            tuple_(Market.start_date, Market.end_date).in_(days), MarketSighting.last_seen_at < crawl_started
+        )
+    )
+    unseen = [KnownSighting(*row) for row in rows if row.external_id not in known]
+    for said in unknown:
+        same = [sighting for sighting in unseen if is_renumbered(said, sighting.said())]
+        if len(same) == 1:
+            known[said.external_id] = same[0]
+            unseen.remove(same[0])
+    return known
+
+
+async def record_sightings(
     session: AsyncSession,
-    said: SourceMarket,
+    batch: Sequence[SourceMarket],
+    known: Mapping[str, KnownSighting],
     *,
     run_id: uuid.UUID | None = None,
-    complete: bool = True,
-) -> Recorded:
-    """Store that a source lists an occurrence.
+) -> dict[str, Recorded | Exception]:
+    """Store that a source lists some occurrences, each once; one that cannot be stored leaves the others alone.
 
-    `complete=False` says that a part of the source could not be read this time: then what is known is kept, and only
-    `last_seen_at` moves.
+    All that say the same as before are one statement. `known` is `known_sightings` of the batch.
     """
-    current = await _current_sighting(session, said.source, said.external_id)
+    outcomes: dict[str, Recorded | Exception] = {}
+    seen_again: list[KnownSighting] = []
+    for said in batch:
+        current = known.get(said.external_id)
+        whole = said if current is None or current.is_hash_of(said) else completed(said, current.said())
+        if current is not None and current.is_hash_of(whole):
+            seen_again.append(current)
+            outcomes[said.external_id] = Recorded.UNCHANGED
+            continue
+        try:
+            async with session.begin_nested():
+                outcomes[said.external_id] = await _record(session, whole, current, run_id)
+        except (OperationalError, InterfaceError):
+            raise
+        except (DBAPIError, ValueError, TypeError) as error:
+            outcomes[said.external_id] = error
+            if current is not None:
+                seen_again.append(current)
+    back = await _see_again(session, seen_again)
+    return outcomes | dict.fromkeys((name for name, outcome in outcomes.items() if name in back), Recorded.CHANGED)
+
+
+async def is_known(session: AsyncSession, source: str, external_ids: Sequence[str]) -> set[str]:
+    """Return which of some ids a source has listed occurrences under."""
+    found = await session.execute(
+        select(MarketSighting.external_id).where(
+            MarketSighting.source == source,
+            MarketSighting.external_id.in_(external_ids),
+            MarketSighting.superseded_at.is_(None),
+        )
+    )
+    return set(found.scalars())
+
+
+async def _record(
+    session: AsyncSession, said: SourceMarket, current: KnownSighting | None, run_id: uuid.UUID | None
+) -> Recorded:
     if current is None:
         return await _record_first(session, said, run_id)
-    if not complete or current.content_hash == said.content_hash():
-        return await _see_again(session, current)
     await session.execute(
         update(MarketSighting).where(MarketSighting.id == current.id).values(superseded_at=func.now()),
     )
@@ -58,18 +165,6 @@ async def record_sighting(
     market_id = await _join_same_market(session, said, current.market_id)
     await refresh_market(session, market_id)
     return Recorded.CHANGED
-
-
-async def is_known(session: AsyncSession, source: str, external_id: str) -> bool:
-    """Whether a source has listed an occurrence under this id."""
-    return await _current_sighting(session, source, external_id) is not None
-
-
-async def keep_listed(session: AsyncSession, source: str, external_id: str) -> None:
-    """A source lists an occurrence, in words that cannot be stored: what it said before stays and is not missed."""
-    current = await _current_sighting(session, source, external_id)
-    if current is not None:
-        await _see_again(session, current)
 
 
 async def _moved_away(session: AsyncSession, said: SourceMarket, market_id: uuid.UUID) -> bool:
@@ -93,15 +188,22 @@ async def _record_first(session: AsyncSession, said: SourceMarket, run_id: uuid.
     return Recorded.NEW
 
 
-async def _see_again(session: AsyncSession, current: Row[int, uuid.UUID, str, int]) -> Recorded:
-    """The source still says the same: `last_seen_at` moves, and words that had gone with their source are back."""
-    await session.execute(
-        update(MarketSighting).where(MarketSighting.id == current.id).values(last_seen_at=func.now(), missed_crawls=0),
+async def _see_again(session: AsyncSession, sightings: Sequence[KnownSighting]) -> set[str]:
+    """Move `last_seen_at` of what sources still say; return the ids whose markets had gone with them and are back."""
+    if not sightings:
+        return set()
+    seen = (
+        update(MarketSighting)
+        .where(MarketSighting.id.in_([sighting.id for sighting in sightings]))
+        .values(last_seen_at=func.now(), missed_crawls=0)
+        .returning(MarketSighting.market_id)
+        .cte("seen")
     )
-    await session.execute(update(Market).where(Market.id == current.market_id).values(last_seen_at=func.now()))
-    if current.missed_crawls < CRAWLS_UNTIL_VANISHED:
-        return Recorded.UNCHANGED
-    return Recorded.CHANGED if await refresh_market(session, current.market_id) else Recorded.UNCHANGED
+    await session.execute(
+        update(Market).where(Market.id.in_(select(seen.c.market_id))).values(last_seen_at=func.now()).add_cte(seen)
+    )
+    back = [sighting for sighting in sightings if sighting.missed_crawls >= CRAWLS_UNTIL_VANISHED]
+    return {sighting.external_id for sighting in back if await refresh_market(session, sighting.market_id)}
 
 
 async def refresh_market(session: AsyncSession, market_id: uuid.UUID) -> dict[str, Any]:
@@ -127,10 +229,6 @@ async def refresh_market(session: AsyncSession, market_id: uuid.UUID) -> dict[st
         await record_event(session, "market", market_id, _event_name(changed), {"fields": sorted(changed)})
     await session.execute(update(Market).where(Market.id == market_id).values(values))
     return changed
-
-
-CRAWLS_UNTIL_VANISHED = 2
-"""Successful crawls in a row that did not list a market, until it is believed to be gone."""
 
 
 def _event_name(changed: dict[str, Any]) -> str:
@@ -172,7 +270,7 @@ async def _same_market(session: AsyncSession, said: SourceMarket) -> uuid.UUID |
         .where(
             # Written out, so that the partial indexes on dates apply. A market that the other source calls off counts:
             # it must not be listed as another one.
-            or_(*(Market.state == literal_column(f"'{state}'") for state in _SAME)),
+            text("(markets.state = 'scheduled' OR markets.state IN ('cancelled', 'postponed'))"),
             Market.start_date == said.start_date,
             Market.end_date == said.end_date,
             MarketSighting.superseded_at.is_(None),
@@ -187,20 +285,6 @@ async def _same_market(session: AsyncSession, said: SourceMarket) -> uuid.UUID |
         if row.market_id not in taken and compare(listing, Listing.of(SourceMarket.of_raw(row.raw))).same
     }
     return candidates.pop() if len(candidates) == 1 else None
-
-
-async def _current_sighting(
-    session: AsyncSession, source: str, external_id: str
-) -> Row[int, uuid.UUID, str, int] | None:
-    """What a source said last: id, market, content hash, and how many crawls have missed it since."""
-    statement = select(
-        MarketSighting.id, MarketSighting.market_id, MarketSighting.content_hash, MarketSighting.missed_crawls
-    ).where(
-        MarketSighting.source == source,
-        MarketSighting.external_id == external_id,
-        MarketSighting.superseded_at.is_(None),
-    )
-    return (await session.execute(statement)).one_or_none()
 
 
 async def _current_sightings(session: AsyncSession, market_id: uuid.UUID) -> list[MarketSighting]:

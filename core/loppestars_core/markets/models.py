@@ -21,6 +21,7 @@ from loppestars_core.database.base import Base, CreatedAt, Document, Instant, Se
 class MarketState(StrEnum):
     SCHEDULED = "scheduled"
     CANCELLED = "cancelled"
+    POSTPONED = "postponed"
     VANISHED = "vanished"
 
 
@@ -34,7 +35,7 @@ class Market(Base):
         CheckConstraint("longitude BETWEEN -180 AND 180", name="longitude_in_range"),
         Index("ix_markets_dates", "end_date", "start_date", postgresql_where=text("state = 'scheduled'")),
         # Few: what one source calls off is looked for when another lists it.
-        Index("ix_markets_cancelled", "start_date", postgresql_where=text("state = 'cancelled'")),
+        Index("ix_markets_called_off", "start_date", postgresql_where=text("state IN ('cancelled', 'postponed')")),
         # Points on a plane of degrees: enough for a bounding box, and needs no PostGIS.
         Index(
             "ix_markets_position",

@@ -8,7 +8,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Self
@@ -21,6 +21,24 @@ from loppestars_core.markets.models import MarketState
 _SERIES = uuid.UUID("6f0b0a52-3f1f-5d1a-9d0c-8f4b6a1c2e77")
 # Stored sightings, and the hashes of their content, have the name that the first release gave it.
 _STORED_NAMES: Final = {"source_fields": "loppemarkeder_nu"}
+_ADDRESS: Final = ("address", "city", "postal_code")
+# What a page may leave out although it is so.
+_KEPT: Final = (
+    "url",
+    "municipality",
+    "description",
+    "organizer_name",
+    "organizer_phone",
+    "organizer_email",
+    "organizer_website",
+    "opening_hours",
+    "entry_fee",
+    "stall_count",
+    *FLAGS,
+    "special_features",
+    "source_fields",
+)
+_LATER: Final = frozenset({"postponed", "unclear"})
 _POSITION: Final = ("latitude", "longitude", "position_approximate")
 
 
@@ -37,6 +55,7 @@ class SourceMarket:
     rank: int = 100
     """Whose words count where sources differ: the lowest rank, then the name of the source."""
     cancelled: bool = False
+    postponed: bool = False
     url: str | None = None
     municipality: str | None = None
     address: str | None = None
@@ -62,6 +81,8 @@ class SourceMarket:
     special_features: str | None = None
     source_fields: Mapping[str, Any] | None = None
     """Further fields, as the source names them."""
+    unclear: Mapping[str, str] = field(default_factory=dict)
+    """Fields that the source fills with words that leave a doubt, and the words."""
     document: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """The source's own words, kept for history and not part of the content."""
 
@@ -69,6 +90,8 @@ class SourceMarket:
         """Everything but the document, as JSON has it."""
         words = {_STORED_NAMES.get(name, name): value for name, value in asdict(self).items()}
         del words["document"]
+        # Their hashes are of before there were these.
+        words = {name: value for name, value in words.items() if value or name not in _LATER}
         return {
             name: value.isoformat() if isinstance(value, date) else str(value) if isinstance(value, Decimal) else value
             for name, value in words.items()
@@ -96,6 +119,35 @@ class SourceMarket:
         return cls(**words, document=raw.get("document", {}))
 
 
+def completed(said: SourceMarket, before: SourceMarket) -> SourceMarket:
+    """Return what a source says now, with what it said before of the same occurrence and does not say any more.
+
+    A page that says less empties nothing; words that leave a doubt do. Where a market is, is one thing: it is kept
+    whole when the source says nothing of it, or the same with a less exact point.
+    """
+    kept = {
+        name: value
+        for name in _KEPT
+        if getattr(said, name) is None and name not in said.unclear and (value := getattr(before, name)) is not None
+    }
+    silent = not any(getattr(said, name) for name in _ADDRESS)
+    same = all(getattr(said, name) in (None, getattr(before, name)) for name in _ADDRESS)
+    vague = said.latitude is None or said.position_approximate
+    if (silent and any(getattr(before, name) for name in _ADDRESS)) or (same and vague):
+        kept |= {name: getattr(before, name) for name in _ADDRESS}
+        if vague and before.latitude is not None:
+            kept |= {name: getattr(before, name) for name in _POSITION}
+    return replace(said, **kept) if kept else said
+
+
+def is_renumbered(said: SourceMarket, before: SourceMarket) -> bool:
+    """Return whether two ids of one source stand for one occurrence: the same name, days and place."""
+    days = (said.start_date, said.end_date) == (before.start_date, before.end_date)
+    places = [(said.postal_code, before.postal_code), (fold(said.municipality or ""), fold(before.municipality or ""))]
+    agree = all(not now or not then or now == then for now, then in places)
+    return days and agree and fold(said.name) == fold(before.name)
+
+
 def series_of(name: str, postal_code: str | None, place: str | None) -> uuid.UUID:
     """The same for all occurrences of a market: its name at its place."""
     return uuid.uuid5(_SERIES, f"{fold(name)}|{postal_code or fold(place or '')}")
@@ -121,10 +173,14 @@ def combine(sources: Iterable[SourceMarket]) -> dict[str, Any]:
     where = min(placed, key=lambda one: one.position_approximate, default=best)
     columns |= {name: getattr(where, name) for name in _POSITION}
     columns["source_url"] = next((one.url for one in ranked if one.url), None)
-    columns["state"] = MarketState.CANCELLED if any(one.cancelled for one in ranked) else MarketState.SCHEDULED
+    columns["state"] = MarketState.SCHEDULED
+    if any(market.postponed for market in ranked):
+        columns["state"] = MarketState.POSTPONED
+    if any(market.cancelled for market in ranked):
+        columns["state"] = MarketState.CANCELLED
     return columns
 
 
 def _plain_columns() -> tuple[str, ...]:
-    apart = {"source", "rank", "cancelled", "url", "document", "address", "city", "postal_code", *FLAGS, *_POSITION}
-    return tuple(one.name for one in fields(SourceMarket) if one.name not in apart)
+    apart = {"source", "rank", "cancelled", "postponed", "unclear", "url", "document", *_ADDRESS, *FLAGS, *_POSITION}
+    return tuple(field.name for field in fields(SourceMarket) if field.name not in apart)

@@ -1,19 +1,20 @@
-"""What may end a crawl before its end: a signal, a wish to cancel, the deadline, a lost lock. The first one counts."""
+"""What may end a crawl early: a signal, a request to cancel, the deadline, a lost lock. The first one counts."""
 
 import asyncio
 import signal
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
 from loppestars_core.contract.exit_codes import ExitCode
 
-log = structlog.get_logger()
-_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+log = structlog.get_logger(__name__)
+_CODES: Final = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
 
 class Interruption:
-    """Remembers the first reason and tells whoever waits."""
+    """The first reason to end a run, and whom to notify of it."""
 
     def __init__(self) -> None:
         self.reason: str | None = None
@@ -25,14 +26,14 @@ class Interruption:
         """End the crawl; what is done is kept."""
         if self.reason is not None:
             return
-        log.warning("the crawl ends early", reason=reason)
+        log.warning("run_interrupted", reason=reason)
         self.reason, self.exit_code = reason, exit_code
         self._happened.set()
         for listener in self._listeners:
             listener()
 
     async def wait(self) -> None:
-        """Until something ends the crawl."""
+        """Wait until something ends the crawl."""
         await self._happened.wait()
 
     def on_interrupt(self, listener: Callable[[], None]) -> None:
@@ -42,11 +43,11 @@ class Interruption:
             listener()
 
     def listen_to_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        """SIGINT and SIGTERM end the crawl."""
+        """End the crawl at SIGINT and SIGTERM."""
         for number, code in _CODES.items():
             loop.add_signal_handler(number, self.interrupt, f"received {number.name}", code)
 
     def end_after(self, loop: asyncio.AbstractEventLoop, seconds: int) -> None:
-        """The deadline ends the crawl, before whoever set it ends the process without a word."""
+        """End the crawl after some seconds, before its supervisor kills the process."""
         reason = f"not finished within {seconds} s (DEADLINE_SECONDS)"
         loop.call_later(seconds, self.interrupt, reason, ExitCode.FAILED)

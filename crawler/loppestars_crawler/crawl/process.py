@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 from psycopg import OperationalError as ConnectionFailed
@@ -16,16 +17,12 @@ from loppestars_core.kit.metrics import start_metrics_server
 from loppestars_crawler.crawl.interruption import Interruption
 from loppestars_crawler.crawl.report import write_termination_message
 from loppestars_crawler.crawl.run import Crawl, CrawlOrder, RunAlreadyFinished
+from loppestars_crawler.settings import CrawlerSettings
 
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
-    from loppestars_crawler.settings import CrawlerSettings
-
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
-def run_crawl(settings: "CrawlerSettings", order: CrawlOrder) -> int:
+def run_crawl(settings: CrawlerSettings, order: CrawlOrder) -> int:
     """Crawl to the end and return the exit code."""
     logging.getLogger("scrapy_poet").setLevel(logging.WARNING)
     loop = asyncio.new_event_loop()
@@ -34,7 +31,7 @@ def run_crawl(settings: "CrawlerSettings", order: CrawlOrder) -> int:
     return _until_done(loop, _crawl(settings, order, loop))
 
 
-def _until_done(loop: asyncio.AbstractEventLoop, work: "Coroutine[Any, Any, int]") -> int:
+def _until_done(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, int]) -> int:
     """Run the reactor, which runs the loop, until `work` is done."""
     # The module is the reactor, once one is installed; importing it earlier would install another.
     reactor: Any = import_module("twisted.internet.reactor")
@@ -45,7 +42,7 @@ def _until_done(loop: asyncio.AbstractEventLoop, work: "Coroutine[Any, Any, int]
     return task.result()
 
 
-async def _crawl(settings: "CrawlerSettings", order: CrawlOrder, loop: asyncio.AbstractEventLoop) -> int:
+async def _crawl(settings: CrawlerSettings, order: CrawlOrder, loop: asyncio.AbstractEventLoop) -> int:
     structlog.contextvars.bind_contextvars(run_id=str(order.run_id))
     interruption = Interruption()
     interruption.listen_to_signals(loop)
@@ -55,20 +52,20 @@ async def _crawl(settings: "CrawlerSettings", order: CrawlOrder, loop: asyncio.A
     try:
         report = await Crawl(settings, order, interruption).run()
     except RunAlreadyFinished as error:
-        log.error("nothing to crawl", reason=str(error))  # noqa: TRY400 - the sentence is the whole story
+        log.error("run_already_finished", reason=str(error))  # noqa: TRY400 - the sentence is the whole story
         return ExitCode.USAGE
     except (OperationalError, ConnectionFailed) as error:
         cause = redact_text(str(getattr(error, "orig", error)))
-        log.error("the database cannot be reached: check DATABASE_URL", cause=cause)  # noqa: TRY400 - as above
+        log.error("database_unreachable", cause=cause, advice="check DATABASE_URL")  # noqa: TRY400 - as above
         return ExitCode.FAILED
     write_termination_message(settings.termination_message_path, report)
-    log.info("crawl finished", state=report.state, exit_code=int(report.exit_code), error=report.error, **report.counts)
+    log.info("run_finished", state=report.state, exit_code=int(report.exit_code), error=report.error, **report.counts)
     return report.exit_code
 
 
-def _serve_metrics(settings: "CrawlerSettings") -> None:
-    """Serve metrics as long as the process lives; a port in use is no reason not to crawl."""
+def _serve_metrics(settings: CrawlerSettings) -> None:
+    """Serve metrics as long as the process lives; a port in use does not stop a crawl."""
     try:
         start_metrics_server("crawler", settings.metrics_host, settings.metrics_port)
     except OSError as error:
-        log.warning("metrics are not served", port=settings.metrics_port, error=error.strerror)
+        log.warning("metrics_not_served", port=settings.metrics_port, error=error.strerror)

@@ -1,9 +1,8 @@
-"""A crawl that cannot begin, as one of a source that nobody knows: said where whoever asked for it looks."""
+"""A crawl that cannot begin, as one of an unknown source: reported to whoever asked for it."""
 
 import asyncio
 import sys
 import uuid
-from typing import TYPE_CHECKING
 
 from psycopg import OperationalError as ConnectionFailed
 from sqlalchemy.exc import OperationalError
@@ -13,13 +12,11 @@ from loppestars_core.contract.states import CrawlState
 from loppestars_core.crawls import CrawlNotFound, find_run, finish_run
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_crawler.crawl.report import Report, write_termination_message
-
-if TYPE_CHECKING:
-    from loppestars_crawler.settings import CrawlerSettings
+from loppestars_crawler.settings import CrawlerSettings
 
 
-def refuse(settings: "CrawlerSettings", run_id: uuid.UUID | None, reason: str) -> int:
-    """Say why on stderr, in the termination message, and in the record of the run that waits for this crawl."""
+def refuse(settings: CrawlerSettings, run_id: uuid.UUID | None, reason: str) -> int:
+    """Report why on stderr, in the termination message, and in the record of the pending run; return the exit code."""
     sys.stderr.write(f"{reason}\n")
     if run_id is not None:
         report = Report(run_id, CrawlState.FAILED, ExitCode.USAGE, error=reason)
@@ -31,7 +28,7 @@ def refuse(settings: "CrawlerSettings", run_id: uuid.UUID | None, reason: str) -
     return ExitCode.USAGE
 
 
-async def _close(settings: "CrawlerSettings", run_id: uuid.UUID, reason: str) -> None:
+async def _close(settings: CrawlerSettings, run_id: uuid.UUID, reason: str) -> None:
     engine = create_engine(settings, application="loppestars-crawler")
     try:
         async with sessions(engine).begin() as session:
@@ -39,6 +36,6 @@ async def _close(settings: "CrawlerSettings", run_id: uuid.UUID, reason: str) ->
             if run.state == CrawlState.PENDING:
                 await finish_run(session, run_id, CrawlState.FAILED, error=reason)
     except CrawlNotFound:
-        pass  # nobody waits for it
+        pass  # there is no record to close
     finally:
         await engine.dispose()

@@ -1,11 +1,11 @@
-"""What is told at the end: the exit code, and the counts for whoever watches the process without a database."""
+"""The report at the end: the exit code, and the counts for a supervisor without a database."""
 
 import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -14,10 +14,10 @@ from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.contract.states import CrawlState
 from loppestars_core.kit.logging import redact_text
 
-log = structlog.get_logger()
-LARGEST_MESSAGE = 4096
+log = structlog.get_logger(__name__)
+MAX_MESSAGE: Final = 4096
 """Bytes of a termination message that Kubernetes keeps."""
-_LONGEST_REASON = 1000
+_MAX_REASON: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +32,18 @@ class Report:
     error: str | None = None
 
     def message(self) -> str:
-        """JSON of at most 4,096 bytes: run id, state, counts, and the reason where there is one."""
+        """Return JSON of at most 4,096 bytes: run id, state, counts, and the reason where there is one."""
         told: dict[str, Any] = {
             "runId": str(self.run_id),
             "state": str(self.state),
             "counts": {name: self.counts.get(name, 0) for name in COUNT_NAMES},
-            "message": redact_text(self.error or "")[:_LONGEST_REASON],
+            "message": redact_text(self.error or "")[:_MAX_REASON],
         }
         whole = _json({**told, "sources": {name: dict(counts) for name, counts in self.sources.items()}})
         # The sources go first, then the end of the reason: the counts of the run are what is waited for.
-        if len(whole.encode()) <= LARGEST_MESSAGE:
+        if len(whole.encode()) <= MAX_MESSAGE:
             return whole
-        while len(_json(told).encode()) > LARGEST_MESSAGE:
+        while len(_json(told).encode()) > MAX_MESSAGE:
             told["message"] = told["message"][: len(told["message"]) // 2]
         return _json(told)
 
@@ -53,10 +53,10 @@ def _json(document: dict[str, Any]) -> str:
 
 
 def write_termination_message(path: str | None, report: Report) -> None:
-    """Write the message where one is wanted; a file that cannot be written is no reason to fail a finished crawl."""
+    """Write the message where one is wanted; a file that cannot be written does not fail a finished crawl."""
     if path is None:
         return
     try:
         Path(path).write_text(report.message(), encoding="utf-8")
     except OSError as error:
-        log.warning("the termination message could not be written", path=path, error=str(error))
+        log.warning("termination_message_not_written", path=path, error=str(error))

@@ -1,13 +1,14 @@
-"""A crawl: take the lock, write the record, crawl the sources one after another, tell how it went."""
+"""A run: take the lock, write the record, crawl the sources one after another, report how it went."""
 
 import asyncio
 import uuid
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Final
 
 import structlog
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.contract.counters import COUNT_NAMES
 from loppestars_core.contract.exit_codes import ExitCode
@@ -20,23 +21,25 @@ from loppestars_core.crawls import (
     record_superseded,
     update_progress,
 )
+from loppestars_core.crawls.models import CrawlRun
 from loppestars_core.database.engine import create_engine, sessions
+from loppestars_crawler.crawl.interruption import Interruption
 from loppestars_crawler.crawl.report import Report
 from loppestars_crawler.crawl.repository import CrawlRepository, DatabaseGeocodes, DatabasePages
 from loppestars_crawler.crawl.source import SourceCrawl
 from loppestars_crawler.geocoding.locating import Locator
+from loppestars_crawler.settings import CrawlerSettings
 
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncSession
-
-    from loppestars_core.crawls.models import CrawlRun
-    from loppestars_crawler.crawl.interruption import Interruption
-    from loppestars_crawler.settings import CrawlerSettings
-
-log = structlog.get_logger()
-WATCH_SECONDS = 1.0
-"""How often a crawl looks whether it was cancelled and still holds the lock, and writes how far it is."""
-_FINISH_TRIES = 10
+log = structlog.get_logger(__name__)
+WATCH_SECONDS: Final = 1.0
+"""How often a run looks whether it was cancelled and still holds the lock, and writes its progress."""
+_FINISH_TRIES: Final = 10
+_EXIT_CODES: Final = {
+    CrawlState.SUCCEEDED: ExitCode.DONE,
+    CrawlState.FAILED: ExitCode.FAILED,
+    CrawlState.SUPERSEDED: ExitCode.LOCKED,
+    CrawlState.CANCELLED: ExitCode.TERMINATED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +55,17 @@ class CrawlOrder:
 
 
 class RunAlreadyFinished(ValueError):
-    """The run of that id has ended; a new crawl needs a new id."""
+    """The run of that id has ended; a new one needs a new id."""
 
 
 class Crawl:
     """One run. `interruption` may end it at any moment."""
 
-    def __init__(self, settings: "CrawlerSettings", order: CrawlOrder, interruption: "Interruption") -> None:
+    def __init__(self, settings: CrawlerSettings, order: CrawlOrder, interruption: Interruption) -> None:
         self._settings, self._order, self._interruption = settings, order, interruption
         self._engine = create_engine(settings, application="loppestars-crawler")
         self._sessions = sessions(self._engine)
-        self._store = CrawlRepository(self._engine, order.run_id, dry_run=order.dry_run)
+        self._repository = CrawlRepository(self._engine, order.run_id, dry_run=order.dry_run)
         self._sources: list[SourceCrawl] = []
 
     async def run(self) -> Report:
@@ -80,11 +83,11 @@ class Crawl:
                     return self._report(CrawlState.CANCELLED, "cancelled before it started")
                 if run.state != CrawlState.RUNNING:
                     raise RunAlreadyFinished(f"run {run.id} has {run.state} already: leave out --run-id for a new one")
-                return await self._crawl(lock)
+                return await self._crawl(lock, accept_shrink=run.accept_shrink)
         finally:
             await self._engine.dispose()
 
-    async def _begin(self) -> "CrawlRun":
+    async def _begin(self) -> CrawlRun:
         async with self._sessions.begin() as session:
             return await begin_run(
                 session,
@@ -93,6 +96,7 @@ class Crawl:
                 sources=self._order.sources,
                 item_limit=self._order.limit,
                 dry_run=self._order.dry_run,
+                accept_shrink=self._order.accept_shrink,
             )
 
     async def _superseded(self) -> Report:
@@ -100,33 +104,33 @@ class Crawl:
             await record_superseded(
                 session, self._order.run_id, trigger=self._order.trigger, sources=self._order.sources
             )
-        log.warning("another crawl is running; this one gives way")
+        log.warning("run_superseded")
         return self._report(CrawlState.SUPERSEDED, "another crawl was running")
 
-    async def _crawl(self, lock: CrawlLock) -> Report:
-        await self._store.close_dead_sources()
-        log.info("crawl started", sources=self._order.sources, limit=self._order.limit, dry_run=self._order.dry_run)
+    async def _crawl(self, lock: CrawlLock, *, accept_shrink: bool) -> Report:
+        await self._repository.close_dead_sources()
+        log.info("run_started", sources=self._order.sources, limit=self._order.limit, dry_run=self._order.dry_run)
         watcher = asyncio.create_task(self._watch(lock))
-        pages = DatabasePages(self._store)
-        locator = Locator(DatabaseGeocodes(self._store), self._settings.geocoder())
+        pages = DatabasePages(self._repository)
+        locator = Locator(DatabaseGeocodes(self._repository), self._settings.geocoder())
         try:
             for name in self._order.sources:
                 if self._interruption.reason is not None:
                     break
-                source = SourceCrawl(name, self._settings, self._store, locator, pages)
+                source = SourceCrawl(name, self._settings, self._repository, locator, pages)
                 self._sources.append(source)
-                await source.run(self._interruption, limit=self._order.limit, accept_shrink=self._order.accept_shrink)
+                await source.run(self._interruption, limit=self._order.limit, accept_shrink=accept_shrink)
             await pages.forget_old()
         except (DBAPIError, OSError) as error:
             self._interruption.interrupt(f"the database failed: {type(error).__name__}", ExitCode.FAILED)
-            log.exception("the database failed")
+            log.exception("database_failed")
         finally:
             watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)
         return await self._finish()
 
     async def _watch(self, lock: CrawlLock) -> None:
-        """Look once a second for a wish to cancel and a lost lock, and write how far the crawl is."""
+        """Look once a second for a request to cancel and a lost lock, and write the progress."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             if not await lock.still_held():
@@ -138,11 +142,16 @@ class Crawl:
                     if await cancel_requested(session, self._order.run_id):
                         self._interruption.interrupt("cancelled on request", ExitCode.TERMINATED)
             except DBAPIError as error:
-                log.warning("progress could not be written", error=type(error).__name__)
+                log.warning("progress_not_written", error=type(error).__name__)
 
-    async def _write_progress(self, session: "AsyncSession") -> None:
+    async def _write_progress(self, session: AsyncSession) -> None:
+        known = [source.expected for source in self._sources if source.expected is not None]
         await update_progress(
-            session, self._order.run_id, expected=self._expected(), done=self._done(), counts=self._counts()
+            session,
+            self._order.run_id,
+            expected=sum(known) if known else None,
+            done=sum(source.counts["seen"] for source in self._sources),
+            counts=self._counts(),
         )
 
     def _counts(self) -> Counter[str]:
@@ -150,13 +159,6 @@ class Crawl:
         for source in self._sources:
             total.update(source.counts)
         return total
-
-    def _done(self) -> int:
-        return sum(source.counts["seen"] for source in self._sources)
-
-    def _expected(self) -> int | None:
-        known = [source.expected for source in self._sources if source.expected is not None]
-        return sum(known) if known else None
 
     async def _finish(self) -> Report:
         errors = [f"{source.name}: {source.error}" for source in self._sources if source.error]
@@ -176,16 +178,10 @@ class Crawl:
                     )
                 break
             except DBAPIError as error:
-                log.warning("the end of the run could not be written", attempt=attempt, error=type(error).__name__)
+                log.warning("end_of_run_not_written", attempt=attempt, error=type(error).__name__)
                 await asyncio.sleep(1)
         return report
 
     def _report(self, state: CrawlState, error: str | None, exit_code: ExitCode | None = None) -> Report:
-        codes = {
-            CrawlState.SUCCEEDED: ExitCode.DONE,
-            CrawlState.FAILED: ExitCode.FAILED,
-            CrawlState.SUPERSEDED: ExitCode.LOCKED,
-            CrawlState.CANCELLED: ExitCode.TERMINATED,
-        }
         counts = {source.name: source.counts for source in self._sources}
-        return Report(self._order.run_id, state, exit_code or codes[state], self._counts(), counts, error)
+        return Report(self._order.run_id, state, exit_code or _EXIT_CODES[state], self._counts(), counts, error)

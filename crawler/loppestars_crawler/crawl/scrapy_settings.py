@@ -1,13 +1,12 @@
 """Scrapy's settings: the manners of the crawl in one place."""
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from loppestars_crawler.settings import CrawlerSettings
+from loppestars_crawler.settings import CrawlerSettings
 
-_MIDDLEWARES = "loppestars_crawler.fetching"
-_UNUSED_EXTENSIONS = (
+_MIDDLEWARES: Final = "loppestars_crawler.fetching"
+_UNUSED_EXTENSIONS: Final = (
     "closespider.CloseSpider",
     "feedexport.FeedExporter",
     "logcount.LogCount",
@@ -21,12 +20,12 @@ _UNUSED_EXTENSIONS = (
 
 
 def user_agent(contact: str) -> str:
-    """Who asks, and where to complain."""
+    """Return who asks, and where to complain."""
     return f"LoppestarsCrawler/{version('loppestars')} (+{contact})"
 
 
-def scrapy_settings(settings: "CrawlerSettings") -> dict[str, Any]:
-    """One request at a time, by the site's robots.txt, as fast as the site answers and no faster."""
+def scrapy_settings(settings: CrawlerSettings) -> dict[str, Any]:
+    """Return settings for one request at a time, by the site's robots.txt, as fast as the site answers."""
     delay = settings.crawl_delay_seconds
     return {
         "ADDONS": {"scrapy_poet.Addon": 300},
@@ -54,11 +53,13 @@ def scrapy_settings(settings: "CrawlerSettings") -> dict[str, Any]:
             f"{_MIDDLEWARES}.site_bounds.SiteBoundsMiddleware": 50,
             "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,
             "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,
+            "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
+            f"{_MIDDLEWARES}.robots.PoliteRobotsMiddleware": 100,
             f"{_MIDDLEWARES}.retrying.PatientRetryMiddleware": 550,
             # Inside of decompression (590): what is stored is what pages are read from.
             f"{_MIDDLEWARES}.revalidating.RevalidatingMiddleware": 585,
         },
-        # Web pages only: a link to a file, a bucket or an FTP server is none of a crawl's business.
+        # Web pages only: a link to a file, a bucket or an FTP server is not for a crawl.
         "DOWNLOAD_HANDLERS": dict.fromkeys(("data", "file", "ftp", "s3")),
         # What is left is the throttle: no console and no remote control, no feeds, no second opinion on when to stop.
         "EXTENSIONS": dict.fromkeys(f"scrapy.extensions.{name}" for name in _UNUSED_EXTENSIONS),

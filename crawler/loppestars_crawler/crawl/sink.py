@@ -1,42 +1,54 @@
-"""One source within a run: takes what its spider found, counts it, and judges the whole at the end."""
+"""What becomes of what a spider found: counted, put in order, and stored in batches."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Final, NamedTuple
 
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from loppestars_core.contract.counters import COUNT_NAMES
 from loppestars_core.markets.ingest import Recorded
-from loppestars_crawler.crawl.source_market import to_source_market
+from loppestars_core.markets.sighting import SourceMarket
+from loppestars_crawler.crawl.judging import Coverage, added, churn_reason, coverage_of
+from loppestars_crawler.crawl.repository import SightingStore
+from loppestars_crawler.crawl.source_market import OutsideDenmark, to_source_market
+from loppestars_crawler.geocoding.locating import Locator
 from loppestars_crawler.items import ListedMarket, Outcome, Problem
 from loppestars_crawler.metrics import ITEMS
+from loppestars_crawler.sites import Site
 from loppestars_crawler.text import snippet
 
-if TYPE_CHECKING:
-    from loppestars_crawler.crawl.repository import CrawlRepository
-    from loppestars_crawler.geocoding.locating import Locator
-    from loppestars_crawler.sites import Site
+log = structlog.get_logger(__name__)
+LISTED: Final = (Recorded.NEW, Recorded.CHANGED, Recorded.UNCHANGED)
+MAX_BATCH: Final = 500
+MAX_WAIT_SECONDS: Final = 1.0
+"""How long a market waits for others before it is stored."""
+_MAX_FAILED_ITEMS_KEPT: Final = 1000
 
-log = structlog.get_logger()
-LISTED = (Recorded.NEW, Recorded.CHANGED, Recorded.UNCHANGED)
-_MOST_FAILED_ITEMS_KEPT = 1000
+
+class _Waiting(NamedTuple):
+    """A market that waits to be stored, with the municipality that tells two of one name apart."""
+
+    said: SourceMarket
+    municipality: str | None
+    url: str | None
 
 
 class SourceSink:
-    """The sink of one spider."""
+    """The sink of one spider: takes what it found, in any order, and judges nothing but single items."""
 
     def __init__(  # noqa: PLR0913 - its parts
         self,
         name: str,
-        site: "Site",
-        store: "CrawlRepository",
-        locator: "Locator",
+        site: Site,
+        store: SightingStore,
+        locator: Locator,
         *,
         limit: int | None,
+        accept_shrink: bool = False,
         ask_to_stop: Callable[[], None],
     ) -> None:
         self.name = name
@@ -44,17 +56,22 @@ class SourceSink:
         self.error: str | None = None
         self.expected: int | None = None
         self.counts: Counter[str] = Counter(dict.fromkeys(COUNT_NAMES, 0))
+        self.coverage = Coverage(0, {})
         self._site, self._store, self._locator, self._limit = site, store, locator, limit
+        self._accept_shrink = accept_shrink
         self._ask_to_stop = ask_to_stop
-        self._first_of_id: dict[str, str | None] = {}
+        self._municipality_of_id: dict[str, str | None] = {}
         self._taken: set[str] = set()
+        self._unknown = 0
+        self._waiting: list[_Waiting] = []
+        self._waiting_since = 0.0
         # Pages are parsed as they come; two that list one market must not both find it new.
         self._one_at_a_time = asyncio.Lock()
 
     @property
     def listed(self) -> int:
-        """Markets found so far."""
-        return sum(self.counts[outcome] for outcome in LISTED)
+        """Markets found so far, stored or about to be."""
+        return sum(self.counts[outcome] for outcome in LISTED) + len(self._waiting)
 
     @property
     def done(self) -> int:
@@ -70,75 +87,99 @@ class SourceSink:
         """Note why the source could not be read; the first reason is the cause of the others."""
         if self.error is None and not self.stopped:
             self.error = reason
-            log.error("source failed", source=self.name, reason=reason)
+            log.error("source_failed", source=self.name, reason=reason)
 
     def expect(self, total: int) -> None:
+        """Note how many entries the source says it lists."""
         self.expected = total
 
-    async def take(self, item: ListedMarket | Problem, *, complete: bool = True) -> None:
-        """Store a market or count a problem, one at a time; after the end nothing is taken."""
+    async def take(self, item: ListedMarket | Problem) -> None:
+        """Take a market or count a problem; after the end nothing is taken."""
         async with self._one_at_a_time:
-            await self._take(item, complete=complete)
+            if self.stopped:
+                return
+            if isinstance(item, Problem):
+                await self._count_problem(item)
+            else:
+                await self._queue(item)
+            if len(self._waiting) >= MAX_BATCH or time.monotonic() - self._waiting_since > MAX_WAIT_SECONDS:
+                await self._store_waiting()
+            if self._limit is not None and self.listed >= self._limit:
+                self.stop()
 
-    async def _take(self, item: ListedMarket | Problem, *, complete: bool) -> None:
-        if self.stopped:
-            return
-        if isinstance(item, Problem):
-            await self._take_problem(item)
-        else:
-            await self._take_market(item, complete=complete)
-        if self._limit is not None and self.listed >= self._limit:
-            self.stop()
+    async def flush(self) -> None:
+        """Store what waits."""
+        async with self._one_at_a_time:
+            await self._store_waiting()
 
-    async def _take_market(self, market: ListedMarket, *, complete: bool) -> None:
-        market = await self._with_own_id(market)
-        if market.external_id in self._taken:
-            await self._take_problem(Problem(Outcome.SKIPPED, "listed twice", snippet(market.name), market.url))
-            return
-        self._taken.add(market.external_id)
+    async def _queue(self, market: ListedMarket) -> None:
         try:
             said = await to_source_market(market, self._site, self._locator)
-            outcome = await self._store.record(said, complete=complete)
-        except (OperationalError, InterfaceError):
-            raise
-        except (DBAPIError, ValueError, TypeError) as error:
-            reason = f"could not be stored: {type(error).__name__}: {str(error)[:200]}"
-            await self._keep_listed(market.external_id)
-            await self._take_problem(Problem(Outcome.FAILED, reason, snippet(market.name), market.url))
+        except OutsideDenmark as error:
+            await self._count_problem(Problem(Outcome.SKIPPED, str(error), snippet(market.name), market.url))
             return
-        self._count(outcome)
+        if not self._waiting:
+            self._waiting_since = time.monotonic()
+        self._waiting.append(_Waiting(said, market.details.municipality, market.url))
 
-    async def _keep_listed(self, external_id: str) -> None:
-        try:
-            await self._store.keep_listed(self.name, external_id)
-        except (OperationalError, InterfaceError):
-            raise
-        except (DBAPIError, ValueError):
-            # The id itself cannot be stored, so no market has it.
-            log.debug("an id that cannot be stored", source=self.name)
+    async def _store_waiting(self) -> None:
+        """Store a batch: what says the same as before in one statement, each other market by itself."""
+        waiting, self._waiting = self._waiting, []
+        batch = await self._with_own_ids(waiting)
+        if not batch:
+            return
+        known = await self._store.known(batch)
+        self._unknown += len(batch) - len(known)
+        if await self._is_churn():
+            return
+        outcomes = await self._store.record(batch, known)
+        stored = []
+        for said in batch:
+            outcome = outcomes[said.external_id]
+            if isinstance(outcome, Exception):
+                reason = f"could not be stored: {type(outcome).__name__}: {str(outcome)[:200]}"
+                await self._count_problem(Problem(Outcome.FAILED, reason, snippet(said.name), said.url))
+            else:
+                stored.append(said)
+                self._count(outcome)
+        self.coverage = added(self.coverage, coverage_of(stored))
 
-    async def _with_own_id(self, market: ListedMarket) -> ListedMarket:
-        """Two towns may have a market of one name on one day: the id of the later one says which it is.
+    async def _with_own_ids(self, waiting: list[_Waiting]) -> list[SourceMarket]:
+        """Return the markets under ids of their own: two towns may have a market of one name on one day.
 
-        Once it has that id it keeps it, in whichever order they are listed, and when the other is gone.
+        The id of the later one says which it is. Once it has that id it keeps it, in whichever order they are listed,
+        and when the other is gone.
         """
-        town = market.details.municipality
-        own_id = f"{market.external_id}|{town or ''}"
-        if not await self._knows(own_id) and self._first_of_id.setdefault(market.external_id, town) == town:
-            return market
-        return replace(market, external_id=own_id)
+        own_ids = {f"{item.said.external_id}|{item.municipality or ''}": item for item in waiting}
+        known = await self._store.known_ids(self.name, list(own_ids)) if own_ids else set()
+        batch = []
+        for said, municipality, url in waiting:
+            own_id = f"{said.external_id}|{municipality or ''}"
+            is_first = own_id not in known and (
+                self._municipality_of_id.setdefault(said.external_id, municipality) == municipality
+            )
+            market = said if is_first else replace(said, external_id=own_id)
+            if market.external_id in self._taken:
+                await self._count_problem(Problem(Outcome.SKIPPED, "listed twice", snippet(said.name), url))
+                continue
+            self._taken.add(market.external_id)
+            batch.append(market)
+        return batch
 
-    async def _knows(self, external_id: str) -> bool:
-        try:
-            return await self._store.knows(self.name, external_id)
-        except (OperationalError, InterfaceError):
-            raise
-        except (DBAPIError, ValueError):
-            return False  # an id that cannot be stored
+    async def _is_churn(self) -> bool:
+        """Return whether the source is not believed any more, and end it then."""
+        if self._accept_shrink or churn_reason(self._unknown, len(self._taken), len(self._taken)) is None:
+            return False
+        missed = await self._store.missed_so_far(self.name)
+        reason = churn_reason(self._unknown, len(self._taken), missed)
+        if reason is not None:
+            self.fail(reason)
+            self.stop()
+        return reason is not None
 
-    async def _take_problem(self, problem: Problem) -> None:
+    async def _count_problem(self, problem: Problem) -> None:
         log.info(
-            "not a market" if problem.outcome is not Outcome.REMARK else "not understood",
+            "item_not_understood" if problem.outcome is not Outcome.SKIPPED else "item_skipped",
             source=self.name,
             outcome=problem.outcome,
             reason=problem.reason,
@@ -149,20 +190,10 @@ class SourceSink:
             ITEMS.labels(self.name, problem.outcome).inc()
             return
         self._count(problem.outcome)
-        if problem.outcome is Outcome.FAILED and self.counts[Outcome.FAILED] <= _MOST_FAILED_ITEMS_KEPT:
+        if problem.outcome is Outcome.FAILED and self.counts[Outcome.FAILED] <= _MAX_FAILED_ITEMS_KEPT:
             await self._store.record_failed(self.name, problem)
 
     def _count(self, result: str) -> None:
         self.counts["seen"] += 1
         self.counts[result] += 1
         ITEMS.labels(self.name, result).inc()
-
-
-def shrink_reason(listed: int, last_time: int | None) -> str | None:
-    """A source that suddenly lists less than half of last time is not believed."""
-    if last_time is not None and listed * 2 < last_time:
-        return (
-            f"lists {listed} markets, less than half of the {last_time} of last time, and is not believed; its old "
-            "markets are kept. If it is right, crawl once more with --accept-shrink"
-        )
-    return None

@@ -1,55 +1,49 @@
-"""Crawls one source with Scrapy and closes its record."""
+"""One source of one run: crawled with Scrapy, judged, and its record closed."""
 
 import asyncio
+import contextlib
 import time
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, Final
 
 import structlog
 from scrapy import signals
 from scrapy.crawler import AsyncCrawlerRunner, Crawler
 from sqlalchemy.exc import DBAPIError
+from twisted.python.failure import Failure
 
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.contract.states import CrawlState
+from loppestars_crawler.crawl.interruption import Interruption
+from loppestars_crawler.crawl.judging import FIELDS, coverage_warnings, shrink_reason
+from loppestars_crawler.crawl.repository import CrawlRepository, LastCrawl
 from loppestars_crawler.crawl.scrapy_settings import scrapy_settings
-from loppestars_crawler.crawl.sink import SourceSink, shrink_reason
-from loppestars_crawler.metrics import ITEMS, LAST_SUCCESS
+from loppestars_crawler.crawl.sink import MAX_WAIT_SECONDS, SourceSink
+from loppestars_crawler.fetching.stored_pages import StoredPages
+from loppestars_crawler.geocoding.locating import Locator
+from loppestars_crawler.metrics import COVERAGE, ITEMS, LAST_SUCCESS
+from loppestars_crawler.settings import CrawlerSettings
 from loppestars_crawler.spiders.loppemarkeder import LoppemarkederSpider
 from loppestars_crawler.spiders.markedskalenderen import MarkedskalenderenSpider
 from loppestars_crawler.spiders.schema_org import SchemaOrgSpider
+from loppestars_crawler.spiders.source import SourceSpider
 
-if TYPE_CHECKING:
-    from twisted.python.failure import Failure
-
-    from loppestars_crawler.crawl.interruption import Interruption
-    from loppestars_crawler.crawl.repository import CrawlRepository
-    from loppestars_crawler.fetching.stored_pages import StoredPages
-    from loppestars_crawler.geocoding.locating import Locator
-    from loppestars_crawler.settings import CrawlerSettings
-    from loppestars_crawler.spiders.source import SourceSpider
-
-log = structlog.get_logger()
-_SPIDERS: dict[str, type["SourceSpider"]] = {
+log = structlog.get_logger(__name__)
+STOP_GRACE_SECONDS: Final = 5.0
+"""How long an ending crawl waits for the request under way."""
+_SPIDERS: Final[dict[str, type[SourceSpider]]] = {
     spider.name: spider for spider in (MarkedskalenderenSpider, LoppemarkederSpider)
 }
-SECONDS_TO_STOP = 5.0
-"""How long an ending crawl waits for the request under way before it leaves it."""
 
 
 class SourceCrawl:
     """One source of one run."""
 
     def __init__(
-        self,
-        name: str,
-        settings: "CrawlerSettings",
-        store: "CrawlRepository",
-        locator: "Locator",
-        pages: "StoredPages",
+        self, name: str, settings: CrawlerSettings, repository: CrawlRepository, locator: Locator, pages: StoredPages
     ) -> None:
         self.name = name
-        self._settings, self._store, self._locator, self._pages = settings, store, locator, pages
+        self._settings, self._repository, self._locator, self._pages = settings, repository, locator, pages
         self._expected: int | None = None
         self._sink: SourceSink | None = None
         self._ended = False
@@ -57,6 +51,7 @@ class SourceCrawl:
 
     @property
     def counts(self) -> dict[str, int]:
+        """What became of its items so far."""
         return dict(self._sink.counts) if self._sink else {"seen": 0}
 
     @property
@@ -67,13 +62,14 @@ class SourceCrawl:
 
     @property
     def error(self) -> str | None:
+        """Why the source failed."""
         return self._sink.error if self._sink else None
 
-    async def run(self, interruption: "Interruption", *, limit: int | None, accept_shrink: bool) -> None:
+    async def run(self, interruption: Interruption, *, limit: int | None, accept_shrink: bool) -> None:
         """Crawl the source; an error of its own ends up in `error`, one of the database is raised."""
-        last_time = await self._store.listed_last_time(self.name)
-        self._expected = last_time
-        started = await self._store.begin_source(self.name, last_time)
+        last = await self._repository.last_crawl(self.name)
+        self._expected = last.listed if last else None
+        await self._repository.begin_source(self.name, self._expected)
         crawler = AsyncCrawlerRunner(scrapy_settings(self._settings)).create_crawler(
             _SPIDERS.get(self.name, SchemaOrgSpider)
         )
@@ -84,81 +80,108 @@ class SourceCrawl:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-        self._sink = SourceSink(
-            self.name, self._settings.sites[self.name], self._store, self._locator, limit=limit, ask_to_stop=ask_to_stop
+        sink = self._sink = SourceSink(
+            self.name,
+            self._settings.sites[self.name],
+            self._repository,
+            self._locator,
+            limit=limit,
+            accept_shrink=accept_shrink,
+            ask_to_stop=ask_to_stop,
         )
-        interruption.on_interrupt(self._sink.stop)
-        async with self._store.recording():
-            await self._fetch(crawler, interruption)
+        interruption.on_interrupt(sink.stop)
+        async with self._repository.recording():
+            async with self._storing(sink):
+                await self._fetch(crawler, sink, interruption)
+            if self._database_error is None:
+                await sink.flush()
         if self._database_error is not None:
             raise self._database_error
-        await self._judge(started, last_time, interruption, whole=limit is None, accept_shrink=accept_shrink)
+        await self._judge(sink, last, interruption, whole=limit is None, accept_shrink=accept_shrink)
 
-    async def _fetch(self, crawler: Crawler, interruption: "Interruption") -> None:
+    @contextlib.asynccontextmanager
+    async def _storing(self, sink: SourceSink) -> AsyncIterator[None]:
+        """Store what waits at least every second, also while a page is slow."""
+
+        async def store() -> None:
+            while not sink.stopped:
+                await asyncio.sleep(MAX_WAIT_SECONDS)
+                try:
+                    await sink.flush()
+                except DBAPIError as error:
+                    self._database_error = error
+                    sink.stop()
+
+        storing = asyncio.create_task(store())
+        try:
+            yield
+        finally:
+            storing.cancel()
+            await asyncio.gather(storing, return_exceptions=True)
+
+    async def _fetch(self, crawler: Crawler, sink: SourceSink, interruption: Interruption) -> None:
         """Let Scrapy crawl; when the crawl is to end, wait a little for the request under way, then leave it."""
         crawler.signals.connect(self._on_error, signal=signals.spider_error)
         spider: dict[str, Any] = {
             "name": self.name,
             "site": self._settings.sites[self.name],
-            "sink": self._sink,
+            "sink": sink,
             "pages": self._pages,
             "max_pages": self._settings.max_pages,
         }
         if self.name in self._settings.jsonld_sources:
             spider["start_urls"] = [str(url) for url in self._settings.jsonld_sources[self.name]]
-        crawling = asyncio.ensure_future(crawler.crawl_async(**spider))
+        work: Coroutine[Any, Any, None] = crawler.crawl_async(**spider)
+        crawling = asyncio.ensure_future(work)
         interrupted = asyncio.ensure_future(interruption.wait())
         await asyncio.wait({crawling, interrupted}, return_when=asyncio.FIRST_COMPLETED)
         interrupted.cancel()
-        done, _ = await asyncio.wait({crawling}, timeout=SECONDS_TO_STOP)
+        done, _ = await asyncio.wait({crawling}, timeout=STOP_GRACE_SECONDS)
         if not done:
-            log.warning("left a request that did not end", source=self.name)
+            log.warning("request_left", source=self.name)
             return
         if (error := crawling.exception()) is not None:
             raise error
 
-    def _on_error(self, failure: "Failure") -> None:
-        """An error in a spider: of the database, which ends the run, or one of ours, which fails the source."""
+    def _on_error(self, failure: Failure) -> None:
+        """Note an error in a spider: of the database, which ends the run, or one of ours, which fails the source."""
         if self._sink is None:
             return
         if isinstance(failure.value, DBAPIError):
             self._database_error = failure.value
             self._sink.stop()
             return
-        log.error("spider failed", source=self.name, error=failure.getTraceback())
+        log.error("spider_failed", source=self.name, error=failure.getTraceback())
         self._sink.fail(f"the spider failed: {type(failure.value).__name__}: {str(failure.value)[:300]}")
 
     async def _judge(
-        self,
-        started: datetime,
-        last_time: int | None,
-        interruption: "Interruption",
-        *,
-        whole: bool,
-        accept_shrink: bool,
+        self, sink: SourceSink, last: LastCrawl | None, interruption: Interruption, *, whole: bool, accept_shrink: bool
     ) -> None:
         """Decide what the crawl of the source was worth, and close its record."""
-        sink = self._sink
-        if sink is None:
-            return
         self._ended = True
-        state = CrawlState.SUCCEEDED
+        if sink.error is None and whole and not accept_shrink and interruption.reason is None:
+            sink.error = shrink_reason(sink.listed, last.listed if last else None)
+        state = CrawlState.FAILED if sink.error is not None else CrawlState.SUCCEEDED
         if interruption.reason is not None:
             state = CrawlState.FAILED if interruption.exit_code is ExitCode.FAILED else CrawlState.CANCELLED
-        elif sink.error is None and whole and not accept_shrink:
-            sink.error = shrink_reason(sink.listed, last_time)
-        if state is CrawlState.SUCCEEDED and sink.error is not None:
-            state = CrawlState.FAILED
+        warnings = coverage_warnings(sink.coverage, last.coverage if last else None) if whole else []
+        for warning in warnings:
+            log.warning("coverage_fell", source=self.name, warning=warning)
+        for name in FIELDS:
+            COVERAGE.labels(self.name, name).set(sink.coverage.share(name))
         if state is CrawlState.SUCCEEDED and whole:
-            sink.counts["vanished"] = await self._store.mark_vanished(self.name, started)
+            sink.counts["vanished"] = await self._repository.mark_vanished(self.name)
             ITEMS.labels(self.name, "vanished").inc(sink.counts["vanished"])
             LAST_SUCCESS.labels(self.name).set(time.time())
-        await self._store.finish_source(
+        error = sink.error or interruption.reason
+        await self._repository.finish_source(
             self.name,
             state,
-            counts=sink.counts,
             expected=self.expected,
             done=sink.done,
-            error=sink.error or interruption.reason,
+            error=error and error[:2000],
+            coverage=sink.coverage.as_json(),
+            warnings=warnings,
+            **sink.counts,
         )
-        log.info("source finished", source=self.name, state=state, error=sink.error, **sink.counts)
+        log.info("source_finished", source=self.name, state=state, error=sink.error, **sink.counts)

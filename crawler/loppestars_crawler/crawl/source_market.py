@@ -1,24 +1,27 @@
 """A listed market with its address put in order and its place found: what core stores."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from loppestars_core.kit.folding import fold
 from loppestars_core.markets.sighting import SourceMarket
 from loppestars_core.places.points import Point
 from loppestars_crawler.addresses.normalising import PlaceWords, municipality_name
+from loppestars_crawler.geocoding.locating import Locator
+from loppestars_crawler.geocoding.location import Verdict
 from loppestars_crawler.geocoding.placing import place
+from loppestars_crawler.items import ListedMarket
 from loppestars_crawler.metrics import DOUBTS
 from loppestars_crawler.pages import loppemarkeder_nu, markedskalenderen_dk
 from loppestars_crawler.reading.called_off import Status
-
-if TYPE_CHECKING:
-    from loppestars_crawler.geocoding.locating import Locator
-    from loppestars_crawler.items import ListedMarket
-    from loppestars_crawler.sites import Site
+from loppestars_crawler.sites import Site
 
 # Structured words count for more than those read from a table.
 RANKS: Final = {loppemarkeder_nu.SOURCE: 10, markedskalenderen_dk.SOURCE: 20}
-_ELSEWHERE = frozenset(
+_DENMARK: Final = frozenset(
+    {"", "dk", "dnk", "danmark", "denmark", "danemark", "kingdom of denmark", "kongeriget danmark"}
+)
+_ELSEWHERE: Final = frozenset(
     {
         "venue",
         "address",
@@ -34,9 +37,19 @@ _ELSEWHERE = frozenset(
 )
 
 
-async def to_source_market(market: "ListedMarket", site: "Site", locator: "Locator") -> SourceMarket:
-    """Address by the rules of `addresses`, point by those of `geocoding`, links to the site as people know it."""
+class OutsideDenmark(ValueError):
+    """A market that its source or its place says is in another country."""
+
+
+async def to_source_market(market: ListedMarket, site: Site, locator: Locator) -> SourceMarket:
+    """Return what is stored: address by the rules of `addresses`, point by those of `geocoding`, links as published.
+
+    Raises:
+        OutsideDenmark: it is in another country.
+    """
     details = market.details
+    if fold(details.country or "") not in _DENMARK:
+        raise OutsideDenmark(f"a market outside Denmark: {details.country}")
     words = PlaceWords(
         details.address, details.city, details.postal_code, details.municipality, details.venue, market.name
     )
@@ -45,6 +58,8 @@ async def to_source_market(market: "ListedMarket", site: "Site", locator: "Locat
         given = Point(details.latitude, details.longitude)
     placed = await place(words, given, locator, source=market.source)
     address, location = placed.address, placed.location
+    if location.verdict is Verdict.ABROAD:
+        raise OutsideDenmark(f"a market outside Denmark: {location.reason}")
     if address.doubts:
         DOUBTS.labels(market.source).inc(len(address.doubts))
     said = {name: value for name, value in asdict(details).items() if name not in _ELSEWHERE}
@@ -56,7 +71,8 @@ async def to_source_market(market: "ListedMarket", site: "Site", locator: "Locat
         category=market.category,
         start_date=market.start_date,
         end_date=market.end_date,
-        cancelled=market.status is not Status.SCHEDULED,
+        cancelled=market.status is Status.CANCELLED,
+        postponed=market.status is Status.POSTPONED,
         url=site.as_published(market.url),
         municipality=address.municipality or municipality_name(details.municipality),
         # A venue is how people find a place whose street nobody wrote down.
@@ -67,14 +83,15 @@ async def to_source_market(market: "ListedMarket", site: "Site", locator: "Locat
         longitude=location.point.longitude if location.point else None,
         position_approximate=location.approximate,
         entry_fee=details.entry_fee,
+        unclear=dict(details.unclear),
         source_fields=_extra(market) if market.source == loppemarkeder_nu.SOURCE else None,
         document={"said": market.document, "doubts": list(address.doubts), "place": placed.explained()},
         **said,
     )
 
 
-def _extra(market: "ListedMarket") -> dict[str, Any]:
-    """What clients of the lists get to know of the event beside the columns."""
+def _extra(market: ListedMarket) -> dict[str, Any]:
+    """Return what the answers of the API say of the event in addition to the columns."""
     return {
         "id": market.external_id,
         "url": market.url,

@@ -3,18 +3,17 @@
 import asyncio
 import email.utils
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import Final
 
 from scrapy import Request
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Response
 from scrapy.utils.response import response_status_message
 
-if TYPE_CHECKING:
-    from scrapy.http import Response
-
-TOO_MANY_REQUESTS, UNAVAILABLE = 429, 503
-_LONGEST_PAUSE = 60.0
+_BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+_MAX_PAUSE_SECONDS: Final = 60.0
 
 
 class RetryAfterTooLong(IgnoreRequest):
@@ -28,13 +27,13 @@ class PatientRetryMiddleware(RetryMiddleware):
     """
 
     async def process_response(  # type: ignore[override]  # Scrapy awaits it; its own one is older than that
-        self, request: Request, response: "Response"
-    ) -> "Request | Response":
+        self, request: Request, response: Response
+    ) -> Request | Response:
         again = super().process_response(request, response)
         if not isinstance(again, Request) or response.status not in self.retry_http_codes:
             return again
         pause = self._pause(again)
-        if response.status in {TOO_MANY_REQUESTS, UNAVAILABLE}:
+        if response.status in _BUSY:
             asked = seconds_to_wait(response.headers.get("Retry-After"), datetime.now(UTC))
             longest = self.crawler.settings.getfloat("MAX_RETRY_AFTER_SECONDS")
             if asked is not None and asked > longest:
@@ -46,7 +45,7 @@ class PatientRetryMiddleware(RetryMiddleware):
 
     async def process_exception(  # type: ignore[override]  # as above
         self, request: Request, exception: Exception
-    ) -> "Request | Response | None":
+    ) -> Request | Response | None:
         again = super().process_exception(request, exception)
         if isinstance(again, Request):
             await asyncio.sleep(self._pause(again))
@@ -55,11 +54,11 @@ class PatientRetryMiddleware(RetryMiddleware):
     def _pause(self, again: Request) -> float:
         times = int(again.meta.get("retry_times", 1))
         first = self.crawler.settings.getfloat("RETRY_DELAY")
-        return float(min(first * 2 ** (times - 1), _LONGEST_PAUSE))
+        return float(min(first * 2 ** (times - 1), _MAX_PAUSE_SECONDS))
 
 
 def seconds_to_wait(retry_after: bytes | None, now: datetime) -> float | None:
-    """Seconds that a Retry-After header asks for, a number or a date; None for nonsense."""
+    """Return the seconds that a Retry-After header asks for, a number or a date; None for nonsense."""
     text = (retry_after or b"").decode("latin-1").strip()
     if text.isdecimal():
         return float(text[:9])

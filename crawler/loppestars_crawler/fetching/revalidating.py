@@ -1,20 +1,18 @@
 """Asks "has this page changed?" by ETag and Last-Modified, and reads the stored copy when it has not (RFC 9110, 13)."""
 
-from typing import TYPE_CHECKING, Self
+from http import HTTPStatus
+from typing import Final, Self
 
+from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.http import Response
 from scrapy.responsetypes import responsetypes
 
 from loppestars_crawler.fetching.spider import SiteSpider
 from loppestars_crawler.fetching.stored_pages import StoredPage
 from loppestars_crawler.metrics import PAGES
 
-if TYPE_CHECKING:
-    from scrapy import Request
-    from scrapy.crawler import Crawler
-    from scrapy.http import Response
-
-NOT_MODIFIED, OK = 304, 200
-_KEY = "stored_page"
+_KEY: Final = "stored_page"
 
 
 class RevalidatingMiddleware:
@@ -24,12 +22,12 @@ class RevalidatingMiddleware:
         self._spider = spider
 
     @classmethod
-    def from_crawler(cls, crawler: "Crawler") -> Self:
+    def from_crawler(cls, crawler: Crawler) -> Self:
         if not isinstance(crawler.spider, SiteSpider):
             raise TypeError("only a spider of a source has stored pages")
         return cls(crawler.spider)
 
-    async def process_request(self, request: "Request") -> None:
+    async def process_request(self, request: Request) -> None:
         if request.method != "GET" or request.meta.get("dont_obey_robotstxt") or _KEY in request.meta:
             return
         stored = await self._spider.pages.find(request.url)
@@ -41,14 +39,18 @@ class RevalidatingMiddleware:
         if stored.last_modified:
             request.headers["If-Modified-Since"] = stored.last_modified
 
-    async def process_response(self, request: "Request", response: "Response") -> "Response":
+    async def process_response(self, request: Request, response: Response) -> Response:
         PAGES.labels(self._spider.name, str(response.status)).inc()
         stored: StoredPage | None = request.meta.get(_KEY)
-        if response.status == NOT_MODIFIED and stored is not None:
+        if response.status == HTTPStatus.NOT_MODIFIED and stored is not None:
             headers = {"Content-Type": stored.content_type} if stored.content_type else {}
-            kind = responsetypes.from_args(url=request.url, body=stored.body, headers=_as_headers(headers))
-            return kind(url=request.url, status=OK, headers=headers, body=stored.body, request=request)
-        if response.status == OK and request.method == "GET" and not request.meta.get("dont_obey_robotstxt"):
+            kind = responsetypes.from_args(
+                url=request.url,
+                body=stored.body,
+                headers={name.encode(): value.encode() for name, value in headers.items()},
+            )
+            return kind(url=request.url, status=HTTPStatus.OK, headers=headers, body=stored.body, request=request)
+        if response.status == HTTPStatus.OK and request.method == "GET" and not request.meta.get("dont_obey_robotstxt"):
             etag, last_modified = _header(response, "ETag"), _header(response, "Last-Modified")
             if etag or last_modified:
                 page = StoredPage(etag, last_modified, _header(response, "Content-Type"), response.body)
@@ -56,12 +58,8 @@ class RevalidatingMiddleware:
         return response
 
 
-def _header(response: "Response", name: str) -> str | None:
+def _header(response: Response, name: str) -> str | None:
     value = response.headers.get(name)
     text = value.decode("latin-1").strip() if value else ""
     # Longer ones are not validators but an attack, and a control character would not be a header again.
     return text if 0 < len(text) <= 1000 and text.isprintable() else None  # noqa: PLR2004
-
-
-def _as_headers(headers: dict[str, str]) -> dict[bytes, bytes]:
-    return {name.encode(): value.encode() for name, value in headers.items()}

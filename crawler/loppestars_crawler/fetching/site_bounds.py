@@ -1,22 +1,20 @@
 """Keeps a crawl on its site: links to the real host are fetched from the configured base, all others not at all."""
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from scrapy import Request
+from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 
 from loppestars_crawler.fetching.spider import SiteSpider
 
-if TYPE_CHECKING:
-    from scrapy.crawler import Crawler
-
 
 class OffSite(IgnoreRequest):
-    """A link or redirect leads to a host that this crawl has no business with."""
+    """A link or redirect that leads to another host."""
 
 
 class CrawlStopped(IgnoreRequest):
-    """The crawl of this source is ending, nothing more is fetched."""
+    """The crawl of this source is ending; nothing more is fetched."""
 
 
 class SiteBoundsMiddleware:
@@ -27,7 +25,7 @@ class SiteBoundsMiddleware:
         self._pages = 0
 
     @classmethod
-    def from_crawler(cls, crawler: "Crawler") -> Self:
+    def from_crawler(cls, crawler: Crawler) -> Self:
         if not isinstance(crawler.spider, SiteSpider):
             raise TypeError("only a spider of a source knows its site")
         return cls(crawler.spider)

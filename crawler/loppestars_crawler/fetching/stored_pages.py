@@ -19,17 +19,17 @@ class StoredPages(Protocol):
     """Where fetched pages are kept between crawls."""
 
     async def find(self, url: str) -> StoredPage | None:
-        """The page of an address, if one is kept."""
+        """Return the page of an address, if one is kept."""
 
     async def keep(self, url: str, page: StoredPage) -> None:
         """Keep a page in place of an older one."""
 
 
 def pack(body: bytes) -> bytes:
-    """Body as it is stored."""
+    """Return a body as it is stored."""
     return zlib.compress(body, 6)
 
 
 def unpack(body: bytes) -> bytes:
-    """Body as it was fetched."""
+    """Return a body as it was fetched."""
     return zlib.decompress(body)

@@ -12,7 +12,7 @@ from loppestars_crawler.items import ListedMarket, MarketDetails, Outcome, Probl
 from loppestars_crawler.pages.completing import completed
 from loppestars_crawler.pages.markedskalenderen_dk import SOURCE, MarketListPage
 from loppestars_crawler.pages.markedskalenderen_dk_market import MarketDetailPage
-from loppestars_crawler.spiders.source import SourceSpider, describe, is_gone
+from loppestars_crawler.spiders.source import SourceSpider, describe
 
 START_PATH: Final = "/marked/kategori/loppemarked"
 
@@ -24,7 +24,6 @@ class _MarketPageState:
     waiting: list[ListedMarket] = field(default_factory=list)
     details: MarketDetails | None = None
     read: bool = False
-    complete: bool = True
 
 
 class MarkedskalenderenSpider(SourceSpider):
@@ -81,10 +80,9 @@ class MarkedskalenderenSpider(SourceSpider):
             await self._finish(state, said.details, *said.problems)
 
     async def market_failed(self, failure: Failure) -> None:
-        """Take rows without their page; where it may come back, what is known of them is not overwritten."""
+        """Take rows without their page: what is known of them from earlier crawls stays."""
         address: str = failure.request.meta["address"]  # type: ignore[attr-defined]  # Scrapy sets it
         state = self._pages_of_markets[address]
-        state.complete = is_gone(failure) and not self.sink.stopped
         reason = f"a market's page could not be fetched: {describe(failure)}"
         await self._finish(state, None, Problem(Outcome.REMARK, reason[:300], address, address))
 
@@ -98,4 +96,4 @@ class MarkedskalenderenSpider(SourceSpider):
 
     async def _take_with(self, state: _MarketPageState, market: ListedMarket) -> None:
         details = completed(market.details, state.details) if state.details else market.details
-        await self.sink.take(replace(market, details=details), complete=state.complete)
+        await self.sink.take(replace(market, details=details))

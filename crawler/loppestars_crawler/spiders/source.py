@@ -20,19 +20,19 @@ _GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
 
 class Sink(Protocol):
-    """Takes what a spider found."""
+    """Where what a spider found goes."""
 
     stopped: bool
     """Nothing more is wanted: the limit is reached, or the crawl is ending."""
 
-    async def take(self, item: ListedMarket | Problem, *, complete: bool = True) -> None:
-        """Store or count an item; `complete=False`: its own page could not be read this time."""
+    async def take(self, item: ListedMarket | Problem) -> None:
+        """Store or count an item."""
 
     def expect(self, total: int) -> None:
-        """The source says how many entries it lists."""
+        """Note how many entries the source says it lists."""
 
     def fail(self, reason: str) -> None:
-        """The source as a whole could not be read."""
+        """Note why the source as a whole could not be read."""
 
 
 class SourceSpider(scrapy.Spider):
