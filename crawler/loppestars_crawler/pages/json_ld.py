@@ -24,8 +24,8 @@ MAX_REPAIRED: Final = 200_000
 """Letters of a script that is not JSON; longer ones are not repaired."""
 _MAX_DEPTH: Final = 4
 _SCRIPTS: Final = '//script[contains(translate(@type, "LDJSON", "ldjson"), "ld+json")]'
-_OPENING: Final = re.compile(r"^\s*(?:<!--|(?://|/\*)?\s*<!\[CDATA\[(?:\s*\*/)?)")
-_CLOSING: Final = re.compile(r"(?:-->|(?://|/\*)?\s?\]\]>(?:\s?\*/)?)\s*;?\s*$")
+_OPENING: Final = re.compile(r"^(?:<!--|(?://|/\*)?\s?<!\[CDATA\[(?:\s?\*/)?)")
+_CLOSING: Final = re.compile(r"(?:-->|(?://|/\*)?\s?\]\]>(?:\s?\*/)?)$")
 _MORE_EVENT_TYPES: Final = frozenset({"Festival", "EventSeries", "Hackathon"})
 _NOT_EVENT_TYPES: Final = frozenset({"PublicationEvent", "BroadcastEvent", "OnDemandEvent"})
 # What a part does not take over from the event it is part of.
@@ -110,7 +110,7 @@ def parse(block: str) -> tuple[list[Any], bool]:
     Raises:
         ValueError: it says nothing, or is nested too deeply.
     """
-    text = _CLOSING.sub("", _OPENING.sub("", block)).strip().removesuffix(";")
+    text = _CLOSING.sub("", _OPENING.sub("", block.strip().rstrip("; \t\r\n"))).strip().rstrip("; \t\r\n")
     try:
         for candidate in dict.fromkeys((text, html.unescape(text))):
             try:

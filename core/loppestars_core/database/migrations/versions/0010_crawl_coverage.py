@@ -1,14 +1,14 @@
 """Postponed markets; what a crawl of a source covered; a crawl that accepts fewer markets.
 
-Revision: 0007, after 0006.
+Revision: 0010, after 0009.
 """
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0007"
-down_revision = "0006"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
