@@ -45,6 +45,15 @@ setup: $(READY) ## Make the environment from the locked requirements
 run: $(READY) ## Run the whole platform on this machine (Ctrl-C stops it)
 	@exec $(BIN)/loppestars-local run
 
+backup: $(READY) ## Back up what `make run` runs, database and photos (BACKUP_DIR, by default .loppestars-backups)
+	@$(BIN)/loppestars-local backup
+
+restore: $(READY) ## Restore the newest backup while nothing runs (ID=… for another one)
+	@$(BIN)/loppestars-local restore $(ID)
+
+restore-drill: $(READY) ## Rehearse a restore of the newest backup, and print how long it takes
+	@$(BIN)/loppestars-local drill
+
 test: $(READY) ## Run every test that needs nothing but Python (WORKERS=0: in one process)
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 

@@ -1,7 +1,8 @@
 """The commands of `loppestars-local`."""
 
 import sys
-from typing import Annotated, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -22,6 +23,7 @@ app: Final = program(
             "loppestars-local run                            until Ctrl-C",
             "PORT=8090 SOURCES=live loppestars-local run     on another port, with the real market sites",
             'curl -H "Authorization: Bearer $(loppestars-local token)" http://127.0.0.1:8080/scraper/runs',
+            "loppestars-local backup && loppestars-local drill",
             "loppestars-local psql -c 'SELECT count(*) FROM markets'",
         ],
         notes="Every command works on DATA_DIR, by default the folder .loppestars here.",
@@ -40,7 +42,7 @@ def run() -> None:
 @app.command()
 def status(*, json: Json = False) -> None:
     """Show what runs and whether it is ready; exit with 1 when nothing runs."""
-    platform = controls.running_platform() or fail(controls.NOTHING_RUNS)
+    platform = _running_platform()
     rows = controls.component_rows(platform)
     show(rows, json=json)
     if not all(row["ready"] for row in rows):
@@ -88,12 +90,52 @@ def reset(*, yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = Fa
         fail(str(error))
 
 
+@app.command()
+def backup() -> None:
+    """Back up the running platform into BACKUP_DIR, by default the folder DATA_DIR-backups next to its data."""
+    from loppestars_local import backups  # noqa: PLC0415 - psycopg takes a while to import
+
+    platform = _running_platform()
+    raise typer.Exit(backups.create_backup(controls.data_folder(), platform))
+
+
+@app.command()
+def restore(
+    backup_id: Annotated[str, typer.Argument(metavar="[ID]", help="id of a backup; by default the newest")] = "",
+) -> None:
+    """Restore DATA_DIR from a backup while nothing runs on it; also when it was deleted."""
+    from loppestars_local import backups  # noqa: PLC0415 - psycopg takes a while to import
+    from loppestars_local.postgres import PostgresDidNotStart  # noqa: PLC0415
+
+    try:
+        code = backups.restore_backup(controls.data_folder(), backup_id)
+    except (FolderInUse, FolderUnusable, PostgresDidNotStart) as error:
+        fail(str(error))
+    raise typer.Exit(code)
+
+
+@app.command()
+def drill() -> None:
+    """Restore the newest backup into a database to throw away, and compare."""
+    from loppestars_local import backups  # noqa: PLC0415 - psycopg takes a while to import
+
+    platform = _running_platform()
+    raise typer.Exit(backups.drill(controls.data_folder(), platform))
+
+
 @app.command("open")
 def open_(path: Annotated[str, typer.Argument(help="path below the API's address")] = "/docs") -> None:
     """Open the API's documentation in the browser and print its address."""
-    platform = controls.running_platform() or fail(controls.NOTHING_RUNS)
+    platform = _running_platform()
     sys.stdout.write(platform["url"] + path + "\n")
     typer.launch(platform["url"] + path)
 
 
 app.command("sample-site")(sample_site)
+
+
+def _running_platform() -> Mapping[str, Any]:
+    try:
+        return controls.running_platform()
+    except controls.NotRunning as error:
+        fail(str(error))

@@ -95,6 +95,7 @@ class Platform:
             "DATABASE_URL": database_url,
             "PUBLIC_URL": addresses.url,
             "METRICS_HOST": LOOPBACK,
+            "DRAIN_SECONDS": inherited.get("DRAIN_SECONDS") or _DRAIN_SECONDS,
             # Output goes to files: without this Python would keep the last lines to itself.
             "PYTHONUNBUFFERED": "1",
         }
@@ -120,7 +121,6 @@ class Platform:
             HOST=LOOPBACK,
             PORT=str(self.addresses.api),
             METRICS_PORT=str(self.addresses.api_metrics),
-            DRAIN_SECONDS=self._shared.get("DRAIN_SECONDS") or _DRAIN_SECONDS,
             JWT_SECRET=self._jwt_secret,
             CRAWL_LAUNCHER="local",
             CRAWL_COMMAND=program("loppestars-crawler"),

@@ -28,14 +28,13 @@ class Progress:
         self._states: dict[str, str] = {}
         self._live: Live | None = None
 
-    def show(self, name: str, state: str, *, in_files: bool = True) -> None:
-        """Show that `name` is in `state`; with `in_files` false only where the old line can be replaced."""
+    def show(self, name: str, state: str) -> None:
+        """Show that `name` is in `state`."""
         if self._states.get(name) == state:
             return
         self._states[name] = state
         if not sys.stdout.isatty():
-            if in_files:
-                say(f"{name:<{_NAME_WIDTH}}  {state}")
+            say(f"{name:<{_NAME_WIDTH}}  {state}")
             return
         with contextlib.suppress(OSError):
             if self._live is None:

@@ -33,10 +33,15 @@ def data_folder() -> DataFolder:
     return DataFolder(RunSettings().data_dir)
 
 
-def running_platform() -> Mapping[str, Any] | None:
-    """Return what `run.json` says of a platform that runs; None when none does."""
+def running_platform() -> Mapping[str, Any]:
+    """Return what `run.json` says of the platform that runs; raise `NotRunning` when none does or is ready."""
     folder = data_folder()
-    return None if folder.is_free() else folder.running()
+    if (pid := folder.holder()) is None:
+        raise NotRunning(NOTHING_RUNS)
+    platform = folder.running()
+    if platform is None:
+        raise NotRunning(f"Loppestars is starting (process {pid}). Try again when it is ready.")
+    return platform
 
 
 def component_rows(platform: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -72,8 +77,6 @@ def make_token(user: str, role: Role | None) -> str:
     """Return a token of `user`, granted `role` before; raise `NotRunning` or `UserRefused`."""
     folder = data_folder()
     platform = running_platform()
-    if platform is None:
-        raise NotRunning(NOTHING_RUNS)
     if user != ADMIN or role is not None:
         asyncio.run(_prepare_user(platform["database_url"], user, role))
     return access_token(folder.key("jwt"), user)
@@ -84,8 +87,6 @@ def exec_psql(arguments: Sequence[str]) -> NoReturn:
     from loppestars_local.postgres import find_binaries  # noqa: PLC0415 - psycopg takes a while to import
 
     platform = running_platform()
-    if platform is None:
-        raise NotRunning(NOTHING_RUNS)
     program = str(find_binaries() / "psql")
     os.execv(program, [program, platform["database_url"], *arguments])  # noqa: S606 - our own program, no shell
 

@@ -10,17 +10,13 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from loppestars_core.accounts.models import Role
-from loppestars_core.accounts.roles import grant_role
-from loppestars_core.accounts.users import ensure_user
 from loppestars_core.contract.exit_codes import ExitCode
-from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.kit.processes import Child, adopt_orphans, end_orphans, stop_all
 from loppestars_core.kit.settings import DatabaseSettings
 from loppestars_local.components import Addresses, Command, Platform, Secrets
 from loppestars_local.console import Progress, explain_platform, say
-from loppestars_local.crawl_progress import crawl_progress
 from loppestars_local.data_folder import DataFolder, RunningPlatform
+from loppestars_local.database_state import crawl_progress, has_admin, schema_is_current
 from loppestars_local.ports import answers, free_ports
 from loppestars_local.postgres import EmbeddedPostgres
 from loppestars_local.settings import RunSettings
@@ -29,7 +25,9 @@ from loppestars_local.tokens import ADMIN, access_token, anon_key
 DATABASE: Final = "loppestars"
 _READY_SECONDS: Final = 60
 _SWEEP_INTERVAL_SECONDS: Final = 300
-_PROGRESS_INTERVAL_SECONDS: Final = 0.5
+# How often a crawl's counts are shown: a terminal replaces the line, a file gets another one.
+_PROGRESS_SECONDS: Final = 0.5
+_PROGRESS_SECONDS_IN_FILES: Final = 5
 # What is never reached unless something hangs: a crawl notes its end, the API drains and ends its own crawls.
 _STOP_SECONDS: Final = 10
 _STOP_SECONDS_WITHOUT_DATABASE: Final = 2
@@ -75,7 +73,8 @@ class Machine:
         for command in (platform.api(), platform.imaging(), platform.jobs()):
             self._progress.show(command.name, "starting …")
             self._start(command)
-        asyncio.run(_grant_admin(platform.database_url))
+        if not has_admin(platform.database_url):
+            asyncio.run(_grant_admin(platform.database_url))
         if (site := platform.addresses.sample_site_url) is not None:
             self._wait_for(f"{site}/robots.txt", "sample-site")
         crawl = self._start(platform.crawl()) if not markets else None
@@ -154,6 +153,9 @@ class Machine:
         return child
 
     def _migrate(self) -> None:
+        if schema_is_current(self._platform.database_url):
+            self._progress.show("migrate", "nothing to do")
+            return
         self._progress.show("migrate", "bringing the database to this release …")
         child = self._start(self._platform.migrate())
         while child.exit_code is None:
@@ -222,7 +224,8 @@ class Machine:
         """Show how far the first crawl is until it has ended: before it there is nothing to see."""
         while crawl.exit_code is None:
             if time.monotonic() >= self._next_progress:
-                self._next_progress = time.monotonic() + _PROGRESS_INTERVAL_SECONDS
+                seconds = _PROGRESS_SECONDS if sys.stdout.isatty() else _PROGRESS_SECONDS_IN_FILES
+                self._next_progress = time.monotonic() + seconds
                 self._progress.show("crawl", crawl_progress(self._platform.database_url).text)
             self._check()
             self._pause(_POLL_SECONDS)
@@ -230,6 +233,11 @@ class Machine:
 
 
 async def _grant_admin(database_url: str) -> None:
+    from loppestars_core.accounts.models import Role  # noqa: PLC0415 - only the first start waits for SQLAlchemy
+    from loppestars_core.accounts.roles import grant_role  # noqa: PLC0415
+    from loppestars_core.accounts.users import ensure_user  # noqa: PLC0415
+    from loppestars_core.database.engine import create_engine, sessions  # noqa: PLC0415
+
     engine = create_engine(DatabaseSettings(database_url=SecretStr(database_url)), application="loppestars-local")
     async with sessions(engine).begin() as session:
         await ensure_user(session, ADMIN)

@@ -20,7 +20,8 @@ from loppestars_api.markets.schemas import MarketResponse
 from loppestars_local.components import program
 from loppestars_local.ports import free_ports
 
-pytestmark = pytest.mark.timeout(180)
+# It ends by itself long before, also on a machine that is busy with other things.
+pytestmark = pytest.mark.timeout(600)
 
 COPENHAGEN = "latitude=55.6761&longitude=12.5683"
 
@@ -35,6 +36,16 @@ def start(folder: Path, port: int, **settings: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+
+
+def control(folder: Path, *arguments: str, code: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run another command of `loppestars-local` on the folder."""
+    kept = {key: value for key, value in os.environ.items() if key in {"PATH", "HOME", "LANG", "TMPDIR"}}
+    environment = {**kept, "DATA_DIR": str(folder), **settings}
+    command = [program("loppestars-local"), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
 
 
 def read_until_ready(process: subprocess.Popen[str]) -> str:
@@ -160,6 +171,39 @@ class TestOneCommand:
         assert processed.headers["content-type"] == "image/jpeg"
         assert running.client.post("/process", json={"imagePath": "u1/1.jpg", "userId": "u2"}).status_code == 403
 
+    def test_commands(self, running: Running) -> None:
+        """Status, a token of a new user with a role, psql; all of them find the platform by its folder."""
+        rows = json.loads(control(running.folder, "status", "--json").stdout)
+        assert {row["component"] for row in rows} == set(running.info["pids"])
+        assert all(row["ready"] for row in rows)
+        token = control(running.folder, "token", "jane", "--role", "admin").stdout.strip()
+        answer = running.client.get("/scraper/runs", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 200
+        refused = control(running.folder, "token", "a/b", "--role", "admin", code=1)
+        assert "not a valid user id" in refused.stderr
+        owner = control(
+            running.folder, "psql", "-Atc", "SELECT current_user, rolsuper FROM pg_roles WHERE rolname = user"
+        )
+        assert owner.stdout == "loppestars|f\n"
+        assert "already runs" in control(running.folder, "reset", "--yes", code=1).stderr
+
+    def test_private(self, running: Running) -> None:
+        """Every file and folder is readable by its owner only."""
+        found = {path: path.lstat() for path in running.folder.rglob("*") if not path.is_symlink()}
+        assert {path for path, status in found.items() if status.st_mode & 0o077} == set()
+
+    def test_backup(self, running: Running, tmp_path: Path) -> None:
+        """A backup of the running platform, rehearsed, and restored into a folder in which nothing was."""
+        backups = str(tmp_path / "backups")
+        control(running.folder, "backup", BACKUP_DIR=backups)
+        assert "recovery_time_seconds" in control(running.folder, "drill", BACKUP_DIR=backups).stdout
+        with tempfile.TemporaryDirectory(prefix="loppestars-restored-") as name:
+            restored = control(Path(name) / "data", "restore", BACKUP_DIR=backups)
+            assert " is restored: " in restored.stdout
+            originals = running.folder / "storage"
+            there = {path.relative_to(originals) for path in originals.rglob("*.jpg")}
+            assert {path for path in there if not (Path(name) / "data" / "storage" / path).is_file()} == set()
+
     def test_a_second_run_on_the_folder(self, running: Running) -> None:
         """One sentence, exit code 2, and the first run is undisturbed."""
         second = start(running.folder, free_ports(1)[0])
@@ -275,7 +319,7 @@ def run_code(code: str, folder: Path, *arguments: str) -> subprocess.CompletedPr
     kept = {key: value for key, value in os.environ.items() if key in {"PATH", "HOME", "LANG", "TMPDIR"}}
     environment = {**kept, "PORT": str(free_ports(1)[0]), "DATA_DIR": str(folder)}
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
 def processes_of(folder: Path) -> list[str]:
