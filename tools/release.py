@@ -4,14 +4,13 @@ REGISTRY/api:VERSION, …/imaging, …     images of every component
 REGISTRY/charts/loppestars-operator:VERSION, …              charts
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Final
 
 from tools.cluster import images, tools
 from tools.cluster.errors import CommandFailed, LocalClusterError
@@ -19,7 +18,7 @@ from tools.cluster.paths import REPOSITORY
 from tools.cluster.processes import run
 from tools.cluster.terminal import say
 
-CHARTS = ("loppestars-crds", "loppestars-operator", "loppestars-stack")
+CHARTS: Final = ("loppestars-crds", "loppestars-operator", "loppestars-stack")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,7 +60,7 @@ def release(registry: str, *, charts_only: bool, dirty: bool) -> None:
 
 
 def other_versions(version: str) -> list[str]:
-    """Where a chart says another version than the project's; empty when all agree."""
+    """Return where a chart says another version than the project's; empty when all agree."""
     wrong = []
     for chart in CHARTS:
         text = (REPOSITORY / "charts" / chart / "Chart.yaml").read_text()

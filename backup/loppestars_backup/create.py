@@ -5,7 +5,6 @@ also when a sweep or a person deletes it meanwhile.
 """
 
 import secrets
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Final
@@ -13,7 +12,7 @@ from typing import Final
 import structlog
 
 from loppestars_backup.database import dump, find_programs, snapshot
-from loppestars_backup.manifest import Blob, Manifest, StoredObject
+from loppestars_backup.manifest import Manifest, StoredObject
 from loppestars_backup.settings import BackupSettings
 from loppestars_backup.vault import MAX_BLOB_BYTES, BackupDamaged, BackupNotFound, Vault
 from loppestars_core.storage.interface import ObjectInfo, ObjectNotFound, Storage
@@ -90,7 +89,9 @@ async def prune(vault: Vault, keep: int) -> list[str]:
     ids = await vault.backup_ids()
     old, kept = ids[:-keep], ids[-keep:]
     # The kept ones first: when one of them cannot be read, nothing may be deleted.
-    named = {blob.name for backup_id in kept async for blob in _blobs_of(vault, backup_id)}
+    manifests = [await vault.manifest(backup_id) for backup_id in kept]
+    named = {part.name for manifest in manifests for part in manifest.dump}
+    named |= {item.blob.name for manifest in manifests for item in manifest.objects}
     for backup_id in old:
         await vault.delete_manifest(backup_id)
     if old:
@@ -98,12 +99,6 @@ async def prune(vault: Vault, keep: int) -> list[str]:
             if name not in named:
                 await vault.delete_blob(name)
     return old
-
-
-async def _blobs_of(vault: Vault, backup_id: str) -> AsyncIterator[Blob]:
-    manifest = await vault.manifest(backup_id)
-    for blob in (*manifest.dump, *(item.blob for item in manifest.objects)):
-        yield blob
 
 
 async def _earlier_objects(vault: Vault) -> list[StoredObject]:

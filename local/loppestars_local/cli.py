@@ -9,8 +9,10 @@ import typer
 from loppestars_core.accounts.models import Role
 from loppestars_core.kit.cli import Json, epilog, fail, program, show
 from loppestars_core.kit.settings import describe
-from loppestars_local import controls
+from loppestars_local import backups, controls
 from loppestars_local.data_folder import FolderInUse, FolderUnusable
+from loppestars_local.postgres import PostgresDidNotStart
+from loppestars_local.run import run as run_platform
 from loppestars_local.sample_site.command import sample_site
 from loppestars_local.settings import RunSettings
 
@@ -34,8 +36,6 @@ app: Final = program(
 @app.command()
 def run() -> None:
     """Run the platform until Ctrl-C."""
-    from loppestars_local.run import run as run_platform  # noqa: PLC0415 - SQLAlchemy takes a while to import
-
     raise typer.Exit(run_platform())
 
 
@@ -93,8 +93,6 @@ def reset(*, yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = Fa
 @app.command()
 def backup() -> None:
     """Back up the running platform into BACKUP_DIR, by default the folder DATA_DIR-backups next to its data."""
-    from loppestars_local import backups  # noqa: PLC0415 - psycopg takes a while to import
-
     platform = _running_platform()
     raise typer.Exit(backups.create_backup(controls.data_folder(), platform))
 
@@ -104,9 +102,6 @@ def restore(
     backup_id: Annotated[str, typer.Argument(metavar="[ID]", help="id of a backup; by default the newest")] = "",
 ) -> None:
     """Restore DATA_DIR from a backup while nothing runs on it; also when it was deleted."""
-    from loppestars_local import backups  # noqa: PLC0415 - psycopg takes a while to import
-    from loppestars_local.postgres import PostgresDidNotStart  # noqa: PLC0415
-
     try:
         code = backups.restore_backup(controls.data_folder(), backup_id)
     except (FolderInUse, FolderUnusable, PostgresDidNotStart) as error:
@@ -117,8 +112,6 @@ def restore(
 @app.command()
 def drill() -> None:
     """Restore the newest backup into a database to throw away, and compare."""
-    from loppestars_local import backups  # noqa: PLC0415 - psycopg takes a while to import
-
     platform = _running_platform()
     raise typer.Exit(backups.drill(controls.data_folder(), platform))
 

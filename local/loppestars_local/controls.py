@@ -11,10 +11,12 @@ from typing import Any, Final, NoReturn
 from loppestars_core.accounts.models import Role
 from loppestars_local.data_folder import DataFolder
 from loppestars_local.ports import answers
+from loppestars_local.postgres import find_binaries
 from loppestars_local.settings import RunSettings
 from loppestars_local.tokens import ADMIN, access_token
+from loppestars_local.users import UserRefused, prepare_user
 
-__all__ = ("ADMIN",)
+__all__ = ("ADMIN", "UserRefused")
 NOTHING_RUNS: Final = "Loppestars does not run on this data folder. Start it: make run"
 _STOP_SECONDS: Final = 60
 _POLL_SECONDS: Final = 0.05
@@ -22,10 +24,6 @@ _POLL_SECONDS: Final = 0.05
 
 class NotRunning(RuntimeError):
     """The command needs a running platform; the message says how to start one."""
-
-
-class UserRefused(ValueError):
-    """The database does not take the user's id."""
 
 
 def data_folder() -> DataFolder:
@@ -52,7 +50,7 @@ def component_rows(platform: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "component": name,
             "pid": pid,
-            "ready": answers(ready_urls[name]) if name in ready_urls else _is_alive(pid),
+            "ready": name not in ready_urls or answers(ready_urls[name]),
             "url": platform["url"] if name == "api" else ready_urls.get(name, ""),
         }
         for name, pid in platform["pids"].items()
@@ -78,14 +76,12 @@ def make_token(user: str, role: Role | None) -> str:
     folder = data_folder()
     platform = running_platform()
     if user != ADMIN or role is not None:
-        asyncio.run(_prepare_user(platform["database_url"], user, role))
+        asyncio.run(prepare_user(platform["database_url"], user, role, notes="loppestars-local token --role"))
     return access_token(folder.key("jwt"), user)
 
 
 def exec_psql(arguments: Sequence[str]) -> NoReturn:
     """Become psql, the one of the embedded server unless PATH has one; raise `NotRunning`."""
-    from loppestars_local.postgres import find_binaries  # noqa: PLC0415 - psycopg takes a while to import
-
     platform = running_platform()
     program = str(find_binaries() / "psql")
     os.execv(program, [program, platform["database_url"], *arguments])  # noqa: S606 - our own program, no shell
@@ -99,32 +95,3 @@ def reset(folder: DataFolder) -> None:
             shutil.rmtree(folder.path / name, ignore_errors=True)
     finally:
         folder.release()
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True
-
-
-async def _prepare_user(database_url: str, user: str, role: Role | None) -> None:
-    from pydantic import SecretStr  # noqa: PLC0415 - SQLAlchemy takes a while to import
-    from sqlalchemy.exc import IntegrityError  # noqa: PLC0415
-
-    from loppestars_core.accounts.roles import grant_role  # noqa: PLC0415
-    from loppestars_core.accounts.users import ensure_user  # noqa: PLC0415
-    from loppestars_core.database.engine import create_engine, sessions  # noqa: PLC0415
-    from loppestars_core.kit.settings import DatabaseSettings  # noqa: PLC0415
-
-    engine = create_engine(DatabaseSettings(database_url=SecretStr(database_url)), application="loppestars-local")
-    try:
-        async with sessions(engine).begin() as session:
-            await ensure_user(session, user)
-            if role is not None:
-                await grant_role(session, user, role, granted_by=None, notes="loppestars-local token --role")
-    except IntegrityError:
-        raise UserRefused(f"{user!r} is not a valid user id: 1 to 128 characters, no slash") from None
-    finally:
-        await engine.dispose()

@@ -60,8 +60,10 @@ class DataFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.close()
+            running = self.running() or {}
+            by = f" (process {self.holder()}, {running['url']})" if "url" in running else ""
             raise FolderInUse(
-                f"Loppestars already runs on {self.path}{self._holder()}. "
+                f"Loppestars already runs on {self.path}{by}. "
                 "Stop it first, or choose another folder and port: make run DATA_DIR=… PORT=…"
             ) from None
         try:
@@ -113,7 +115,7 @@ class DataFolder:
         return found if isinstance(found, dict) else None
 
     def is_free(self) -> bool:
-        """Whether no run holds the folder."""
+        """Return whether no run holds the folder."""
         try:
             with (self.path / "lock").open("r+", encoding="utf-8") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -129,10 +131,6 @@ class DataFolder:
             return None if self.is_free() else int((self.path / "lock").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-
-    def _holder(self) -> str:
-        pid, running = self.holder(), self.running()
-        return f" (process {pid}, {running['url']})" if running is not None and "url" in running else ""
 
     def _unusable(self, error: OSError) -> FolderUnusable:
         return FolderUnusable(

@@ -43,7 +43,7 @@ def crawl_progress(database_url: str) -> CrawlProgress:
 
 
 def schema_is_current(database_url: str) -> bool:
-    """Whether the newest migration of this release is applied, so that `loppestars-migrate` has nothing to do."""
+    """Return whether the newest migration of this release is applied, so that nothing is left to migrate."""
     try:
         with psycopg.connect(database_url, connect_timeout=_CONNECT_SECONDS) as connection:
             found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -53,7 +53,7 @@ def schema_is_current(database_url: str) -> bool:
 
 
 def has_admin(database_url: str) -> bool:
-    """Whether the admin of this machine holds the role already."""
+    """Return whether the admin of this machine holds the role already."""
     statement = "SELECT FROM role_grants WHERE user_id = %s AND role = 'admin' AND revoked_at IS NULL"
     try:
         with psycopg.connect(database_url, connect_timeout=_CONNECT_SECONDS) as connection:

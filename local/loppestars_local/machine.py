@@ -8,11 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr
-
+from loppestars_core.accounts.models import Role
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.kit.processes import Child, adopt_orphans, end_orphans, stop_all
-from loppestars_core.kit.settings import DatabaseSettings
 from loppestars_local.components import Addresses, Command, Platform, Secrets
 from loppestars_local.console import Progress, explain_platform, say
 from loppestars_local.data_folder import DataFolder, RunningPlatform
@@ -21,6 +19,7 @@ from loppestars_local.ports import answers, free_ports
 from loppestars_local.postgres import EmbeddedPostgres
 from loppestars_local.settings import RunSettings
 from loppestars_local.tokens import ADMIN, access_token, anon_key
+from loppestars_local.users import prepare_user
 
 DATABASE: Final = "loppestars"
 _READY_SECONDS: Final = 60
@@ -74,7 +73,7 @@ class Machine:
             self._progress.show(command.name, "starting …")
             self._start(command)
         if not has_admin(platform.database_url):
-            asyncio.run(_grant_admin(platform.database_url))
+            asyncio.run(prepare_user(platform.database_url, ADMIN, Role.ADMIN, notes="the admin of this machine"))
         if (site := platform.addresses.sample_site_url) is not None:
             self._wait_for(f"{site}/robots.txt", "sample-site")
         crawl = self._start(platform.crawl()) if not markets else None
@@ -196,19 +195,17 @@ class Machine:
 
     def _note_end(self, command: Command, code: int, child: Child) -> None:
         """Report what has ended by itself; the platform serves on."""
+        announced = self._folder.run_file.exists()
         if command.name == "crawl" and not code:
-            text = f"done: {crawl_progress(self._platform.database_url).markets} markets"
-            self._report_crawl(text)
+            markets = crawl_progress(self._platform.database_url).markets
+            if announced:
+                say(f"The crawl is done: {markets} markets.")
+            else:
+                self._progress.show("crawl", f"done: {markets} markets")
         elif code and command.name != "migrate":
             say(f"{command.name} ended with exit code {code}; see {child.log}")
-        if self._folder.run_file.exists():
+        if announced:
             self._announce()
-
-    def _report_crawl(self, text: str) -> None:
-        if self._folder.run_file.exists():
-            say(f"The crawl is {text}.")
-        else:
-            self._progress.show("crawl", text)
 
     def _wait_for(self, url: str, name: str) -> None:
         self._progress.show(name, "starting …")
@@ -230,19 +227,6 @@ class Machine:
             self._check()
             self._pause(_POLL_SECONDS)
         self._check()
-
-
-async def _grant_admin(database_url: str) -> None:
-    from loppestars_core.accounts.models import Role  # noqa: PLC0415 - only the first start waits for SQLAlchemy
-    from loppestars_core.accounts.roles import grant_role  # noqa: PLC0415
-    from loppestars_core.accounts.users import ensure_user  # noqa: PLC0415
-    from loppestars_core.database.engine import create_engine, sessions  # noqa: PLC0415
-
-    engine = create_engine(DatabaseSettings(database_url=SecretStr(database_url)), application="loppestars-local")
-    async with sessions(engine).begin() as session:
-        await ensure_user(session, ADMIN)
-        await grant_role(session, ADMIN, Role.ADMIN, granted_by=None, notes="the admin of this machine")
-    await engine.dispose()
 
 
 def _shown_program() -> str:

@@ -4,9 +4,10 @@ import socket
 import urllib.error
 import urllib.request
 from http import HTTPStatus
+from typing import Final
 
-LOOPBACK = "127.0.0.1"
-_HIGHEST_PORT = 65535
+LOOPBACK: Final = "127.0.0.1"
+_MAX_PORT: Final = 65535
 
 
 class PortInUse(RuntimeError):
@@ -20,7 +21,7 @@ def check_port(port: int) -> None:
         try:
             probe.bind((LOOPBACK, port))
         except OSError as error:
-            other = port + 1 if port < _HIGHEST_PORT else port - 1
+            other = port + 1 if port < _MAX_PORT else port - 1
             raise PortInUse(
                 f"Port {port} cannot be used ({error.strerror}). "
                 f"Stop the program that uses it, or choose another: make run PORT={other}"
@@ -40,7 +41,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def answers(url: str) -> bool:
-    """Whether a GET of a loopback URL is answered with 200."""
+    """Return whether a GET of a loopback URL is answered with 200."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - loopback
             return bool(answer.status == HTTPStatus.OK)

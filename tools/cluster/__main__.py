@@ -1,7 +1,5 @@
 """Command line: `python -m tools.cluster COMMAND`."""
 
-from __future__ import annotations
-
 import argparse
 import signal
 import sys

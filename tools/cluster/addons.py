@@ -1,22 +1,18 @@
 """What runs in a local cluster besides Kubernetes: DNS, metrics, ingress, and the CRDs of optional add-ons."""
 
-from __future__ import annotations
-
 import json
 import string
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
 
 from tools.cluster import network, tools
 from tools.cluster.containers import image_of
 from tools.cluster.paths import MANIFESTS
 from tools.cluster.processes import run
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
 # Module, version, folder, and the files that we take of it: (prometheus-operator, Gateway API, KEDA).
-CRD_SOURCES = (
+CRD_SOURCES: Final = (
     (
         "github.com/prometheus-operator/prometheus-operator",
         "v0.85.0",
@@ -42,7 +38,7 @@ CRD_SOURCES = (
 
 
 def crd_files() -> list[Path]:
-    """The CRDs of prometheus-operator, Gateway API and KEDA, from Go's module cache (downloaded when missing)."""
+    """Return the CRDs of prometheus-operator, Gateway API and KEDA, from Go's module cache (downloaded once)."""
     return [
         tools.module_directory(module, version) / folder / f"{name}.yaml"
         for module, version, folder, names in CRD_SOURCES
@@ -51,7 +47,7 @@ def crd_files() -> list[Path]:
 
 
 def rendered(name: str) -> str:
-    """One of our manifests with the images of this machine filled in."""
+    """Return one of our manifests with the images of this machine filled in."""
     template = string.Template((MANIFESTS / f"{name}.yaml").read_text())
     images = {tool.replace("-", "_"): image_of(tool) for tool in ("coredns", "metrics-server", "traefik")}
     return template.substitute(images, node_address=network.NODE_ADDRESS)

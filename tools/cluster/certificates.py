@@ -1,20 +1,16 @@
 """A certificate authority of one cluster, by the openssl program (the standard library signs nothing)."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
 
 from tools.cluster.processes import run
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-DAYS = "365"
-SERVICE_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
+DAYS: Final = "365"
+SERVICE_NAMES: Final = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 
 
 class CertificateAuthority:
@@ -44,7 +40,7 @@ class CertificateAuthority:
     def issue(
         self, name: str, user: str, groups: Sequence[str] = (), addresses: Sequence[str] = ()
     ) -> tuple[Path, Path]:
-        """A certificate and its key for a Kubernetes user, or for a server when `addresses` are given."""
+        """Return a certificate and its key for a Kubernetes user, or for a server when `addresses` are given."""
         certificate, key = self.directory / f"{name}.crt", self.directory / f"{name}.key"
         if certificate.exists():
             return certificate, key

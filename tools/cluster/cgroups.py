@@ -1,19 +1,15 @@
 """The node's pods live below one cgroup of our own, so that `down` finds every process of every pod."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-ROOT = "loppestars-node"
-HIERARCHIES = Path("/sys/fs/cgroup")
+ROOT: Final = "loppestars-node"
+HIERARCHIES: Final = Path("/sys/fs/cgroup")
 
 
 def create() -> None:

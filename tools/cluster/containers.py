@@ -1,36 +1,32 @@
 """containerd for the node: its configuration, its images, the end of its containers."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import platform
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
 
 from tools.cluster import network, tools
 from tools.cluster.errors import CommandFailed
 from tools.cluster.processes import Daemon, run, wait_until
 from tools.cluster.scratch_images import write_image
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-KUBERNETES_NAMESPACE = "k8s.io"
-NETWORK_NAME = "loppestars"
-REGISTRY_PORT = 5000
-PUBLIC_REGISTRY = "ghcr.io"
+KUBERNETES_NAMESPACE: Final = "k8s.io"
+NETWORK_NAME: Final = "loppestars"
+REGISTRY_PORT: Final = 5000
+PUBLIC_REGISTRY: Final = "ghcr.io"
 # Samples and charts name the public registry; here their images come from the one on this node.
-MIRROR = f"""\
+MIRROR: Final = f"""\
 [host."http://localhost:{REGISTRY_PORT}"]
   capabilities = ["pull", "resolve"]
 """
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def image_of(tool_name: str) -> str:
-    """The name of the image that holds one of our programs; found nowhere but on this machine."""
+    """Return the name of the image that holds one of our programs; found nowhere but on this machine."""
     return f"localhost/{tool_name}:{tools.all_tools()[tool_name].version}"
 
 
@@ -104,14 +100,14 @@ class Containerd:
 
 
 def program_archive(directory: Path, name: str) -> Path:
-    """The docker-archive of one of our programs, in `directory`."""
+    """Return the docker-archive of one of our programs, in `directory`."""
     binary = tools.find([name])[name]
     architecture = ARCHITECTURES.get(platform.machine(), platform.machine())
     return write_image(directory / f"{name}.tar", image_of(name), binary, architecture=architecture)
 
 
 def bridge_network(addresses: Path) -> str:
-    """The pods' network: a bridge inside the node's namespace; which addresses are taken is noted in `addresses`."""
+    """Return the pods' network: a bridge in the node's namespace that notes taken addresses in `addresses`."""
     bridge = {
         "type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": True, "hairpinMode": True,
         "ipam": {
@@ -125,7 +121,7 @@ def bridge_network(addresses: Path) -> str:
 
 # restrict_oom_score_adj: without CAP_SYS_RESOURCE runc cannot set a negative score, and every pod would fail with
 # "can't get final child's PID from pipe".
-CONFIGURATION = """\
+CONFIGURATION: Final = """\
 version = 2
 root = "DIRECTORY/containerd"
 state = "DIRECTORY/containerd-run"

@@ -5,8 +5,6 @@ owned objects are garbage-collected; pods stay Pending, as there is no node (`fa
 control planes run side by side; all of it ends with the process that started it.
 """
 
-from __future__ import annotations
-
 import http.client
 import json
 import shutil
@@ -15,24 +13,22 @@ import ssl
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Final, Self
 
 from tools.cluster import tools
 from tools.cluster.certificates import CertificateAuthority
 from tools.cluster.errors import LocalClusterError
 from tools.cluster.processes import Child, wait_until
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-ADMIN = ("admin", ("system:masters",))
-SERVICE_ADDRESSES = "10.96.0.0/16"
-FIRST_SERVICE_ADDRESS = "10.96.0.1"
+ADMIN: Final = ("admin", ("system:masters",))
+SERVICE_ADDRESSES: Final = "10.96.0.0/16"
+FIRST_SERVICE_ADDRESS: Final = "10.96.0.1"
 # On, so that a controller without `finalizers: update` on an owner is refused here as in a hardened cluster.
-ADMISSION_PLUGINS = "OwnerReferencesPermissionEnforcement"
-UNUSED_CONTROLLERS = ("node-ipam", "cloud-node-lifecycle", "node-route", "service-lb")
-START_ATTEMPTS = 3
+ADMISSION_PLUGINS: Final = "OwnerReferencesPermissionEnforcement"
+UNUSED_CONTROLLERS: Final = ("node-ipam", "cloud-node-lifecycle", "node-route", "service-lb")
+START_ATTEMPTS: Final = 3
 
 
 class ControlPlane:
@@ -77,7 +73,7 @@ class ControlPlane:
         return self.directory / "audit.log"
 
     def kubeconfig_for(self, user: str, groups: Sequence[str] = ()) -> Path:
-        """A kubeconfig of any user, for trying what roles allow (`system:serviceaccount:<namespace>:<name>` too)."""
+        """Return a kubeconfig of any user, service accounts included, for trying what roles allow."""
         name = user.replace(":", "-").replace("/", "-")
         return self.authority.kubeconfig(self.directory / f"{name}.kubeconfig", self.url, user, groups)
 
@@ -113,7 +109,7 @@ class ControlPlane:
         self.stop()
 
     def get(self, path: str, timeout: float = 5.0) -> bytes:
-        """The body of a GET as administrator; raise `urllib.error.HTTPError` for an answer other than 2xx."""
+        """Return the body of a GET as administrator; raise `urllib.error.HTTPError` for an answer other than 2xx."""
         context = ssl.create_default_context(cafile=str(self.authority.certificate))
         context.load_cert_chain(*self.authority.issue("user-admin", *ADMIN))
         with urllib.request.urlopen(self.url + path, context=context, timeout=timeout) as answer:  # noqa: S310 - https
@@ -202,7 +198,7 @@ def apiserver_options(
     addresses: Sequence[str] = (),
     admission_plugins: str = ADMISSION_PLUGINS,
 ) -> list[str]:
-    """What every kube-apiserver of ours is started with; `addresses` are more IP addresses for its certificate."""
+    """Return what every kube-apiserver is started with; its certificate names `addresses` too."""
     certificate, key = authority.issue(
         "apiserver",
         "kube-apiserver",
@@ -219,7 +215,7 @@ def apiserver_options(
 
 
 def audit_options(directory: Path, log: Path) -> list[str]:
-    """One line a finished request: who, verb, object, code. No bodies: they would hold secrets."""
+    """Return one line a finished request: who, verb, object, code. No bodies: they would hold secrets."""
     policy = directory / "audit-policy.yaml"
     policy.parent.mkdir(parents=True, exist_ok=True)
     policy.write_text(

@@ -1,20 +1,16 @@
 """What the node needs from the operating system, installed from Debian only where it is missing."""
 
-from __future__ import annotations
-
 import os
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
 
 from tools.cluster.errors import UnsupportedMachine
 from tools.cluster.processes import run
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
 # What we look for, and the Debian package that brings it.
-NODE_PROGRAMS = {
+NODE_PROGRAMS: Final = {
     "containerd": "containerd",
     "ctr": "containerd",
     "runc": "runc",
@@ -26,12 +22,12 @@ NODE_PROGRAMS = {
     "mount": "mount",
     "openssl": "openssl",
 }
-IMAGE_PROGRAMS = {"buildah": "buildah", "debootstrap": "debootstrap"}
-PROMETHEUS_PROGRAMS = {"prometheus": "prometheus", "promtool": "prometheus"}
+IMAGE_PROGRAMS: Final = {"buildah": "buildah", "debootstrap": "debootstrap"}
+PROMETHEUS_PROGRAMS: Final = {"prometheus": "prometheus", "promtool": "prometheus"}
 
 
 def missing(programs: Mapping[str, str]) -> list[str]:
-    """The packages whose programs this machine lacks."""
+    """Return the packages whose programs this machine lacks."""
     # Administration programs lie in sbin, which an ordinary user's PATH may leave out.
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     absent = (package for program, package in programs.items() if not _is_there(program, path))

@@ -7,8 +7,6 @@ LocalClusterError
 └── NotReady            something that we started did not get ready in time
 """
 
-from __future__ import annotations
-
 
 class LocalClusterError(Exception):
     """Base of all errors of this package; its message is meant for the person at the terminal."""

@@ -3,16 +3,15 @@
 With buildah there is no base image to pull: one is made once by debootstrap. Everything lies below our cache.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile
 import time
 import tomllib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
 
 from tools.cluster import debian, tools
 from tools.cluster.errors import CommandFailed, UnsupportedMachine
@@ -21,17 +20,14 @@ from tools.cluster.node import Node
 from tools.cluster.paths import REPOSITORY, cache_directory
 from tools.cluster.processes import run
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-COMPONENTS = ("api", "imaging", "crawler", "operator", "backup")
+COMPONENTS: Final = ("api", "imaging", "crawler", "operator", "backup")
 # What development clusters need besides: a target of the same Dockerfile, and images with a folder of their own.
-SAMPLE_SITE = "sample-site"
-SERVICES = (SAMPLE_SITE, "postgres", "versitygw")
-NAMES = (*COMPONENTS, *SERVICES)
-REGISTRY = "ghcr.io/loppestars"
-DEBIAN_RELEASE = "bookworm"
-BUILD_TIMEOUT = 1800.0
+SAMPLE_SITE: Final = "sample-site"
+SERVICES: Final = (SAMPLE_SITE, "postgres", "versitygw")
+NAMES: Final = (*COMPONENTS, *SERVICES)
+REGISTRY: Final = "ghcr.io/loppestars"
+DEBIAN_RELEASE: Final = "bookworm"
+BUILD_TIMEOUT: Final = 1800.0
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,7 @@ class Buildah:
         self._run("push", "--quiet", name, f"docker-archive:{archive}:{name}")
 
     def size(self, name: str) -> str:
-        """The image's size, uncompressed, for people."""
+        """Return the image's size, uncompressed, for people."""
         return self._run("images", "--format={{.Size}}", name).splitlines()[0]
 
     def _https_volumes(self) -> list[str]:
@@ -104,7 +100,7 @@ class Buildah:
         return [f"--volume={downloads}:/var/cache/uv", *private]
 
     def _debian_base(self) -> str:
-        """A minimal Debian with Python, made by debootstrap the first time."""
+        """Return a minimal Debian with Python, made by debootstrap the first time."""
         name = f"localhost/loppestars-base:{DEBIAN_RELEASE}"
         if name in self._run("images", "--format={{.Name}}:{{.Tag}}").split():
             return name
@@ -191,7 +187,7 @@ def make(
 
 
 def project_version() -> str:
-    """The version in pyproject.toml."""
+    """Return the version in pyproject.toml."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     return str(project["version"])
 
@@ -206,7 +202,7 @@ def arguments_of(image: Image, version: str) -> dict[str, str]:
 
 
 def revision() -> str:
-    """The commit of the working tree, marked when there is more than the commit."""
+    """Return the commit of the working tree, marked when there is more than the commit."""
     try:
         commit = run(["git", "-C", REPOSITORY, "rev-parse", "HEAD"]).strip()
         changed = run(["git", "-C", REPOSITORY, "status", "--porcelain"]).strip()
@@ -216,7 +212,7 @@ def revision() -> str:
 
 
 def is_local(image: str) -> bool:
-    """Whether the image's registry is on this machine: loopback, or the node's own address."""
+    """Return whether the image's registry is on this machine: loopback, or the node's own address."""
     host = image.partition("/")[0].partition(":")[0]
     return host in {"localhost", "127.0.0.1", "10.88.0.1"}
 

@@ -1,31 +1,27 @@
 """The same cluster by kind, for machines where a container engine runs."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
 
 from tools.cluster import addons, tools
 from tools.cluster.containers import program_archive
 from tools.cluster.paths import cache_directory
 from tools.cluster.processes import run
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-CLUSTER = "loppestars"
+CLUSTER: Final = "loppestars"
 # kind brings its own DNS and programs; these are ours, built like the node's.
-IMAGES = ("metrics-server", "traefik")
-TOOLS = ("kubectl", "helm", *IMAGES)
+IMAGES: Final = ("metrics-server", "traefik")
+TOOLS: Final = ("kubectl", "helm", *IMAGES)
 HTTP_PORT, HTTPS_PORT = 30080, 30443
 
 
 def docker_runs() -> bool:
-    """Whether a Docker engine answers; the client alone does not count."""
+    """Return whether a Docker engine answers; the client alone does not count."""
     if shutil.which("docker") is None:
         return False
     command = ["docker", "version", "--format", "{{.Server.Version}}"]
@@ -88,7 +84,7 @@ class KindCluster:
 
 
 def configuration() -> str:
-    """One node whose ingress ports are open on loopback."""
+    """Return one node whose ingress ports are open on loopback."""
     ports = [
         {"containerPort": port, "hostPort": port, "listenAddress": "127.0.0.1", "protocol": "TCP"}
         for port in (HTTP_PORT, HTTPS_PORT)

@@ -1,21 +1,17 @@
 """What containerd's network plugins and kubelet write outside our directory, told from that of others and removed."""
 
-from __future__ import annotations
-
 import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
 
 from tools.cluster.errors import CommandFailed
 from tools.cluster.processes import run
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-PLUGIN_RESULTS = Path("/var/lib/cni/results")
-CONTAINER_LOGS = Path("/var/log/containers")
-POD_NAMESPACES = Path("/run/netns")
+PLUGIN_RESULTS: Final = Path("/var/lib/cni/results")
+CONTAINER_LOGS: Final = Path("/var/log/containers")
+POD_NAMESPACES: Final = Path("/run/netns")
 
 
 def remove_pod_networks(network_name: str, results: Path = PLUGIN_RESULTS, namespaces: Path = POD_NAMESPACES) -> None:

@@ -4,20 +4,19 @@ The machine keeps its own interfaces, routes and firewall; it only gains one end
 away.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
+from typing import Final
 
 from tools.cluster.processes import ProcessIdentity, run
 
-NAMESPACE = "loppestars-node"
-CABLE = "loppestars0"
-NODE_END = "node0"
-MACHINE_ADDRESS = "10.88.0.254"
-NODE_ADDRESS = "10.88.0.1"
-POD_ADDRESSES = "10.244.0.0/24"
-CLUSTER_ADDRESSES = "10.244.0.0/16"
+NAMESPACE: Final = "loppestars-node"
+CABLE: Final = "loppestars0"
+NODE_END: Final = "node0"
+MACHINE_ADDRESS: Final = "10.88.0.254"
+NODE_ADDRESS: Final = "10.88.0.1"
+POD_ADDRESSES: Final = "10.244.0.0/24"
+CLUSTER_ADDRESSES: Final = "10.244.0.0/16"
 
 
 def exists() -> bool:
@@ -51,7 +50,7 @@ def remove() -> None:
 
 
 def processes_inside() -> list[ProcessIdentity]:
-    """Every process whose network namespace is the node's: all of them are ours, whoever recorded them."""
+    """Return every process whose network namespace is the node's: all of them are ours, whoever recorded them."""
     if not exists():
         return []
     namespace = Path(f"/run/netns/{NAMESPACE}").stat().st_ino

@@ -4,15 +4,14 @@
 recorded programs, whatever sits in the node's network namespace, and what runs below its cgroup.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
 
 from tools.cluster import addons, cgroups, debian, leftovers, network, tools
 from tools.cluster.certificates import CertificateAuthority
@@ -22,15 +21,20 @@ from tools.cluster.errors import CommandFailed, UnsupportedMachine
 from tools.cluster.paths import cache_directory, node_directory
 from tools.cluster.processes import Daemon, run, wait_until
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-NODE_NAME = "loppestars"
-API_PORT = 6443
-DNS_ADDRESS = "10.96.0.10"
+NODE_NAME: Final = "loppestars"
+API_PORT: Final = 6443
+DNS_ADDRESS: Final = "10.96.0.10"
 # In the order in which they are ended.
-DAEMONS = ("kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd", "registry")
-SYSTEM_IMAGES = ("pause", "coredns", "metrics-server", "traefik")
+DAEMONS: Final = (
+    "kubelet",
+    "kube-proxy",
+    "kube-scheduler",
+    "kube-controller-manager",
+    "kube-apiserver",
+    "etcd",
+    "registry",
+)
+SYSTEM_IMAGES: Final = ("pause", "coredns", "metrics-server", "traefik")
 
 
 class Node:
@@ -99,7 +103,7 @@ class Node:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def status(self) -> dict[str, str]:
-        """One word for each program: running or stopped."""
+        """Return one word for each program: running or stopped."""
         names = ("containerd", *reversed(DAEMONS))
         return {name: "running" if Daemon(name, self.directory).identity() else "stopped" for name in names}
 

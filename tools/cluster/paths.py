@@ -1,14 +1,13 @@
 """Where things lie. Everything that this package writes is below one directory, which may be deleted at any time."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
+from typing import Final
 
-HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parent.parent
-MANIFESTS = HERE / "manifests"
-MODULES = HERE / "modules"
+HERE: Final = Path(__file__).resolve().parent
+REPOSITORY: Final = HERE.parent.parent
+MANIFESTS: Final = HERE / "manifests"
+MODULES: Final = HERE / "modules"
 
 
 def cache_directory() -> Path:

@@ -4,25 +4,21 @@ A pid alone is not an identity: after a crash or a reboot it may belong to someb
 is therefore recorded with the kernel's start time of its pid, and signalled only while both still match.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final, Self
 
 from loppestars_core.kit import processes
 from tools.cluster.errors import CommandFailed, NotReady
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-LOG_LINES_IN_ERRORS = 15
+LOG_LINES_IN_ERRORS: Final = 15
 
 
 @dataclass(frozen=True)
@@ -33,8 +29,8 @@ class ProcessIdentity:
     start_time: int
 
     @classmethod
-    def of(cls, pid: int) -> ProcessIdentity | None:
-        """The process that has this pid now; None when nothing has, or only a zombie."""
+    def of(cls, pid: int) -> Self | None:
+        """Return the process that has this pid now; None when nothing has, or only a zombie."""
         try:
             stat = Path(f"/proc/{pid}/stat").read_text()
         except (FileNotFoundError, ProcessLookupError):
@@ -75,7 +71,7 @@ class Daemon:
         return self.records / "logs" / f"{self.name}.log"
 
     def identity(self) -> ProcessIdentity | None:
-        """The recorded process if it still runs."""
+        """Return the recorded process if it still runs."""
         try:
             recorded = ProcessIdentity(**json.loads(self.record.read_text()))
         except (FileNotFoundError, json.JSONDecodeError, TypeError):

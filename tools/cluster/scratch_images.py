@@ -3,18 +3,14 @@
 The cluster's own programs need no base image, no builder and no registry: an image is a tar file with one layer.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json
 import tarfile
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Final
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-NOBODY = 65532
+NOBODY: Final = 65532
 
 
 def write_image(archive: Path, image: str, binary: Path, *, architecture: str) -> Path:

@@ -1,7 +1,5 @@
 """Talking to the person at the terminal. Progress goes to stderr, so that stdout stays usable by `eval`."""
 
-from __future__ import annotations
-
 import sys
 
 

@@ -4,8 +4,6 @@ Kubernetes, etcd and Traefik are pinned with hashes by the go.mod files in `modu
 installed by `go install`, because they use `replace`); the others by version, verified by Go's checksum database.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import re
@@ -13,18 +11,16 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
 
 from tools.cluster.errors import CommandFailed, LocalClusterError, MissingBinaries
 from tools.cluster.paths import MODULES, binaries_directory, cache_directory
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-KUBERNETES = "k8s.io/kubernetes"
+KUBERNETES: Final = "k8s.io/kubernetes"
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Tool:
 
 
 def pinned_version(directory: Path, module: str) -> str:
-    """The version that the go.mod in `directory` requires of `module`."""
+    """Return the version that the go.mod in `directory` requires of `module`."""
     found = re.search(rf"^\s*(?:require )?{re.escape(module)} (v\S+)", (directory / "go.mod").read_text(), re.MULTILINE)
     if found is None:
         raise LocalClusterError(f"{directory / 'go.mod'} does not require {module}")
@@ -72,7 +68,7 @@ def _pinned(name: str, module: str, package: str, folder: str) -> Tool:
 
 
 def all_tools() -> dict[str, Tool]:
-    """Every program by name, in the order in which a cold build makes them useful."""
+    """Return every program by name, in the order in which a cold build makes them useful."""
     tools = [
         _pinned("etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3", "kubernetes"),
         _kubernetes("kube-apiserver"),
@@ -95,8 +91,8 @@ def all_tools() -> dict[str, Tool]:
     return {tool.name: tool for tool in tools}
 
 
-CONTROL_PLANE = ("etcd", "kube-apiserver", "kubectl")
-NODE = (
+CONTROL_PLANE: Final = ("etcd", "kube-apiserver", "kubectl")
+NODE: Final = (
     *CONTROL_PLANE, "versitygw", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "coredns",
     "metrics-server", "helm", "kubeconform", "registry", "traefik", "pause",
 )  # fmt: skip
@@ -137,7 +133,7 @@ def build(names: Iterable[str], *, jobs: int | None, say: Callable[[str], None])
 
 
 def module_directory(module: str, version: str) -> Path:
-    """Where Go's module cache has the files of a module; downloads them when they are not there yet."""
+    """Return where Go's module cache has the files of a module; downloads them when they are not there yet."""
     answer = _go(["mod", "download", "-json", f"{module}@{version}"], cwd=cache_directory())
     found = re.search(r'"Dir": "([^"]+)"', answer)
     if found is None:

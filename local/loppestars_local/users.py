@@ -1,0 +1,28 @@
+"""Users of this machine: made and given roles as an admin would."""
+
+from pydantic import SecretStr
+from sqlalchemy.exc import IntegrityError
+
+from loppestars_core.accounts.models import Role
+from loppestars_core.accounts.roles import grant_role
+from loppestars_core.accounts.users import ensure_user
+from loppestars_core.database.engine import create_engine, sessions
+from loppestars_core.kit.settings import DatabaseSettings
+
+
+class UserRefused(ValueError):
+    """The database does not take the user's id."""
+
+
+async def prepare_user(database_url: str, user: str, role: Role | None, *, notes: str) -> None:
+    """Make a user unless there is one, and grant `role`; raise `UserRefused`."""
+    engine = create_engine(DatabaseSettings(database_url=SecretStr(database_url)), application="loppestars-local")
+    try:
+        async with sessions(engine).begin() as session:
+            await ensure_user(session, user)
+            if role is not None:
+                await grant_role(session, user, role, granted_by=None, notes=notes)
+    except IntegrityError:
+        raise UserRefused(f"{user!r} is not a valid user id: 1 to 128 characters, no slash") from None
+    finally:
+        await engine.dispose()
