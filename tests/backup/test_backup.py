@@ -202,6 +202,7 @@ class TestDrill:
         create(settings)
         environment(settings)
         postgres.ensure_database("scratch_for_drill")
+        capsys.readouterr()
         main(["drill", "--json", "--scratch-url", postgres.owner_url("scratch_for_drill")])
         found = json.loads(capsys.readouterr().out)
         assert found["problems"] == []
