@@ -54,7 +54,7 @@ class Progress:
                 live.stop()
 
 
-def explain_platform(addresses: Addresses, folder: DataFolder, local: str) -> None:
+def explain_platform(addresses: Addresses, folder: DataFolder, local: str, photo: str) -> None:
     """Print what runs where, three calls that can be pasted, and that it is ready: the last line."""
     url = addresses.url
     say(
@@ -67,7 +67,7 @@ def explain_platform(addresses: Addresses, folder: DataFolder, local: str) -> No
 
   Try first, in another terminal:
     curl '{url}/markets/nearby?latitude=55.6761&longitude=12.5683&radius=50'
-    curl -F file=@photo.jpg -o without-faces.jpg {url}/process-face
+    curl -F file=@{photo} -o without-faces.jpg {url}/process-face
     curl -X POST -H "Authorization: Bearer $({local} token)" {url}/scraper/trigger
 """
     )

@@ -31,6 +31,8 @@ _PROGRESS_SECONDS_IN_FILES: Final = 5
 _STOP_SECONDS: Final = 10
 _STOP_SECONDS_WITHOUT_DATABASE: Final = 2
 _POLL_SECONDS: Final = 0.05
+# A photo with faces to try; only in a checkout.
+_PHOTO: Final = Path(__file__).parents[2] / "tests" / "imaging" / "photos" / "city.jpg"
 # Crawls end first; then the API answers those who still wait for imaging; the database outlives them all.
 _STOPPED_FIRST: Final = frozenset({"crawl", "sweep", "migrate"})
 
@@ -84,7 +86,7 @@ class Machine:
             self._wait_for_crawl(crawl)
         self._progress.close()
         self._announce()
-        explain_platform(platform.addresses, self._folder, _shown_program())
+        explain_platform(platform.addresses, self._folder, _shown(Path(sys.argv[0])), _shown(_PHOTO))
         if crawl is None:
             self._start(platform.crawl())
         elif crawl.exit_code is None:
@@ -229,9 +231,10 @@ class Machine:
         self._check()
 
 
-def _shown_program() -> str:
-    """Return this very program as it can be pasted into a shell in the folder where it was started."""
-    path = Path(sys.argv[0])
+def _shown(path: Path) -> str:
+    """Return a path as it can be pasted into a shell in the folder where the run was started."""
+    if not path.exists():
+        return path.name
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:

@@ -11,6 +11,7 @@ from tools.cluster.control_plane import ControlPlane
 from tools.cluster.errors import LocalClusterError
 from tools.cluster.kind import KindCluster, docker_runs
 from tools.cluster.node import Node
+from tools.cluster.paths import binaries_directory
 from tools.cluster.terminal import say
 
 
@@ -73,7 +74,9 @@ def _cluster(options: argparse.Namespace) -> Node | KindCluster:
 def _up(options: argparse.Namespace) -> None:
     cluster = _cluster(options)
     cluster.up()
-    print(f"export KUBECONFIG={cluster.kubeconfig}")  # noqa: T201 - for eval in a shell
+    # For eval in a shell. The cluster's own helm and kubectl come first: few have a helm that knows these charts.
+    print(f"export KUBECONFIG={cluster.kubeconfig}")  # noqa: T201 - the answer
+    print(f'export PATH={binaries_directory()}:"$PATH"')  # noqa: T201 - the answer
 
 
 def _down(options: argparse.Namespace) -> None:
