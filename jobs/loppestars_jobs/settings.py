@@ -21,6 +21,10 @@ class JobsSettings(StorageSettings, DatabaseSettings, ComponentSettings):
     """Settings of `loppestars-jobs`."""
 
     drain_seconds: float = Field(30, gt=0, description="how long jobs in hand may go on at shutdown")
+    erasure_grace_days: int = Field(30, ge=0, le=365, description="days until a person who asked for it is forgotten")
+    erasure_schedule: Schedule = Field(
+        "37 3 * * *", description="when people whose time of grace is over are forgotten; a cron expression in UTC"
+    )
     retention_schedule: Schedule = Field(
         "17 * * * *", description="when rows whose time is over are deleted; a cron expression in UTC"
     )

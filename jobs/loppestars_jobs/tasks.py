@@ -2,16 +2,21 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import structlog
 from procrastinate import App, RetryStrategy
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from loppestars_core.database.engine import sessions
 from loppestars_core.kit.clock import now_utc
+from loppestars_core.privacy.erasure import due_for_erasure
 from loppestars_core.privacy.retention import run_retention
+from loppestars_core.storage import open_storage
 from loppestars_core.tables import Base
 from loppestars_jobs.metrics import EXPIRED_ROWS, JOBS, LAST_SUCCESS
+from loppestars_jobs.privacy import erase_now
 from loppestars_jobs.settings import JobsSettings
 
 log = structlog.get_logger(__name__)
@@ -38,7 +43,18 @@ def periodic_tasks(settings: JobsSettings, engine: AsyncEngine) -> list[Periodic
             EXPIRED_ROWS.labels(table).inc(rows)
         log.info("retention_finished", deleted={table: rows for table, rows in deleted.items() if rows})
 
-    return [Periodic("jobs.retention", settings.retention_schedule, retention)]
+    async def erasure() -> None:
+        async with sessions(engine)() as session:
+            due = await due_for_erasure(session, now_utc(), timedelta(days=settings.erasure_grace_days))
+        storage = open_storage(settings)
+        for user_id in due:
+            erased = await erase_now(settings, engine, storage, user_id)
+            log.info("person_erased", user_id=user_id, objects=erased.objects, rows=sum(erased.rows.values()))
+
+    return [
+        Periodic("jobs.retention", settings.retention_schedule, retention),
+        Periodic("jobs.erasure", settings.erasure_schedule, erasure),
+    ]
 
 
 def register(app: App, tasks: list[Periodic]) -> None:

@@ -36,6 +36,8 @@ class TablePolicy:
         erasure: what happens to them when the person asks to be forgotten.
         since: column from which the age of a row counts; None where rows go with another row, or their writer
             clears them itself.
+        through: column and table of the row that this one belongs to, where that one has the owner.
+        key: column of text in which the user's id may stand among other words.
     """
 
     owner: str | None
@@ -43,6 +45,8 @@ class TablePolicy:
     export: Export
     erasure: Erasure
     since: str | None = None
+    through: tuple[str, str] | None = None
+    key: str | None = None
 
 
 _PUBLIC = TablePolicy(None, None, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL)
@@ -52,7 +56,7 @@ POLICIES: dict[str, TablePolicy] = {
     "identities": TablePolicy("user_id", None, Export.ROWS, Erasure.DELETE),
     "role_grants": TablePolicy("user_id", None, Export.ROWS, Erasure.DELETE),
     "photos": TablePolicy("owner_id", None, Export.ROWS, Erasure.DELETE),
-    "photo_variants": TablePolicy(None, None, Export.ROWS, Erasure.DELETE),
+    "photo_variants": TablePolicy(None, None, Export.ROWS, Erasure.DELETE, through=("photo_id", "photos")),
     "ratings": TablePolicy("user_id", None, Export.ROWS, Erasure.DELETE),
     "favourites": TablePolicy("user_id", None, Export.ROWS, Erasure.DELETE),
     "app_events": TablePolicy("user_id", 365, Export.ROWS, Erasure.DELETE, since="timestamp"),
@@ -76,6 +80,6 @@ POLICIES: dict[str, TablePolicy] = {
     # Numbers of workers; cleared by the next worker that starts.
     "queue_workers": _PUBLIC,
     # Keys hold addresses and user ids of the last minutes only; the API clears them every minute.
-    "rate_limits": TablePolicy(None, 1, Export.NOT_PERSONAL, Erasure.DELETE),
-    "rate_windows": TablePolicy(None, 1, Export.NOT_PERSONAL, Erasure.DELETE),
+    "rate_limits": TablePolicy(None, 1, Export.NOT_PERSONAL, Erasure.DELETE, key="key"),
+    "rate_windows": TablePolicy(None, 1, Export.NOT_PERSONAL, Erasure.DELETE, key="key"),
 }

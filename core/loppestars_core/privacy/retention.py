@@ -1,6 +1,5 @@
 """Delete rows that have been kept as long as `policies` says, and keep a log of the runs."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -8,10 +7,8 @@ from sqlalchemy import ColumnElement, Table, delete, func, insert, select, updat
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_core.privacy.models import RetentionRun
+from loppestars_core.privacy.people import Tables
 from loppestars_core.privacy.policies import POLICIES
-
-# All tables by name: `loppestars_core.tables.Base.metadata.tables`.
-Tables = Mapping[str, Table]
 
 # Rows that a transaction deletes: short enough that nothing waits for its locks.
 _BATCH: Final = 5_000

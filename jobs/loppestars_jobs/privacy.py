@@ -1,0 +1,160 @@
+"""`loppestars-privacy`: a person's copy of their data, and their erasure, on the command line."""
+
+import asyncio
+import json
+import sys
+import zipfile
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from loppestars_core.database.engine import create_engine, sessions
+from loppestars_core.kit.cli import Local, epilog, fail, program, run
+from loppestars_core.kit.logging import redact_text
+from loppestars_core.kit.settings import describe, load_settings
+from loppestars_core.privacy import erasure
+from loppestars_core.privacy.export import UserNotFound, export_person
+from loppestars_core.storage import ObjectNotFound, Storage, StorageError, open_storage
+from loppestars_core.tables import Base
+from loppestars_jobs.settings import JobsSettings
+
+# More than any upload limit allows.
+MAX_PHOTO_BYTES: Final = 1024**3
+
+Result = TypeVar("Result")
+Work = Callable[[JobsSettings, AsyncEngine, Storage], Awaitable[Result]]
+User = Annotated[str, typer.Argument(help="id of the user: the subject of their tokens")]
+Archive = Annotated[Path | None, typer.Option("--output", "-o", help="the archive to write; by default USER.zip")]
+
+app: Final = program(
+    "loppestars-privacy",
+    "Give a person a copy of their data, or forget them. Both are written to the audit log.",
+    epilog=epilog(
+        describe(JobsSettings),
+        examples=[
+            "loppestars-privacy export 6f9619ff -o copy.zip",
+            "loppestars-privacy erase 6f9619ff           after the time of grace (ERASURE_GRACE_DAYS)",
+            "loppestars-privacy erase 6f9619ff --now",
+            "loppestars-privacy hold 6f9619ff            nothing is erased until `release`",
+        ],
+    ),
+)
+
+
+@app.command()
+def export(user: User, *, output: Archive = None, local: Local = False) -> None:  # noqa: ARG001 - acts by itself
+    """Write everything that is stored of a user, rows and photos, to an archive."""
+    target = output or Path(f"{user.replace('/', '_')}.zip")
+
+    async def work(settings: JobsSettings, engine: AsyncEngine, storage: Storage) -> int:
+        async with sessions(engine).begin() as session:
+            rows = await export_person(session, Base.metadata.tables, user, actor_id=None)
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("data.json", json.dumps(rows, indent=2, ensure_ascii=False, default=str))
+            return await _add_photos(archive, storage, settings.originals_bucket, rows)
+
+    photos = _run(work)
+    sys.stdout.write(f"{target}: everything of {user}, {photos} files of photos\n")
+
+
+async def _add_photos(
+    archive: zipfile.ZipFile, storage: Storage, originals: str, rows: dict[str, list[dict[str, Any]]]
+) -> int:
+    places = [(originals, photo["original_key"]) for photo in rows["photos"] if not photo["original_deleted_at"]]
+    places += [(variant["bucket"], variant["key"]) for variant in rows["photo_variants"]]
+    count = 0
+    for bucket, key in places:
+        try:
+            archive.writestr(f"{bucket}/{key}", await storage.get(bucket, key, MAX_PHOTO_BYTES))
+        except ObjectNotFound:
+            continue
+        count += 1
+    return count
+
+
+@app.command()
+def erase(
+    user: User,
+    *,
+    now: Annotated[bool, typer.Option("--now", help="without the time of grace")] = False,
+    local: Local = False,  # noqa: ARG001 - acts by itself
+) -> None:
+    """Withdraw a user's photos, end their sessions, and forget them after the time of grace."""
+
+    async def work(settings: JobsSettings, engine: AsyncEngine, storage: Storage) -> str:
+        async with sessions(engine).begin() as session:
+            asked_at = await erasure.request_erasure(session, user, actor_id=None)
+        if not now:
+            return f"{user} will be forgotten on {asked_at + timedelta(days=settings.erasure_grace_days):%Y-%m-%d}"
+        erased = await erase_now(settings, engine, storage, user)
+        rows = ", ".join(f"{count} of {name}" for name, count in sorted(erased.rows.items()))
+        return f"{user} is forgotten: {erased.objects} files, rows: {rows}"
+
+    sys.stdout.write(_run(work) + "\n")
+
+
+@app.command()
+def cancel(user: User, *, local: Local = False) -> None:  # noqa: ARG001 - acts by itself
+    """Take a request for erasure back, within the time of grace."""
+
+    async def work(_settings: JobsSettings, engine: AsyncEngine, _storage: Storage) -> bool:
+        async with sessions(engine).begin() as session:
+            return await erasure.cancel_erasure(session, user, actor_id=None)
+
+    sys.stdout.write(f"{user} {'stays' if _run(work) else 'was not to be forgotten'}\n")
+
+
+@app.command()
+def hold(user: User, *, local: Local = False) -> None:  # noqa: ARG001 - acts by itself
+    """Put a user's data on legal hold: nothing of it is erased."""
+    _set_hold(user, hold=True)
+    sys.stdout.write(f"{user} is on legal hold\n")
+
+
+@app.command()
+def release(user: User, *, local: Local = False) -> None:  # noqa: ARG001 - acts by itself
+    """End a legal hold."""
+    _set_hold(user, hold=False)
+    sys.stdout.write(f"{user} is not on legal hold\n")
+
+
+async def erase_now(settings: JobsSettings, engine: AsyncEngine, storage: Storage, user: str) -> erasure.Erased:
+    """Erase a user from the database and both buckets."""
+    buckets = (settings.originals_bucket, settings.processed_bucket)
+    return await erasure.erase_person(engine, Base.metadata.tables, storage, buckets, user, actor_id=None)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command and exit: 0 when it was done, 1 when it could not be."""
+    run(app, arguments)
+
+
+def _set_hold(user: str, *, hold: bool) -> None:
+    async def work(_settings: JobsSettings, engine: AsyncEngine, _storage: Storage) -> None:
+        async with sessions(engine).begin() as session:
+            await erasure.set_legal_hold(session, user, hold=hold, actor_id=None)
+
+    _run(work)
+
+
+def _run(work: Work[Result]) -> Result:
+    settings = load_settings(JobsSettings)
+
+    async def carry_out() -> Result:
+        engine = create_engine(settings, application="loppestars-privacy")
+        try:
+            return await work(settings, engine, open_storage(settings))
+        finally:
+            await engine.dispose()
+
+    try:
+        return asyncio.run(carry_out())
+    except (UserNotFound, erasure.OnLegalHold) as error:
+        fail(str(error))
+    except (DBAPIError, StorageError, OSError) as error:
+        fail(f"it could not be done: {redact_text(str(error))}")

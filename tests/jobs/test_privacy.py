@@ -1,0 +1,218 @@
+"""Export and erasure of a person: what is given out, and that nothing is left anywhere but the audit log."""
+
+import asyncio
+import json
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from loppestars_core.accounts.models import Role
+from loppestars_core.accounts.roles import grant_role
+from loppestars_core.accounts.users import ensure_user
+from loppestars_core.database.engine import sessions
+from loppestars_core.kit.clock import now_utc
+from loppestars_core.kit.settings import DatabaseSettings
+from loppestars_core.photos import NewVariant, PhotoOptions, PhotoRequest, claim_photo, complete_photo, request_photo
+from loppestars_core.privacy.erasure import (
+    OnLegalHold,
+    cancel_erasure,
+    due_for_erasure,
+    request_erasure,
+    set_legal_hold,
+)
+from loppestars_core.privacy.export import UserNotFound, export_person
+from loppestars_core.privacy.policies import POLICIES, Erasure, Export
+from loppestars_core.ratings.models import RatingType
+from loppestars_core.ratings.rate import NewRating, rate
+from loppestars_core.storage import open_storage
+from loppestars_core.tables import Base
+from loppestars_jobs.privacy import erase_now, main
+from loppestars_jobs.settings import JobsSettings
+from tests.factories.markets import add_market
+
+PERSON, OTHER = "person-to-forget", "other-person"
+TABLES = Base.metadata.tables
+# One statement per table that holds something of a person and that no service below fills.
+ROWS = """
+INSERT INTO favourites (user_id, market_id) VALUES (:user, :market);
+INSERT INTO app_events (id, user_id, event_type, entity_type) VALUES (gen_random_uuid(), :user, 'photo_added', 'photo');
+INSERT INTO sessions (id, user_id) VALUES (gen_random_uuid(), :user);
+INSERT INTO sign_ins (id, provider, redirect_to, user_id) VALUES (gen_random_uuid(), 'google', 'app://', :user);
+INSERT INTO market_overrides (market_id, field, value, set_by) VALUES (:market, 'name', '1', :user);
+INSERT INTO crawl_runs (id, trigger, state, requested_by) VALUES (gen_random_uuid(), 'api', 'succeeded', :user);
+INSERT INTO rate_limits (key, arrival) VALUES ('photos:' || :user, now());
+INSERT INTO rate_windows (key, started, requests) VALUES ('lists:' || :user, 1, 1);
+UPDATE users SET email = :user || '@example.com' WHERE id = :user
+"""
+
+
+@pytest.fixture
+def settings(database_settings: DatabaseSettings, tmp_path: Path) -> JobsSettings:
+    """Storage in a folder."""
+    return JobsSettings(database_url=database_settings.database_url, storage_dir=str(tmp_path / "storage"))
+
+
+@pytest.fixture
+async def people(session: AsyncSession, settings: JobsSettings) -> AsyncSession:
+    """Two people with something in every table, and files in both buckets."""
+    for user in (PERSON, OTHER):
+        await fill(session, settings, user, await add_market(session))
+    await session.commit()
+    return session
+
+
+async def fill(session: AsyncSession, settings: JobsSettings, user: str, market: UUID) -> None:
+    """Everything that is stored of a user."""
+    storage = open_storage(settings)
+    await ensure_user(session, user, issuer="https://issuer")
+    await grant_role(session, user, Role.SELLER, granted_by=user, notes="test")
+    await rate(session, NewRating(user_id=user, market_id=market, rating=5, rating_type=RatingType.MARKET))
+    photo = await request_photo(session, PhotoRequest(f"{user}/1.jpg", user, PhotoOptions()))
+    claim = await claim_photo(session, photo.id)
+    assert claim is not None
+    result = f"{user}/{photo.id}.jpg"
+    variant = NewVariant(settings.processed_bucket, result, "image/jpeg", 1, 1, 1)
+    assert await complete_photo(session, claim, variant, faces=1, content_hash="x")
+    await storage.put(settings.processed_bucket, result, b"processed", "image/jpeg")
+    await storage.put(settings.originals_bucket, f"{user}/1.jpg", b"original", "image/jpeg")
+    # Uploaded, and never asked to be processed.
+    await storage.put(settings.originals_bucket, f"{user}/2.jpg", b"forgotten", "image/jpeg")
+    for statement in ROWS.split(";"):
+        await session.execute(text(statement.replace(":user", f"'{user}'").replace(":market", f"'{market}'")))
+
+
+async def tables_that_name(session: AsyncSession, user: str) -> set[str]:
+    """Every table of the database, the queue's too, in which a row has the user's id anywhere."""
+    names = await session.execute(
+        text("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')")
+    )
+    found = set()
+    for name in names.scalars().all():
+        rows = text(f"SELECT EXISTS (SELECT FROM {name} AS r WHERE r::text LIKE '%{user}%')")  # noqa: S608 - our own names
+        if (await session.execute(rows)).scalar_one():
+            found.add(name)
+    return found
+
+
+def files_of(settings: JobsSettings, user: str) -> list[Path]:
+    """Whatever in the buckets has the user in its path."""
+    root = Path(str(settings.storage_dir))
+    return [path for path in root.rglob("*") if path.is_file() and user in str(path.relative_to(root))]
+
+
+class TestExport:
+    async def test_every_table(self, people: AsyncSession) -> None:
+        """Each table that the registry exports has a row of the person, and none of another."""
+        exported = await export_person(people, TABLES, PERSON, actor_id=PERSON)
+        wanted = {name for name, policy in POLICIES.items() if policy.export is Export.ROWS}
+        assert {name for name, rows in exported.items() if rows} == wanted
+        assert OTHER not in json.dumps(exported, default=str)
+
+    async def test_nobody(self, session: AsyncSession) -> None:
+        """An id that is not there."""
+        with pytest.raises(UserNotFound):
+            await export_person(session, TABLES, "nobody", actor_id=None)
+
+    async def test_archive(
+        self, people: AsyncSession, settings: JobsSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The command writes rows and the bytes of photos."""
+        assert people is not None
+        monkeypatch.setenv("DATABASE_URL", settings.pooled_url)
+        monkeypatch.setenv("STORAGE_DIR", str(settings.storage_dir))
+        await in_thread(["export", PERSON, "-o", str(tmp_path / "copy.zip")])
+        with zipfile.ZipFile(tmp_path / "copy.zip") as archive:
+            assert json.loads(archive.read("data.json"))["users"][0]["id"] == PERSON
+            assert archive.read(f"stall-photos/{PERSON}/1.jpg") == b"original"
+            assert b"processed" in [archive.read(name) for name in archive.namelist()]
+
+
+class TestErasure:
+    async def test_nothing_is_left(self, people: AsyncSession, engine: AsyncEngine, settings: JobsSettings) -> None:
+        """No table and no bucket names the person afterwards, the audit log apart; another person has everything."""
+        before = await tables_that_name(people, OTHER)
+        assert await tables_that_name(people, PERSON) >= {
+            name for name, policy in POLICIES.items() if policy.erasure in {Erasure.DELETE, Erasure.DETACH}
+        } - {"photo_variants"}
+        erased = await erase_now(settings, engine, open_storage(settings), PERSON)
+        await people.rollback()
+        assert await tables_that_name(people, PERSON) == {"audit_log"}
+        assert files_of(settings, PERSON) == []
+        assert erased.objects == 3
+        assert await tables_that_name(people, OTHER) == before
+        assert len(files_of(settings, OTHER)) == 3
+
+    async def test_again(self, people: AsyncSession, engine: AsyncEngine, settings: JobsSettings) -> None:
+        """A second time there is nobody to forget."""
+        assert people is not None
+        await erase_now(settings, engine, open_storage(settings), PERSON)
+        with pytest.raises(UserNotFound):
+            await erase_now(settings, engine, open_storage(settings), PERSON)
+
+    async def test_grace(self, people: AsyncSession) -> None:
+        """At once photos are withdrawn and sessions end; the rest waits, and can be taken back."""
+        grace = timedelta(days=30)
+        await request_erasure(people, PERSON, actor_id=PERSON)
+        visible = text("SELECT visibility FROM photos WHERE owner_id = :user")
+        open_ones = text("SELECT count(*) FROM sessions WHERE user_id = :user AND ended_at IS NULL")
+        assert (await people.execute(visible, {"user": PERSON})).scalar_one() == "withdrawn"
+        assert (await people.execute(open_ones, {"user": PERSON})).scalar_one() == 0
+        assert await due_for_erasure(people, now_utc() + timedelta(days=29), grace) == []
+        assert await due_for_erasure(people, now_utc() + timedelta(days=31), grace) == [PERSON]
+        assert await cancel_erasure(people, PERSON, actor_id=PERSON)
+        assert (await people.execute(visible, {"user": PERSON})).scalar_one() == "public"
+        assert await due_for_erasure(people, now_utc() + timedelta(days=31), grace) == []
+
+    async def test_legal_hold(self, people: AsyncSession, engine: AsyncEngine, settings: JobsSettings) -> None:
+        """Nothing goes while it lasts, whoever asks."""
+        await set_legal_hold(people, PERSON, hold=True, actor_id=None)
+        await request_erasure(people, PERSON, actor_id=None)
+        assert await due_for_erasure(people, now_utc() + timedelta(days=400), timedelta(0)) == []
+        await people.commit()
+        with pytest.raises(OnLegalHold):
+            await erase_now(settings, engine, open_storage(settings), PERSON)
+        assert len(files_of(settings, PERSON)) == 3
+        async with sessions(engine).begin() as session:
+            await set_legal_hold(session, PERSON, hold=False, actor_id=None)
+        assert (await erase_now(settings, engine, open_storage(settings), PERSON)).objects == 3
+
+    async def test_audited(self, people: AsyncSession, engine: AsyncEngine, settings: JobsSettings) -> None:
+        """Who asked for what is kept."""
+        await export_person(people, TABLES, PERSON, actor_id=PERSON)
+        await request_erasure(people, PERSON, actor_id=PERSON)
+        await people.commit()
+        await erase_now(settings, engine, open_storage(settings), PERSON)
+        actions = text("SELECT action FROM audit_log WHERE subject_id = :user ORDER BY id")
+        found = await people.execute(actions, {"user": PERSON})
+        assert [action for action in found.scalars() if action.startswith("user.")] == [
+            "user.exported",
+            "user.erasure_requested",
+            "user.erased",
+        ]
+
+    async def test_command(
+        self,
+        people: AsyncSession,
+        settings: JobsSettings,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """It says when, and with --now that it is done."""
+        monkeypatch.setenv("DATABASE_URL", settings.pooled_url)
+        monkeypatch.setenv("STORAGE_DIR", str(settings.storage_dir))
+        await in_thread(["erase", PERSON])
+        assert "will be forgotten on" in capsys.readouterr().out
+        await in_thread(["erase", PERSON, "--now"])
+        assert f"{PERSON} is forgotten: 3 files" in capsys.readouterr().out
+        await people.rollback()
+        assert "users" not in await tables_that_name(people, PERSON)
+
+
+async def in_thread(arguments: list[str]) -> None:
+    """Run the command, which has an event loop of its own."""
+    await asyncio.to_thread(main, arguments)
