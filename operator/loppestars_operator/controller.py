@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -21,7 +22,15 @@ from loppestars_operator.kube.client import KubeClient, KubeError
 from loppestars_operator.kube.discovery import POLL_SECONDS, Discovery
 from loppestars_operator.kube.events import Recorder
 from loppestars_operator.kube.watch import Watcher
-from loppestars_operator.naming import GROUP, RECONCILE_ANNOTATION, RETRY_ANNOTATION, VERSION, StackKey, digest
+from loppestars_operator.naming import (
+    GROUP,
+    OPERATOR_ANNOTATION,
+    RECONCILE_ANNOTATION,
+    RETRY_ANNOTATION,
+    VERSION,
+    StackKey,
+    digest,
+)
 from loppestars_operator.reconcile.reconciler import Reconciler, Unfinished
 from loppestars_operator.reconcile.secrets import SecretReader
 from loppestars_operator.settings import OperatorSettings
@@ -60,6 +69,9 @@ class Controller:
             self._discovery,
             Recorder(kube, identity),
             SecretReader(kube, enabled=settings.read_secrets),
+            policy=settings.policy,
+            operator=f"{settings.lease_namespace}/{settings.lease_name}",
+            listen=listen_address(os.environ),
         )
         self._missing = "the custom resources; install the chart loppestars-crds"
 
@@ -86,8 +98,7 @@ class Controller:
             group.create_task(self._follow_namespaces(), name="namespaces")
             group.create_task(self._resync(), name="resync")
             group.create_task(self._run_kopf(), name="kopf")
-            for number in range(self._settings.workers):
-                group.create_task(self._queue.work(self._handle), name=f"worker {number}")
+            group.create_task(self._queue.work(self._handle, self._settings.workers), name="workers")
             self._missing = ""
             log.info("reconciling_started", namespaces=self._namespaces or "all")
 
@@ -254,11 +265,18 @@ class Controller:
 
 
 def requested_generation(body: Body) -> object:
-    """Return everything of a stack by which somebody asks for something: all but its status."""
+    """Return everything of a stack that asks for a pass: all except what this operator writes into the status."""
     meta = body["metadata"]
     annotations = meta.get("annotations") or {}
-    asked = [annotations.get(name) for name in (RECONCILE_ANNOTATION, RETRY_ANNOTATION)]
-    return meta["uid"], meta.get("generation"), "deletionTimestamp" in meta, digest(asked)
+    asked = [annotations.get(name) for name in (RECONCILE_ANNOTATION, RETRY_ANNOTATION, OPERATOR_ANNOTATION)]
+    # Another operator that takes the stack over writes its name into the status.
+    operator = (body.get("status") or {}).get("operator")
+    return meta["uid"], meta.get("generation"), "deletionTimestamp" in meta, digest(asked), operator
+
+
+def listen_address(environment: Mapping[str, str]) -> str | None:
+    """Return `::` in a cluster whose first address family is IPv6, where 0.0.0.0 is not reached; else None."""
+    return "::" if ":" in environment.get("KUBERNETES_SERVICE_HOST", "") else None
 
 
 def kopf_settings() -> KopfSettings:

@@ -107,6 +107,7 @@ def _definition(  # noqa: PLR0913 - the parts of a CRD, each named at the call
     status: type[Model],
     name_rule: tuple[str, str],
     columns: list[Schema],
+    status_extra: Schema,
 ) -> Schema:
     description = (spec.__doc__ or "").split("\n", 1)[0]
     return {
@@ -146,7 +147,7 @@ def _definition(  # noqa: PLR0913 - the parts of a CRD, each named at the call
                                 "kind": {"type": "string"},
                                 "metadata": {"type": "object"},
                                 "spec": structural_schema(spec),
-                                "status": structural_schema(status),
+                                "status": structural_schema(status) | status_extra,
                             },
                             **rules(name_rule),
                         }
@@ -166,6 +167,8 @@ def stack_definition() -> Schema:
         spec=StackSpec,
         status=StackStatus,
         name_rule=_STACK_NAME,
+        # Without it clients that judge by kstatus, as Helm 4 and Flux, take a new object for one that is ready.
+        status_extra={"default": {"observedGeneration": -1}},
         columns=[
             _column("Version", ".status.version", description="The version that serves."),
             _column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
@@ -188,6 +191,7 @@ def crawl_definition() -> Schema:
         spec=CrawlSpec,
         status=CrawlStatus,
         name_rule=_CRAWL_NAME,
+        status_extra={},
         columns=[
             _column("Stack", ".spec.stackRef.name"),
             _column("State", ".status.state"),

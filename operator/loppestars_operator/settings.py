@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from loppestars_core.kit.settings import ComponentSettings
+from loppestars_operator.spec.policy import Policy
 
 Names = Annotated[tuple[str, ...], NoDecode]
 
@@ -19,9 +20,11 @@ class OperatorSettings(ComponentSettings):
     lease_namespace: str = Field("default", description="namespace of the Lease that elects the leader")
     lease_name: str = Field("loppestars-operator", description="name of that Lease")
     read_secrets: bool = Field(
-        default=False, description="look at the metadata of Secrets that stacks name: missing ones, rotated ones"
+        default=False,
+        description="read the metadata of Secrets that stacks name, to report missing and roll rotated ones",
     )
-    resync_seconds: float = Field(600, ge=10, le=86_400, description="how often every stack is looked at unasked")
+    resync_seconds: float = Field(600, ge=10, le=86_400, description="interval of the full resync")
+    policy: Policy = Field(default_factory=Policy, description="bounds of what stacks may ask for, as JSON")
     workers: int = Field(8, ge=1, le=64, description="stacks reconciled at the same time")
 
     @field_validator("watch_namespaces", mode="before")

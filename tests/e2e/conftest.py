@@ -70,7 +70,7 @@ def operator(cluster: Cluster, images: str) -> Cluster:
     chart = str(REPOSITORY / "charts" / "loppestars-operator")
     system.helm(
         "upgrade", "--install", "loppestars-operator", chart, "--create-namespace", "--wait", "--timeout=120s",
-        f"--set=image.tag={images}",
+        f"--set=image.tag={images}", f"--values={REPOSITORY / 'k8s/dev/operator-values.yaml'}",
     )  # fmt: skip
     # Helm restarts nothing for the same tag, and the image may be a newer one.
     system.kubectl("rollout", "restart", "deployment/loppestars-operator")

@@ -58,7 +58,15 @@ def rolled(stack: Stack, component: str, before: str) -> float:
 def reads_secrets(stack: Stack, operator: Cluster, images: str) -> Iterator[None]:
     """The operator with `readSecrets: true`, as its chart offers it; pods learn of it once."""
     chart = str(REPOSITORY / "charts" / "loppestars-operator")
-    common = ("upgrade", "loppestars-operator", chart, "--wait", "--timeout=120s", f"--set=image.tag={images}")
+    common = (
+        "upgrade",
+        "loppestars-operator",
+        chart,
+        "--wait",
+        "--timeout=120s",
+        f"--set=image.tag={images}",
+        f"--values={REPOSITORY / 'k8s/dev/operator-values.yaml'}",
+    )
 
     def change(setting: str) -> None:
         known = {component: seen_secrets(stack, component) for component in ("api", "imaging")}

@@ -19,6 +19,7 @@ import yaml
 
 from loppestars_operator.controller import Controller
 from loppestars_operator.settings import OperatorSettings
+from loppestars_operator.spec.policy import Policy
 from tools.cluster import tools
 
 if TYPE_CHECKING:
@@ -31,6 +32,20 @@ if TYPE_CHECKING:
 CHARTS = Path(__file__).parents[2] / "charts"
 NAMESPACE = "loppestars-system"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:loppestars-operator"
+# What the tests' stacks ask for; the default is tested by itself.
+WIDE_POLICY = {
+    "registries": ["*"],
+    "podAnnotations": ["*"],
+    "podLabels": ["*"],
+    "serviceAccountAnnotations": ["*"],
+    "ingressAnnotations": ["*"],
+    "priorityClasses": ["*"],
+    "nodeLabels": ["*"],
+    "tolerationKeys": ["*"],
+    "deniedVariables": [],
+    "secretEndpoints": ["*"],
+    "openNetwork": True,
+}
 GROUPS = ("system:serviceaccounts", f"system:serviceaccounts:{NAMESPACE}", "system:authenticated")
 
 
@@ -73,6 +88,7 @@ class OperatorProcess:
             "LEASE_NAMESPACE": NAMESPACE,
             "METRICS_HOST": "127.0.0.1",
             "METRICS_PORT": "0",
+            "POLICY": json.dumps(WIDE_POLICY),
             "PATH": os.environ["PATH"],
             **environment,
         }
@@ -149,7 +165,7 @@ class OperatorProcess:
 async def operator_in_this_process(kube: KubeClient, namespace: str) -> AsyncIterator[None]:
     """The controller without an election, for one namespace; kopf finds the cluster by KUBECONFIG."""
     ended = asyncio.Event()
-    settings = OperatorSettings(watch_namespaces=(namespace,))
+    settings = OperatorSettings(watch_namespaces=(namespace,), policy=Policy.model_validate(WIDE_POLICY))
     task = asyncio.create_task(Controller(kube, settings, "tests", ended.set).run())
     try:
         yield

@@ -7,6 +7,7 @@ import contextlib
 
 import pytest
 
+from loppestars_operator import work_queue
 from loppestars_operator.naming import StackKey
 from loppestars_operator.work_queue import MAX_RETRY_SECONDS, WorkQueue
 
@@ -15,7 +16,7 @@ ONE, TWO = StackKey("n", "one"), StackKey("n", "two")
 
 @contextlib.asynccontextmanager
 async def working(queue: WorkQueue, handle: object, workers: int = 4):  # noqa: ANN201
-    tasks = [asyncio.create_task(queue.work(handle)) for _ in range(workers)]  # type: ignore[arg-type]
+    tasks = [asyncio.create_task(queue.work(handle, workers))]  # type: ignore[arg-type]
     yield
     for task in tasks:
         task.cancel()
@@ -40,7 +41,6 @@ async def test_many_events_make_one_pass() -> None:
         go.set()
         await asyncio.sleep(0.05)
     assert passes == [ONE, ONE]
-    assert queue.idle
 
 
 async def test_slow_stack_does_not_delay_others() -> None:
@@ -111,3 +111,40 @@ async def test_the_sooner_of_two_times(order: tuple[float, float]) -> None:
     async with working(queue, handle):
         await asyncio.sleep(0.05)
     assert passes == [ONE]
+
+
+class TestHangingNeighbours:
+    async def test_cost_others_a_second_at_most(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Twelve stacks whose passes hang, in one namespace, and workers for four: a healthy one goes on."""
+        monkeypatch.setattr(work_queue, "SLOW_SECONDS", 0.02)
+        queue, done, go = WorkQueue(), [], asyncio.Event()
+
+        async def handle(key: StackKey) -> None:
+            if key.namespace == "hanging":
+                await go.wait()
+            done.append(key)
+
+        for number in range(12):
+            queue.add(StackKey("hanging", str(number)))
+        queue.add(ONE)
+        async with working(queue, handle, workers=4):
+            await asyncio.sleep(0.5)
+            assert done == [ONE]
+            queue.add(TWO)
+            await asyncio.sleep(0.5)
+            assert done == [ONE, TWO]
+            go.set()
+
+    async def test_namespaces_take_turns(self) -> None:
+        """Many stacks of one namespace do not go before the one of another."""
+        queue, done = WorkQueue(), []
+
+        async def handle(key: StackKey) -> None:
+            done.append(key)
+
+        for number in range(20):
+            queue.add(StackKey("crowd", str(number)))
+        queue.add(ONE)
+        async with working(queue, handle, workers=1):
+            await asyncio.sleep(0.3)
+        assert done.index(ONE) == 1

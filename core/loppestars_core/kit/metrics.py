@@ -4,14 +4,16 @@ Each component declares its metrics beside the code that counts. This module ser
 (the process runs) and `/ready` (the component's own check). The port is never routed to clients.
 """
 
+import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Gauge, generate_latest
 
+ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 - a pod's own address
 BUILD_INFO = Gauge("loppestars_build_info", "Version of the running component, always 1", ["component", "version"])
 
 
@@ -37,8 +39,7 @@ class MetricsServer:
         registry: CollectorRegistry = REGISTRY,
     ) -> None:
         handler = type("Handler", (_Handler,), {"readiness": staticmethod(readiness), "registry": registry})
-        self._server = ThreadingHTTPServer((host, port), handler)
-        self._server.daemon_threads = True
+        self._server = _listen(host, port, handler)
         self.host = host
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
@@ -63,6 +64,31 @@ def start_metrics_server(
     server = MetricsServer(host, port, readiness)
     server.start()
     return server
+
+
+def _listen(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    """Return a server; `::` takes IPv4 too, and falls back to it where the kernel has no IPv6."""
+    if host != "::":
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return _Server.of_family(family)((host, port), handler)
+    try:
+        return _Server.of_family(socket.AF_INET6)((host, port), handler)
+    except OSError:
+        return _Server((ANY_IPV4, port), handler)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    @classmethod
+    def of_family(cls, family: socket.AddressFamily) -> type["_Server"]:
+        """Return a class of servers that listen in one address family."""
+        return type("_Server", (cls,), {"address_family": family})
+
+    def server_bind(self) -> None:
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -8,15 +8,18 @@ RUNBOOK = "https://github.com/loppestars/loppestars/blob/main/docs/alerts.md#"
 
 
 def alert_groups(
-    namespace: str, stack: str, *, storage_budget: int | None = None, crawls: bool = True
+    namespace: str, stack: str, *, storage_budget: int | None = None, crawl_overdue_hours: int | None = 26
 ) -> list[dict[str, Any]]:
-    """Return the rule groups of one stack; `storage_budget` is in bytes, `crawls` says that a schedule is kept."""
+    """Return the rule groups of one stack; `storage_budget` is in bytes.
+
+    `crawl_overdue_hours` is None without a schedule.
+    """
     pods = f'namespace="{namespace}",stack="{stack}"'
     seen_by_operator = f'stack_namespace="{namespace}",stack="{stack}"'
     rules = [
         *_api_alerts(pods),
         *_photo_alerts(pods, storage_budget),
-        *_operator_alerts(seen_by_operator, crawls=crawls),
+        *_operator_alerts(seen_by_operator, crawl_overdue_hours),
     ]
     labels = {"stack_namespace": namespace, "stack": stack}
     return [
@@ -86,16 +89,16 @@ def _photo_alerts(pods: str, storage_budget: int | None) -> list[AlertRule]:
     return rules
 
 
-def _operator_alerts(stack: str, *, crawls: bool) -> list[AlertRule]:
+def _operator_alerts(stack: str, overdue: int | None) -> list[AlertRule]:
     no_crawl = _alert(
         "LoppestarsNoSuccessfulCrawl",
-        f"time() - max(loppestars_operator_crawl_last_success_timestamp_seconds{{{stack}}}) > 26 * 3600",
+        f"time() - max(loppestars_operator_crawl_last_success_timestamp_seconds{{{stack}}}) > {overdue} * 3600",
         "5m",
         "warning",
-        "No crawl has succeeded for 26 hours",
+        f"No crawl has succeeded for {overdue} hours, longer than between two scheduled ones",
     )
     return [
-        *([no_crawl] if crawls else []),
+        *([no_crawl] if overdue else []),
         _alert(
             "LoppestarsStackNotReady",
             f"max(loppestars_operator_stack_ready{{{stack}}}) == 0",

@@ -40,7 +40,8 @@ def _pod(context: RenderContext) -> PodPlan:
         component=MIGRATE,
         image=context.images.api,
         command=("loppestars-migrate",),
-        settings=Component(pod=api.pod),
+        # Annotations of the API's pods may name its container, and labels may select it: neither is the Job's.
+        settings=Component(pod=api.pod.model_copy(update={"annotations": None, "labels": None}) if api.pod else None),
         env=environment.database(context),
         requests={"cpu": "50m", "memory": "128Mi"},
         limits={"memory": "512Mi"},

@@ -4,6 +4,7 @@ from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import STACK_LABEL, stack_labels
 from loppestars_operator.rendering.alerts import alert_groups
 from loppestars_operator.rendering.context import RenderContext
+from loppestars_operator.rendering.schedules import overdue_hours
 
 MONITORING_GROUP = "monitoring.coreos.com"
 
@@ -41,12 +42,13 @@ def _rule(context: RenderContext) -> Manifest:
     key = context.stack.key
     budget = context.spec.monitoring.storage_budget
     # A schedule that is suspended on purpose is no reason to wake anybody.
-    crawls = not context.spec.crawler.suspend
+    crawler = context.spec.crawler
+    overdue = None if crawler.suspend else overdue_hours(crawler.schedule)
     return {
         "apiVersion": f"{MONITORING_GROUP}/v1",
         "kind": "PrometheusRule",
         "metadata": _metadata(context),
-        "spec": {"groups": alert_groups(key.namespace, key.name, storage_budget=budget, crawls=crawls)},
+        "spec": {"groups": alert_groups(key.namespace, key.name, storage_budget=budget, crawl_overdue_hours=overdue)},
     }
 
 

@@ -36,7 +36,9 @@ def _quantity(value: str | int) -> str:
 
 SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 QUANTITY = r"^[+]?[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi|[eE][0-9]+)?$"
-IMAGE = r"^[a-z0-9][a-zA-Z0-9._:/-]*(:[a-zA-Z0-9_][a-zA-Z0-9._-]*|@sha256:[a-f0-9]{64})$"
+_PART = "[a-z0-9]([a-z0-9._-]*[a-z0-9])?"
+REGISTRY = rf"^{_PART}(:[0-9]{{1,5}})?(/{_PART})*$"
+IMAGE = rf"^{_PART}(:[0-9]{{1,5}})?(/{_PART})*(:[a-zA-Z0-9_][a-zA-Z0-9._-]*|@sha256:[a-f0-9]{{64}})$"
 
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=SUBDOMAIN)]
 Key = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
@@ -48,7 +50,11 @@ Annotations = Annotated[dict[LabelKey, AnnotationValue], Field(max_length=32)]
 ImageName = Annotated[str, Field(min_length=3, max_length=512, pattern=IMAGE)]
 Host = Annotated[
     str,
-    Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"),
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$",
+    ),
 ]
 # A host without user or password, which would stand in the open, and a port that exists.
 _PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
@@ -78,9 +84,15 @@ def unique_names(field: str, thing: str) -> tuple[str, str]:
 
 def addresses(field: str, *, single: bool = False) -> tuple[str, str]:
     """CEL rule that an optional list holds networks, or, where `single` says so, addresses too."""
-    test, allowed = "isCIDR(one)", "networks, e.g. 10.0.0.0/8 or fd00::/8"
+    test, allowed = (
+        "isCIDR(one) && cidr(one) == cidr(one).masked()",
+        "networks, e.g. 10.0.0.0/8 or fd00::/8",
+    )
     if single:
-        test, allowed = "isCIDR(one) || isIP(one)", "addresses or networks, e.g. 10.0.0.7 or 10.0.0.0/8"
+        test, allowed = (
+            "isIP(one) || (isCIDR(one) && cidr(one) == cidr(one).masked())",
+            "addresses or networks, e.g. 10.0.0.7 or 10.0.0.0/8",
+        )
     return f"!has(self.{field}) || self.{field}.all(one, {test})", f"{field} holds {allowed}"
 
 

@@ -37,7 +37,14 @@ class Resources(Model):
                     f"{kind} knows cpu, memory and ephemeral-storage; remove the other names",
                 )
                 for kind in ("requests", "limits")
-            )
+            ),
+            *(
+                (
+                    f"!has(self.{kind}) || !('memory' in self.{kind}) || !string(self.{kind}['memory']).endsWith('m')",
+                    f"{kind}.memory is in bytes, e.g. 256Mi; the suffix m means thousandths of a byte",
+                )
+                for kind in ("requests", "limits")
+            ),
         )
     )
 

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from loppestars_core.contract.variables import API_VARIABLES, CRAWLER_VARIABLES, IMAGING_VARIABLES, JOBS_VARIABLES
 from loppestars_operator.spec.base import (
+    REGISTRY,
     Annotations,
     Cidrs,
     DatabaseSecret,
@@ -35,7 +36,16 @@ from loppestars_operator.spec.scaling import (
 from loppestars_operator.spec.sources import BUILT_IN_SOURCES, Source
 
 Tag = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9_][a-zA-Z0-9._-]*$")]
-Bucket = Annotated[str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$")]
+BUCKET = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
+Bucket = Annotated[str, Field(min_length=3, max_length=63, pattern=BUCKET)]
+Schedule = Annotated[
+    str,
+    Field(
+        min_length=6,
+        max_length=100,
+        pattern=r"^(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[^@\s]\S*( +\S+){4})$",
+    ),
+]
 Deadline = Annotated[int, Field(ge=60, le=86_400)]
 History = Annotated[int, Field(ge=0, le=100)]
 
@@ -43,8 +53,8 @@ History = Annotated[int, Field(ge=0, le=100)]
 class ImageSource(Model):
     """Where the images of all components come from."""
 
-    registry: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[a-z0-9][a-zA-Z0-9._:/-]*[a-zA-Z0-9]$")] = (
-        Field("ghcr.io/loppestars", description="Prefix of every image: <registry>/<component>:<version>.")
+    registry: Annotated[str, Field(min_length=1, max_length=255, pattern=REGISTRY)] = Field(
+        "ghcr.io/loppestars", description="Prefix of every image: <registry>/<component>:<version>."
     )
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     pull_secrets: Annotated[list[SecretName], Field(max_length=8)] | None = None
@@ -89,7 +99,11 @@ class S3(Model):
             (
                 "self.originalsBucket != self.processedBucket",
                 "originalsBucket and processedBucket must differ: originals are private, processed photos are not",
-            )
+            ),
+            (
+                "!isIP(self.originalsBucket) && !isIP(self.processedBucket)",
+                "a bucket's name may not have the form of an IP address",
+            ),
         )
     )
 
@@ -97,12 +111,10 @@ class S3(Model):
 class Originals(Model):
     """The private photos as they were uploaded."""
 
-    retention: Annotated[str, Field(max_length=8, pattern=r"^[1-9][0-9]{0,4}([0-9]?(m|h)|d)$")] = Field(
+    retention: Annotated[str, Field(max_length=8, pattern=r"^([1-9][0-9]{0,5}(m|h)|[1-9][0-9]{0,2}d)$")] = Field(
         "24h", description="How long an original is kept once its photo is done, e.g. 30m, 24h, 7d."
     )
-    sweep_schedule: Annotated[str, Field(min_length=9, max_length=100)] = Field(
-        "*/15 * * * *", description="When the sweep runs (cron, in UTC)."
-    )
+    sweep_schedule: Schedule = Field("*/15 * * * *", description="When the sweep runs (cron, in UTC).")
 
 
 class Storage(Model):
@@ -209,7 +221,7 @@ class Geocoding(Model):
 class Crawler(Component):
     """The crawler and its schedule."""
 
-    schedule: Annotated[str, Field(min_length=9, max_length=100)] = Field("0 2 * * *", description="Cron expression.")
+    schedule: Schedule = Field("0 2 * * *", description="Cron expression of five fields, or @daily and the like.")
     time_zone: Annotated[str, Field(min_length=1, max_length=64)] = "Europe/Copenhagen"
     suspend: bool = Field(default=False, description="No scheduled crawls; those asked for still run.")
     sources: Annotated[list[Source], Field(min_length=1, max_length=32)] = Field(
@@ -303,6 +315,15 @@ class Gateway(Model):
         "60s",
         description="How long the Gateway waits for an answer: a photo may take 30 seconds, Envoy's own limit is 15. "
         "Empty leaves it to the Gateway, as CRDs of the Gateway API before 1.2 need.",
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "!has(self.hostnames) || self.hostnames.all(host, !isIP(host))",
+                "hostnames are names, not IP addresses",
+            )
+        )
     )
 
 

@@ -32,6 +32,7 @@ async def test_minimal_stack_becomes_ready(client: Client, operator: OperatorPro
     assert [(component["name"], component["ready"]) for component in status["components"]] == [
         ("api", 1),
         ("imaging", 1),
+        ("jobs", 1),
     ]
     assert [(entry["version"], entry["result"]) for entry in status["history"]] == [("0.1.0", "Serving")]
     table = kubectl(plane, "-n", client.namespace, "get", "lstack").stdout.splitlines()

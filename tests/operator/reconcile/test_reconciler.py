@@ -6,6 +6,7 @@ import pytest
 
 from loppestars_operator.kinds import CRAWL, EVENT, LEASE, OWNED_KINDS, STACK, OwnedKind, kind_named
 from loppestars_operator.kube.client import KubeError
+from loppestars_operator.spec.policy import Policy
 from tests.factories.fake_kube import Fault
 from tests.factories.passes import DEPLOYMENT, JOB, KEY, Passes
 
@@ -293,6 +294,30 @@ class TestOtherPeoplesObjects:
         found = passes.kube.find(account, "fair-api")
         assert found
         assert len(found["metadata"]["ownerReferences"]) == 1
+
+
+class TestPolicy:
+    async def test_not_allowed(self) -> None:
+        """The status says what and what is allowed; what runs stays, and nothing new is applied."""
+        passes = Passes(policy=Policy())
+        passes.apply()
+        await passes.ready()
+        before = template(passes)
+        passes.apply(image={"registry": "docker.io/evil"}, networkPolicy={"enabled": False})
+        await passes.ready()
+        stalled = passes.condition("Stalled")
+        assert (stalled["status"], stalled["reason"]) == ("True", "NotAllowed")
+        assert "docker.io/evil is not from an allowed registry (ghcr.io/loppestars)" in stalled["message"]
+        assert "networkPolicy" in stalled["message"]
+        assert template(passes) == before
+
+    async def test_migration_takes_no_annotations_of_the_api(self) -> None:
+        """An annotation that names the API's container would make the Job invalid."""
+        passes = Passes()
+        passes.apply(api={"pod": {"annotations": {"container.apparmor.security.beta.kubernetes.io/api": "x"}}})
+        await passes.run()
+        pod = passes.kube.all(JOB)[0]["spec"]["template"]["metadata"]
+        assert "container.apparmor.security.beta.kubernetes.io/api" not in pod.get("annotations", {})
 
 
 class TestTwoOperators:
