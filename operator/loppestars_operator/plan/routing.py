@@ -21,11 +21,15 @@ _ORDINARY: Final = frozenset({"ScalingDisabled", "BackoffBoth", "BackoffDownscal
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """State of the way in: `routed` is None while no controller has said anything."""
+    """State of the way in: `routed` is None while no controller has said anything.
+
+    `refused` says that no client gets in; a host that another stack has too may still be meant so.
+    """
 
     routed: bool | None
     reason: str
     message: str
+    refused: bool = False
 
 
 def hosts_of(spec: StackSpec) -> set[str]:
@@ -83,7 +87,8 @@ def _refusals(route: Manifest) -> Iterable[Routing]:
                 message = f"Gateway {gateway} does not take HTTPRoute {route['metadata']['name']}: " + condition.get(
                     "message", ""
                 )
-                yield Routing(routed=False, reason=condition.get("reason") or "NotAccepted", message=message)
+                reason = condition.get("reason") or "NotAccepted"
+                yield Routing(routed=False, reason=reason, message=message, refused=True)
 
 
 def _parents(route: Manifest) -> Sequence[Any]:

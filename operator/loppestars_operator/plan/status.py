@@ -102,7 +102,7 @@ def find_verdict(plan: Plan, inputs: StatusInputs) -> Verdict | None:
         *_of_rollout(plan),
         *(_of_workload(name, inputs.workloads.get(name)) for name in (SERVING_COMPONENTS if plan.revision else ())),
     ]
-    if inputs.routing and inputs.routing.routed is False:
+    if inputs.routing and inputs.routing.refused:
         verdicts.append(Verdict(inputs.routing.reason, inputs.routing.message, stalled=True))
     if is_taking_up(plan):
         verdicts.append(Verdict("Progressing", "the version is being taken up", stalled=False))

@@ -103,7 +103,7 @@ async def test_names_at_their_limits_and_beginning_alike(client: Client, operato
     await asyncio.sleep(2)
     for name in ("fair", "fair-api-api"):
         status = await client.ready(name)
-        assert [component["ready"] for component in status["components"]] == [1, 1]
+        assert [component["ready"] for component in status["components"]] == [1, 1, 1]
         assert await client.get(DEPLOYMENT, f"{name}-imaging")
 
 

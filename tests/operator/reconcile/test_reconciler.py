@@ -388,6 +388,7 @@ class TestRouting:
         await passes.run()
         assert passes.condition("Routed")["reason"] == "HostTaken"
         assert "there/elder" in passes.condition("Routed")["message"]
+        assert passes.condition("Ready")["status"] == "True"
 
 
 class TestHealing:
