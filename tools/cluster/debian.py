@@ -46,7 +46,20 @@ def ensure(programs: Mapping[str, str], say: Callable[[str], None]) -> None:
     # The packages bring services of their own; without a policy against it they would be started on this machine.
     quiet = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"]
     run([*quiet, "apt-get", "update", "-qq"], timeout=300)
-    run([*quiet, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages], timeout=900)
+    run(
+        [
+            *quiet,
+            "apt-get",
+            "-o",
+            "DPkg::Lock::Timeout=300",
+            "install",
+            "-y",
+            "-qq",
+            "--no-install-recommends",
+            *packages,
+        ],
+        timeout=900,
+    )
     still = missing(programs)
     if still:
         raise UnsupportedMachine(f"installed, but their programs are not found: {', '.join(still)}")
