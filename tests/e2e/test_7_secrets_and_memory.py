@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -29,7 +30,6 @@ SEEN = "loppestars.dev/secrets"
 # the largest first, and the container's own first process is to be among them.
 TOO_MUCH = """
 import os, time
-open("/proc/1/oom_score_adj", "w").write("1000")
 for _ in range(80):
     if os.fork() == 0:
         block = b"x" * (30 << 20)
@@ -37,6 +37,17 @@ for _ in range(80):
         os._exit(0)
 time.sleep(60)
 """
+
+
+def prefer_to_end(pod: dict[str, Any]) -> None:
+    """Let the kernel end the first process of a pod's worker first, from outside: within, nobody may touch it."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            inside = pod["metadata"]["uid"] in (folder / "cgroup").read_text().replace("_", "-")
+            if inside and b"loppestars-imaging" in (folder / "cmdline").read_bytes():
+                (folder / "oom_score_adj").write_text("1000")
+        except OSError:
+            continue  # it has ended meanwhile
 
 
 def seen_secrets(stack: Stack, component: str) -> str:
@@ -121,7 +132,9 @@ def test_photos_of_a_worker_that_ran_out_of_memory(stack: Stack) -> None:
     threads = [threading.Thread(target=ask, args=(path,)) for path in paths]
     for thread in threads:
         thread.start()
-    victim = stack.pods("imaging")[0]["metadata"]["name"]
+    pod = stack.pods("imaging")[0]
+    victim = pod["metadata"]["name"]
+    prefer_to_end(pod)
     with pytest.raises(CommandFailed):
         stack.cluster.kubectl("exec", victim, "--", "python", "-c", TOO_MUCH)
     for thread in threads:
