@@ -41,7 +41,7 @@ def uncovered(people: Path, before: bytes, done: Anonymised) -> list[tuple[float
     truth = json.loads((people / "faces.json").read_text())["city.jpg"]
     assert len(truth) == 18
     assert min(detail(old, box) for box in truth) > 4
-    return [box for box in truth if detail(new, box) > 0.4 * detail(old, box)]
+    return [box for box in truth if detail(new, box) > 0.6 * detail(old, box)]
 
 
 class TestEveryFace:
