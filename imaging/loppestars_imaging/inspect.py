@@ -59,6 +59,8 @@ class Header:
     width: int
     height: int
     turn: Turn = UPRIGHT
+    decoded: tuple[int, int] | None = None
+    """Width and height of what is decoded, where its container shows only a part of it."""
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -136,9 +138,10 @@ def check_size(data: bytes, limits: Limits) -> None:
 
 def check_dimensions(header: Header, limits: Limits) -> None:
     """Refuse photos of no or too many pixels, in all or along a side."""
-    if header.width < 1 or header.height < 1:
-        raise UnreadablePhoto("it has no size")
-    if header.width * header.height > limits.max_pixels:
-        raise TooManyPixels(header.width, header.height, limits.max_pixels)
-    if max(header.width, header.height) > MAX_SIDE:
-        raise TooLong(header.width, header.height, MAX_SIDE)
+    for width, height in ((header.width, header.height), header.decoded or (1, 1)):
+        if width < 1 or height < 1:
+            raise UnreadablePhoto("it has no size")
+        if width * height > limits.max_pixels:
+            raise TooManyPixels(width, height, limits.max_pixels)
+        if max(width, height) > MAX_SIDE:
+            raise TooLong(width, height, MAX_SIDE)

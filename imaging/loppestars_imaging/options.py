@@ -53,3 +53,5 @@ class Options:
     """Score from which a face counts; the detector's own where None."""
     orientations: Orientations = Orientations.AUTO
     """When the three other orientations are searched."""
+    covers: tuple[tuple[float, ...], ...] | None = None
+    """What is covered instead of what is found: x, y, width, height as shares of the upright photo."""

@@ -18,12 +18,16 @@ from loppestars_imaging.inspect import CONTENT_TYPES
 
 _FORMATS: Final = {content_type: kind for kind, content_type in CONTENT_TYPES.items()}
 _TRIES: Final = 2
-"""Who ends an engine from outside, as the kernel does when memory runs out, may have hit any photo."""
+"""An engine that is ended from outside, as by the kernel when memory runs out, may have held any photo."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one file; an element of the report. Boxes in pixels of the upright photo."""
+    """What became of one file; an element of the report.
+
+    `status` is done, failed or left out. Faces in pixels of the upright original; `width` and `height` of the result,
+    which is `scale` times the original's.
+    """
 
     file: str
     status: str
@@ -31,6 +35,7 @@ class Outcome:
     output: str | None = None
     width: int | None = None
     height: int | None = None
+    scale: float | None = None
     faces: list[dict[str, float]] = field(default_factory=list)
     milliseconds: float = 0.0
 
@@ -42,7 +47,7 @@ class Outcome:
 async def work_through(
     work: list[Work], settings: EngineSettings, task: Task, finished: Callable[[Work, Outcome], None]
 ) -> None:
-    """Do all files, in any order, and tell what became of each as soon as it is done.
+    """Do all files, in any order, and report what became of each as soon as it is done.
 
     Raises an ImagingError when no engine can be started at all. When cancelled, photos in hand are abandoned at once.
     """
@@ -66,12 +71,9 @@ async def process(work: Work, engine: Engine, settings: EngineSettings, task: Ta
     """Do one file. Never raises for what is wrong with the file or the disk: the outcome says it."""
     outcome, started = Outcome(str(work.source), "failed"), time.perf_counter()
     try:
-        data = await asyncio.to_thread(_read, work.source, settings.max_bytes)
-        result = await _anonymised(engine, data, task)
-        target = result_path(work.target, _FORMATS[result.content_type])
-        await asyncio.to_thread(write_whole, target, result.data)
-        faces = [dict(zip(("x", "y", "width", "height", "score"), box, strict=True)) for box in result.boxes]
-        outcome = Outcome(str(work.source), "done", None, str(target), result.width, result.height, faces)
+        data = await asyncio.to_thread(read_bounded, work.source, settings.max_bytes)
+        result = await anonymised(engine, data, task)
+        outcome = await written(work, result)
     except ImagingError as error:
         outcome = replace(outcome, error=str(error))
     except OSError as error:
@@ -79,7 +81,23 @@ async def process(work: Work, engine: Engine, settings: EngineSettings, task: Ta
     return replace(outcome, milliseconds=round((time.perf_counter() - started) * 1000, 1))
 
 
-async def _anonymised(engine: Engine, data: bytes, task: Task) -> Result:
+async def written(work: Work, result: Result) -> Outcome:
+    """Write a result, and return what the report says of it. Raises OSError."""
+    target = result_path(work.target, _FORMATS[result.content_type])
+    await asyncio.to_thread(write_whole, target, result.data)
+    return Outcome(
+        str(work.source),
+        "done",
+        output=str(target),
+        width=result.width,
+        height=result.height,
+        scale=round(result.scale, 6),
+        faces=[dict(zip(("x", "y", "width", "height", "score"), box, strict=True)) for box in result.boxes],
+    )
+
+
+async def anonymised(engine: Engine, data: bytes, task: Task) -> Result:
+    """Return a photo with its faces covered; an engine that was ended is replaced and asked again."""
     for left in reversed(range(_TRIES)):
         try:
             return await engine.anonymise(data, task)
@@ -89,7 +107,7 @@ async def _anonymised(engine: Engine, data: bytes, task: Task) -> Result:
     raise AssertionError
 
 
-def _read(path: Path, most: int) -> bytes:
+def read_bounded(path: Path, most: int) -> bytes:
     """Return a file's bytes; one that is too large is not read into memory first."""
     with path.open("rb") as file:
         data = file.read(most + 1)
@@ -99,7 +117,7 @@ def _read(path: Path, most: int) -> bytes:
 
 
 def write_whole(target: Path, data: bytes) -> None:
-    """Write whole or not at all, also beside others who write the same file; folders are made. Raises OSError."""
+    """Write whole or not at all, also next to others who write the same file; folders are made. Raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{secrets.token_hex(8)}.partial")
     try:

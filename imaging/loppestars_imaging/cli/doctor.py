@@ -11,12 +11,13 @@ import struct
 import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from loppestars_core.contract.exit_codes import ExitCode
+from loppestars_core.kit.cli import show_json
 from loppestars_core.kit.logging import configure_logging
-from loppestars_imaging.cli.arguments import available_cores
+from loppestars_imaging.cli.request import available_cores
 from loppestars_imaging.detect.weights import YUNET_S
 from loppestars_imaging.engine.messages import Task
 from loppestars_imaging.engine.pool import Engine
@@ -36,10 +37,24 @@ _FEATURES: Final = (
     "i8mm",
 )
 
+_READY: Final = "ready"
 
-def run() -> int:
+
+def run_doctor(*, json: bool = False) -> int:
     """Print what is used; return 0 when photos can be processed, 1 when not."""
     configure_logging("doctor", "ERROR")
+    found = {}
+    for name, text in _findings():
+        found[name] = text
+        if not json:
+            sys.stdout.write(f"{name:<17} {text}\n")
+            sys.stdout.flush()
+    if json:
+        show_json(found)
+    return ExitCode.DONE if found["verdict"] == _READY else ExitCode.FAILED
+
+
+def _findings() -> Iterator[tuple[str, str]]:
     parts: tuple[tuple[str, Callable[[], str]], ...] = (
         ("python", lambda: f"{platform.python_version()} on {platform.machine()}"),
         ("cpu", _cpu),
@@ -53,28 +68,21 @@ def run() -> int:
         ("path", _path),
     )
     for name, part in parts:
-        _say(name, part)
+        yield name, _text_of(part)
     engine = Engine(EngineSettings())
     wrong = asyncio.run(_engine_trouble(engine))
     for layer in engine.layers:
-        _line(f"box: {layer.name}", layer.detail if layer.holds else f"MISSING. {layer.detail}")
-    _line("verdict", f"NOT READY: no photo can be processed. {wrong}" if wrong else "ready")
-    return ExitCode.FAILED if wrong else ExitCode.DONE
+        yield f"box: {layer.name}", layer.detail if layer.holds else f"MISSING. {layer.detail}"
+    yield "verdict", f"NOT READY: no photo can be processed. {wrong}" if wrong else _READY
 
 
-def _say(name: str, part: Callable[[], str]) -> None:
+def _text_of(part: Callable[[], str]) -> str:
     try:
-        text = part()
+        return part()
     except ImagingError as error:
-        text = f"MISSING. {error}"
-    except Exception as error:  # noqa: BLE001 - libraries break in many ways, and the next line may still be told
-        text = f"BROKEN. {type(error).__name__}: {error}"
-    _line(name, text)
-
-
-def _line(name: str, text: str) -> None:
-    sys.stdout.write(f"{name:<17} {text}\n")
-    sys.stdout.flush()
+        return f"MISSING. {error}"
+    except Exception as error:  # noqa: BLE001 - libraries break in many ways, and the next line may still be known
+        return f"BROKEN. {type(error).__name__}: {error}"
 
 
 def _cpu() -> str:
@@ -85,17 +93,17 @@ def _cpu() -> str:
 
 
 def _pillow() -> str:
-    import PIL  # noqa: PLC0415
-    from PIL import features  # noqa: PLC0415
+    import PIL  # noqa: PLC0415 - may be broken
+    from PIL import features  # noqa: PLC0415 - may be broken
 
     codecs = ", ".join(f"{name} {features.version(name) or 'missing'}" for name in ("jpg", "webp", "avif"))
     return f"{PIL.__version__}, {codecs}"
 
 
 def _model() -> str:
-    import numpy as np  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415 - may be broken
 
-    from loppestars_imaging.detect.yunet import YuNet  # noqa: PLC0415
+    from loppestars_imaging.detect.yunet import YuNet  # noqa: PLC0415 - may be broken
 
     detector = YuNet()
     picture = np.zeros((480, 640, 3), np.uint8)
@@ -107,7 +115,7 @@ def _model() -> str:
 
 
 def _runtime() -> str:
-    from loppestars_imaging.detect.yunet import YuNet  # noqa: PLC0415
+    from loppestars_imaging.detect.yunet import YuNet  # noqa: PLC0415 - may be broken
 
     runtime = YuNet().runtime
     return f"{runtime}, one thread a photo; {_why(runtime)}"
@@ -115,7 +123,7 @@ def _runtime() -> str:
 
 def _why(runtime: str) -> str:
     """Say why this runtime, and whether another one could be had."""
-    from loppestars_imaging.detect.runtime import cpu_features, uses_openvino  # noqa: PLC0415
+    from loppestars_imaging.detect.runtime import cpu_features, uses_openvino  # noqa: PLC0415 - may be broken
 
     if not uses_openvino(cpu_features(), installed=True):
         return "the faster one, because this CPU has no amx_bf16"
@@ -127,14 +135,14 @@ def _why(runtime: str) -> str:
 
 
 def _libjpeg() -> str:
-    from loppestars_jpeg.library import load_library  # noqa: PLC0415
+    from loppestars_jpeg.library import load_library  # noqa: PLC0415 - may be broken
 
     library = load_library()
     return "not found: install pillow from its wheel, or Debian's libjpeg62-turbo" if library is None else library.path
 
 
 def _path() -> str:
-    from loppestars_jpeg.library import load_library  # noqa: PLC0415
+    from loppestars_jpeg.library import load_library  # noqa: PLC0415 - may be broken
 
     if load_library() is None:
         return "slow: JPEGs are decoded and encoded"

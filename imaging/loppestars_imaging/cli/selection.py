@@ -11,7 +11,28 @@ from loppestars_imaging.inspect import Format
 
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".heic", ".heif"})
 """Which files of a folder are taken for photos; a file named on the command line is always tried."""
-_APPLE_DOUBLE: Final = "._"  # macOS writes such a file beside every file on a foreign disk; it holds no picture
+_OTHER_KINDS: Final = {
+    "a video": {
+        ".mp4",
+        ".mov",
+        ".m4v",
+        ".avi",
+        ".mkv",
+        ".webm",
+        ".mpg",
+        ".mpeg",
+        ".mts",
+        ".m2ts",
+        ".3gp",
+        ".wmv",
+        ".flv",
+    },
+    "a GIF": {".gif"},
+    "a TIFF": {".tif", ".tiff"},
+    "a raw photo": {".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"},
+    "a picture of a format that is not read": {".bmp", ".svg", ".jxl", ".jp2", ".j2k", ".psd", ".ico", ".tga", ".exr"},
+}
+_APPLE_DOUBLE: Final = "._"  # macOS writes such a file next to every file on a foreign disk; it holds no picture
 _RESULT_SUFFIXES: Final = {Format.JPEG: ".jpg", Format.PNG: ".png", Format.WEBP: ".webp"}
 _SAME: Final = {Format.JPEG: {".jpg", ".jpeg", ".jpe", ".jfif"}, Format.PNG: {".png"}, Format.WEBP: {".webp"}}
 
@@ -24,15 +45,23 @@ class Work:
     target: Path
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file of a folder that is not a photo, and what it is."""
+
+    path: Path
+    reason: str
+
+
 @dataclass(slots=True)
 class Selection:
     """What was found in the inputs."""
 
     work: list[Work] = field(default_factory=list)
     unreadable: list[OSError] = field(default_factory=list)
-    """Folders whose photos nobody may list."""
-    left_out: int = 0
-    """Files of folders that are no photos by their names."""
+    """Folders whose photos may not be listed."""
+    left_out: list[LeftOut] = field(default_factory=list)
+    """Files of folders that are not photos by their names."""
     links: int = 0
     """Links to folders, which are not followed: they may lead in a circle, or anywhere."""
 
@@ -70,10 +99,20 @@ def _photos(folder: Path, results: Path, selection: Selection) -> Iterator[Path]
                 folders.remove(name)
         for name in sorted(files):
             source = here / name
-            if source.suffix.lower() not in SUFFIXES or name.startswith(_APPLE_DOUBLE) or not _may_be_file(source):
-                selection.left_out += 1
+            if reason := _not_a_photo(source):
+                selection.left_out.append(LeftOut(source, reason))
             else:
                 yield source
+
+
+def _not_a_photo(path: Path) -> str:
+    """Return what a file of a folder is when it is not taken for a photo; nothing for a photo."""
+    suffix = path.suffix.lower()
+    if path.name.startswith(_APPLE_DOUBLE):
+        return "a companion file of macOS"
+    if suffix not in SUFFIXES:
+        return next((kind for kind, suffixes in _OTHER_KINDS.items() if suffix in suffixes), "not a photo")
+    return "" if _may_be_file(path) else "a pipe, or a link that leads nowhere"
 
 
 def _may_be_file(path: Path) -> bool:

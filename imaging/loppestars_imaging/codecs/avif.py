@@ -13,7 +13,10 @@ def inspect(data: bytes) -> Header:
         image = pillow.open_image(data, "AVIF")
         if getattr(image, "n_frames", 1) > 1:
             raise UnsupportedFormat("A moving AVIF")
-        return Header(Format.AVIF, *image.size, pillow.exif_turn(image))
+        turn = pillow.exif_turn(image)
+    crop = primary_properties(data).crop(*image.size)
+    shown = image.size if crop is None else (crop.width, crop.height)
+    return Header(Format.AVIF, *shown, turn, image.size)
 
 
 def decode(data: bytes, header: Header) -> Picture:

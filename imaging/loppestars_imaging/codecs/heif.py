@@ -25,7 +25,7 @@ def inspect(data: bytes) -> Header:
     with pillow.readable():
         opened = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
         width, height = opened.size
-    return Header(Format.HEIF, width, height)
+    return Header(Format.HEIF, width, height, decoded=primary_properties(data).size)
 
 
 def decode(data: bytes, header: Header) -> Picture:

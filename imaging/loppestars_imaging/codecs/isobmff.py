@@ -28,6 +28,8 @@ class Properties:
     """What is read of the primary image; None where it says nothing, or nothing that makes sense."""
 
     colour: CodePoints | None = None
+    size: tuple[int, int] | None = None
+    """Width and height before anything is cropped or turned (`ispe`)."""
     aperture: tuple[int, ...] | None = None
     """Numerators and denominators of width, height, horizontal and vertical offset of `clap`."""
 
@@ -52,14 +54,16 @@ def primary_properties(data: bytes) -> Properties:
         primary = _primary(parts[b"pitm"])
         properties = dict(_boxes(parts[b"iprp"]))
         stored = list(_boxes(properties[b"ipco"]))
-        colour, aperture = None, None
+        colour, size, aperture = None, None, None
         for index in _associated(properties[b"ipma"], primary):
             kind, body = stored[index - 1]
             if kind == b"colr" and body[:4] == b"nclx" and colour is None:
                 colour = CodePoints(*struct.unpack_from(">HH", body, 4))
+            elif kind == b"ispe" and size is None:
+                size = struct.unpack_from(">II", body, _FULL_BOX)
             elif kind == b"clap" and aperture is None:
                 aperture = struct.unpack_from(">IIIIiIiI", body)
-        return Properties(colour, aperture)
+        return Properties(colour, size, aperture)
     return Properties()
 
 

@@ -1,18 +1,14 @@
 """What keeps a process that decodes hostile photos from harming others."""
 
-import ctypes
 import resource
 import signal
-import sys
-from typing import Final
 
-_SET_PARENT_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
+from loppestars_core.kit import processes
 
 
 def bind_to_parent() -> None:
     """End with the parent, also when it is killed while this process is deep in a decoder."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    processes.bind_to_parent()
     # Ctrl-C in a terminal is for the parent, which lets photos in hand finish.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

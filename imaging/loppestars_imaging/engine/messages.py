@@ -43,6 +43,8 @@ class Task:
     shape: str = Shape.ELLIPSE
     copies: bool = False
     """Whether the smaller copies are wanted, too."""
+    covers: list[list[float]] | None = None
+    """Boxes that are covered instead of what is found: x, y, width, height as shares of the upright photo."""
     blur_strength: int = 31
     max_side: int = 0
 
@@ -73,8 +75,8 @@ class Answer:
     height: int = 0
     faces: int = 0
     boxes: list[Box] = field(default_factory=list)
-    copies: list[SmallerCopy] = field(default_factory=list)
     scale: float = 1.0
+    copies: list[SmallerCopy] = field(default_factory=list)
     rss: int = 0
     worn_out: bool = False
 

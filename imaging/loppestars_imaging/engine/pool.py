@@ -66,6 +66,8 @@ class Result:
     faces: int
     boxes: list[Box]
     copies: list[tuple[SmallerCopy, bytes]] = field(default_factory=list)
+    scale: float = 1.0
+    """Published side per side of the original."""
 
 
 class Engine:
@@ -193,7 +195,9 @@ def _result(answer: Answer, body: bytes) -> Result:
     for copy in answer.copies:
         copies.append((copy, body[end : end + copy.size]))
         end += copy.size
-    return Result(data, answer.content_type, answer.width, answer.height, answer.faces, answer.boxes, copies)
+    return Result(
+        data, answer.content_type, answer.width, answer.height, answer.faces, answer.boxes, copies, answer.scale
+    )
 
 
 def _let_go_of_pipes(process: asyncio.subprocess.Process) -> None:

@@ -114,6 +114,7 @@ class Server:
         """Return what became of the photo. Anything unexpected raises and ends the process: nothing is published."""
         try:
             result = self.anonymise(task, data)
+            copies = smaller_copies(result) if task.copies else []
         except ImagingError as error:
             return Answer(error.code, str(error), rss=resident_bytes(), worn_out=abandoned_calls() > 0), b""
         except (MemoryError, cv2.error) as error:
@@ -122,7 +123,6 @@ class Server:
             # Bounded on purpose (ENGINE_MEMORY_MIB); another attempt would end the same way.
             sentence = "The photo needs more memory than one photo may take."
             return Answer(NotProcessed.code, sentence, rss=resident_bytes(), worn_out=True), b""
-        copies = smaller_copies(result) if task.copies else []
         answer = Answer(
             None,
             copies=[SmallerCopy(copy.kind, copy.width, copy.height, len(copy.data)) for copy in copies],
@@ -156,6 +156,7 @@ class Server:
             min_confidence=self._min_confidence,
             orientations=self._orientations,
             shape=Shape(task.shape),
+            covers=None if task.covers is None else tuple(tuple(box) for box in task.covers),
         )
 
 

@@ -32,6 +32,9 @@ def find_faces(search: FaceSearch, picture: Bgr, size: tuple[int, int], options:
     Faces that were found the wrong way up are kept: what is covered without need is better than what is not.
     Raises DetectionFailed.
     """
+    if options.covers is not None:  # chosen by a person
+        width, height = size
+        return [Face(x * width, y * height, w * width, h * height, 1.0) for x, y, w, h in options.covers]
     threshold = search.detector.threshold if options.min_confidence is None else options.min_confidence
     levels = Levels(picture)
     upright = search.find(levels, size, threshold=threshold, min_side=options.least_side)

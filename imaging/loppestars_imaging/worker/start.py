@@ -2,10 +2,10 @@
 
 import asyncio
 import gc
-import signal
 from collections.abc import Awaitable, Callable
 
 from loppestars_core.contract.exit_codes import ExitCode
+from loppestars_core.kit.signals import ended_by_signal
 from loppestars_imaging.engine.pool import EnginePool
 from loppestars_imaging.engine.sandbox.layers import hide_memory
 from loppestars_imaging.engine.settings import Sandbox
@@ -14,9 +14,7 @@ from loppestars_imaging.settings import ImagingSettings
 
 async def start(settings: ImagingSettings) -> ExitCode:
     """Run a worker until SIGTERM or SIGINT; raise OSError where its metrics port cannot be had."""
-    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stopping = ended_by_signal()
     if settings.engine_sandbox is not Sandbox.OFF:
         hide_memory()  # it holds passwords, and engines run as the same user
     engines = EnginePool(settings)

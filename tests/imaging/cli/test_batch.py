@@ -39,6 +39,8 @@ class TestUsage:
             (["pipe", "-o", "out"], "neither a file nor a folder"),
             (["a.jpg", "-o", "."], "would be overwritten"),
             (["a.jpg", "-o", "a.jpg"], "-o takes a folder"),
+            (["a.jpg", "-o", "out", "--strength", "100"], "1<=x<=99"),
+            (["a.jpg", "-o", "out", "--style", "stars"], "smooth"),
             (["a.jpg", "-o", "loop"], "-o takes a folder"),
             (["loop", "-o", "out"], "does not exist"),
             (["holds/photos", "-o", "holds"], "its other photos could be overwritten"),
@@ -47,9 +49,9 @@ class TestUsage:
             (["a.jpg", "-o", "empty", "--report", "holds"], "--report takes a file"),
             (["a.jpg", "-o", "empty", "--report", "a.jpg/report.json"], "Nothing can be written to 'a.jpg'"),
             (["a.jpg", "-o", "a.jpg/out"], "Nothing can be written to 'a.jpg/out'"),
-            (["a.jpg", "-o", "out", "--min-confidence", "0.9"], "up to 0.6"),
-            (["a.jpg", "-o", "out", "--processes", "0"], "from 1 to 64"),
-            (["a.jpg", "-o", "out", "--memory", "much"], "from 384"),
+            (["a.jpg", "-o", "out", "--min-confidence", "0.9"], "x<=0.6"),
+            (["a.jpg", "-o", "out", "--processes", "0"], "1<=x<=64"),
+            (["a.jpg", "-o", "out", "--memory", "much"], "not a valid int"),
         ],
     )
     def test_each_mistake_has_its_sentence(
@@ -173,7 +175,7 @@ class TestEndings:
             except OSError:  # the other end is closed
                 break
         assert process.wait(timeout=10) == code
-        assert b"Hiding faces" in said
+        assert b"Covering faces" in said
         os.close(terminal)
         assert engines
         assert not any(works(engine) for engine in engines)
@@ -211,7 +213,7 @@ class TestEndings:
         )
         assert done.returncode == 1
         assert "in/00.jpg: File too large: out/00.jpg" in done.stderr
-        assert "1 photo done, 1 face hidden, 2 failed" in done.stdout
+        assert "1 photo done, 1 face covered, 2 failed" in done.stdout
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["small.jpg"]
         assert [e["status"] for e in json.loads((tmp_path / "report.json").read_text())] == ["failed", "failed", "done"]
 

@@ -22,16 +22,21 @@ class TestBlur:
         (source / "deep" / "group.jpg").write_bytes((photos / "dlib/2008_002506.jpg").read_bytes())
         (source / "phone.heic").write_bytes((photos / "thumbor/image.heic").read_bytes())
         (source / "broken.jpg").write_bytes((photos / "pillow/truncated_jpeg.jpg").read_bytes())
-        (source / "notes.txt").write_text("no photo")
+        for name in ("notes.txt", "film.mp4", "old.gif"):
+            (source / name).write_text("not a photo")
         report = tmp_path / "report.json"
         done = imaging("blur", source, "-o", output, "--report", report, "--preview", "--processes", 1)
         assert done.returncode == 1, done.stderr
         assert "broken.jpg" in done.stderr
         found = {Path(entry["file"]).name: entry for entry in json.loads(report.read_text())}
-        assert set(found) == {"group.jpg", "phone.heic", "broken.jpg"}
+        assert set(found) == {"group.jpg", "phone.heic", "broken.jpg", "notes.txt", "film.mp4", "old.gif"}
+        left_out = {name: entry["error"] for name, entry in found.items() if entry["status"] == "left out"}
+        assert left_out == {"notes.txt": "not a photo", "film.mp4": "a video", "old.gif": "a GIF"}
+        assert "film.mp4: left out, a video" in done.stderr
         assert len(found["group.jpg"]["faces"]) == 3
         assert set(found["group.jpg"]["faces"][0]) == {"x", "y", "width", "height", "score"}
         assert (found["group.jpg"]["width"], found["group.jpg"]["height"]) == (500, 375)
+        assert found["group.jpg"]["scale"] == 1.0
         assert found["broken.jpg"]["status"] == "failed"
         assert found["broken.jpg"]["output"] is None
         with Image.open(output / "deep" / "group.jpg") as image:
@@ -44,8 +49,21 @@ class TestBlur:
         """One file, one result of the same name, exit code 0."""
         done = imaging("blur", photos / "thumbor/no_face.jpg", "-o", tmp_path / "out", "--style", "solid")
         assert done.returncode == 0, done.stderr
-        assert "1 photo done, 0 faces hidden, 0 failed" in done.stdout
+        assert "1 photo done, 0 faces covered, 0 failed" in done.stdout
         assert (tmp_path / "out" / "no_face.jpg").is_file()
+
+    def test_json(self, photos: Path, tmp_path: Path) -> None:
+        """What the report says, on standard output, and nothing else there."""
+        done = imaging("blur", photos / "pillow/hopper.jpg", "-o", tmp_path / "out", "--json")
+        (entry,) = json.loads(done.stdout)
+        assert (entry["status"], len(entry["faces"]), entry["scale"]) == ("done", 1, 1.0)
+
+    def test_video_is_refused_by_name(self, tmp_path: Path) -> None:
+        """Also when it is given by itself."""
+        (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
+        done = imaging("blur", tmp_path / "film.mp4", "-o", tmp_path / "out")
+        assert done.returncode == 1
+        assert "film.mp4: A video or other media file cannot be processed" in done.stderr
 
     def test_wrong_usage_is_two(self, tmp_path: Path) -> None:
         """A missing input, and results that would overwrite the originals, are refused with a sentence."""
@@ -82,6 +100,12 @@ class TestDoctor:
         for words in says:
             assert words in said.stdout
 
+    def test_json(self) -> None:
+        """The same as one object."""
+        found = json.loads(imaging("doctor", "--json").stdout)
+        assert found["verdict"] == "ready"
+        assert "system calls" in found["box: seccomp"]
+
     def test_it_says_what_is_used(self) -> None:
         """Model, libraries, CPU and the verdict."""
         said = imaging("doctor")
@@ -117,7 +141,7 @@ class TestStart:
             "import os, signal, sys\n"
             "class Impatient:\n"
             "    def find_spec(self, name, path=None, target=None):\n"
-            "        if name == 'loppestars_imaging.cli.arguments': os.kill(os.getpid(), signal.SIGINT)\n"
+            "        if name == 'loppestars_imaging.cli.request': os.kill(os.getpid(), signal.SIGINT)\n"
             "sys.meta_path.insert(0, Impatient())\n"
             "from loppestars_imaging.main import main; main(['doctor'])"
         )

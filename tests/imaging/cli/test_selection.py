@@ -18,13 +18,14 @@ def targets(inputs: list[Path], output: Path, reserved: set[Path] | None = None)
 
 
 class TestCollecting:
-    def test_sub_folders_are_kept_and_other_files_counted(self, tmp_path: Path) -> None:
+    def test_sub_folders_kept_others_named(self, tmp_path: Path) -> None:
         """Photos by their suffix, in any case; the rest is left out and said."""
         made(tmp_path / "in", "a.jpg", "deep/er/B.JPEG", "notes.txt", "film.mp4", "c.heic")
         selected = collect([tmp_path / "in"], tmp_path / "out")
         found = [str(item.target.relative_to(tmp_path / "out")) for item in selected.work]
         assert found == ["a.jpg", "c.heic", "deep/er/B.JPEG"]
-        assert selected.left_out == 2
+        left_out = [(left.path.name, left.reason) for left in selected.left_out]
+        assert left_out == [("film.mp4", "a video"), ("notes.txt", "not a photo")]
 
     def test_a_named_file_is_tried_whatever_its_name(self, tmp_path: Path) -> None:
         """The bytes decide; who names a file wants it done."""
@@ -89,4 +90,4 @@ class TestCollecting:
         os.mkfifo(tmp_path / "in" / "pipe.jpg")
         selected = collect([tmp_path / "in"], tmp_path / "out")
         assert [item.source.name for item in selected.work] == ["a.jpg"]
-        assert (selected.left_out, selected.links) == (3, 1)
+        assert (len(selected.left_out), selected.links) == (3, 1)

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from loppestars_imaging.codecs.isobmff import Properties, primary_properties
+from loppestars_imaging.errors import TooManyPixels
+from loppestars_imaging.inspect import Limits
 from loppestars_imaging.pipeline import Anonymiser
 
 CORNERS = ((200, 40, 40), (40, 180, 60), (50, 60, 200), (220, 210, 60))
@@ -118,8 +120,14 @@ class TestPublishedPart:
     ) -> None:
         """Only the quarter that the owner kept is there."""
         done = anonymiser.anonymise(with_properties(saved(kind), clap(*aperture)))
-        assert (done.width, done.height) == size
+        assert (done.width, done.height, done.scale) == (*size, 1.0)
         assert colours(done.data) == (size, [CORNERS[corner]] * 4)
+
+    def test_crop_hides_no_size(self, anonymiser: Anonymiser, kind: str) -> None:
+        """What is decoded counts against the limit of pixels, and not only what is shown."""
+        small = Anonymiser(anonymiser.search.detector, limits=Limits(max_pixels=10_000))
+        with pytest.raises(TooManyPixels, match="128 x 96"):
+            small.anonymise(with_properties(saved(kind), clap(64, 48, 0, 0)))
 
     def test_crop_and_turn(self, anonymiser: Anonymiser, kind: str) -> None:
         """Cropped first, then turned: the upper half, on its side."""
