@@ -1,6 +1,7 @@
 """Searching markets: days, distances, words, and the pages of it."""
 
 import math
+import re
 from datetime import date
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from loppestars_core.kit.folding import fold
 from loppestars_core.markets.models import MarketState
 from loppestars_core.markets.query import EARTH_RADIUS_KM, MarketQuery, Position, bounding_box, select_markets
-from loppestars_core.markets.search_text import prefix_query, search_terms
+from loppestars_core.markets.search_text import MAX_WORDS, search_query, search_terms
 from tests.factories.markets import add_market
 
 TODAY = date(2026, 6, 6)
@@ -48,12 +49,20 @@ class TestFolding:
     def test_any_text_is_safe(self, text: str) -> None:
         """Whatever is typed gives words of letters, digits and underscores only: no quote, no operator, no NUL."""
         assert all(word.isalnum() or "_" in word for word in fold(text).split())
-        query = prefix_query(text)
-        assert query is None or query.count("'") == 2 * len(fold(text).split())
+        query = search_query(text)
+        assert (query is None) == (not fold(text))
+        assert query is None or re.sub(r"'@?\w+'(:\*)?|[()&| ]", "", query) == ""
 
     def test_endings(self) -> None:
         """Each ending of at least three letters is a term of its own."""
         assert search_terms(["Nordhavn", None]) == ["avn", "dhavn", "havn", "nordhavn", "ordhavn", "rdhavn"]
+        assert search_terms([], "2100") == ["@2100"]
+
+    def test_few_words(self) -> None:
+        """Each word once, and at most eight of them."""
+        asked = search_query(" ".join(f"ord{number}x ord{number}x" for number in range(20)))
+        assert asked is not None
+        assert asked.count("':*") == MAX_WORDS
 
 
 class TestBoundingBox:

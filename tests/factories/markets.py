@@ -31,7 +31,7 @@ def market_values(**overrides: Any) -> dict[str, Any]:
     }
     words = [values.get(name) for name in ("name", "city", "address", "municipality")]
     values["search_name"] = fold(values["name"])
-    values["search_terms"] = func.array_to_tsvector(search_terms(words))
+    values["search_terms"] = func.array_to_tsvector(search_terms(words, values.get("postal_code")))
     return values
 
 

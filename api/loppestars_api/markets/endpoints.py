@@ -1,6 +1,6 @@
 """Markets: those of today, those nearby, a search, and one by its id."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from loppestars_api.markets.dependencies import Markets
+from loppestars_api.markets.filters import Filters
 from loppestars_api.markets.schemas import (
     DaysAhead,
     LatitudeParameter,
@@ -40,16 +41,19 @@ router = APIRouter(
 
 
 @router.get("/today", response_model=list[MarketResponse], responses=answers(HTTPStatus.UNPROCESSABLE_ENTITY))
-async def today(
+async def today(  # noqa: PLR0913, PLR0917 - one argument per parameter
     request: Request,
     markets: Markets,
     latitude: LatitudeParameter | None = None,
     longitude: LongitudeParameter | None = None,
     limit: Limit = 50,
+    offset: Offset = 0,
 ) -> Response:
     """List the markets that run today in Denmark: started today or before, ending today or after."""
     day = today_in_denmark()
-    query = MarketQuery(position=_position(latitude, longitude), from_day=day, until_day=day, limit=limit)
+    query = MarketQuery(
+        position=_position(latitude, longitude), from_day=day, until_day=day, limit=limit, offset=offset
+    )
     return await _list(request, markets, query)
 
 
@@ -63,26 +67,42 @@ async def nearby(  # noqa: PLR0913 - one argument per parameter
     radius_km: Radius = None,
     radius: RadiusAlias = None,
     days_ahead: DaysAhead = 30,
+    filters: Filters,
     limit: Limit = 50,
+    offset: Offset = 0,
 ) -> Response:
     """List markets around a point that run now or start soon, nearest first; those without coordinates are left out."""
-    day = today_in_denmark()
+    day = filters.from_day or min(today_in_denmark(), filters.until_day or date.max)
     query = MarketQuery(
         position=Position(latitude=latitude, longitude=longitude),
         radius_km=radius_km or radius or DEFAULT_RADIUS_KM,
         from_day=day,
-        until_day=day + timedelta(days=days_ahead),
+        until_day=filters.until_day or day + timedelta(days=days_ahead),
+        flags=filters.flags,
         limit=limit,
+        offset=offset,
     )
     return await _list(request, markets, query)
 
 
 @router.get("/search", response_model=list[MarketResponse], responses=answers(HTTPStatus.UNPROCESSABLE_ENTITY))
-async def search(
-    request: Request, markets: Markets, query: SearchText, limit: Limit = 50, offset: Offset = 0
+async def search(  # noqa: PLR0913, PLR0917 - one argument per parameter
+    request: Request, markets: Markets, query: SearchText, filters: Filters, limit: Limit = 50, offset: Offset = 0
 ) -> Response:
-    """List markets that match all words, best match first, upcoming before past."""
-    return await _list(request, markets, MarketQuery(text=query, limit=limit, offset=offset))
+    """List markets that match all words, best match first, upcoming before past.
+
+    Places are found by their names in other languages, abbreviations, regions and postal codes; where nothing is
+    found, one typing error is forgiven.
+    """
+    asked = MarketQuery(
+        text=query,
+        from_day=filters.from_day,
+        until_day=filters.until_day,
+        flags=filters.flags,
+        limit=limit,
+        offset=offset,
+    )
+    return await _list(request, markets, asked)
 
 
 @router.get("/{market_id}", response_model=MarketResponse, responses=answers(HTTPStatus.NOT_FOUND))

@@ -5,6 +5,8 @@ autocommit (a single SELECT needs no transaction around it), on connections of t
 each use (a broken one is noticed and the read repeated), and with values that JSON needs no Python object for.
 """
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -12,13 +14,14 @@ from uuid import UUID
 
 import orjson
 import psycopg
+import structlog
 from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Loader
 from psycopg.rows import RowMaker
 from psycopg.types.numeric import FloatLoader
 from psycopg.types.string import TextLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Date, bindparam, func, literal_column, select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from loppestars_api.markets.schemas import Row
@@ -26,12 +29,16 @@ from loppestars_api.state import within
 from loppestars_core.database.engine import CONNECT_TIMEOUT_SECONDS, connection_arguments
 from loppestars_core.kit.clock import today_in_denmark
 from loppestars_core.kit.settings import DatabaseSettings
-from loppestars_core.markets.models import Market, MarketRedirect
+from loppestars_core.markets.models import Market, MarketRedirect, MarketState
 from loppestars_core.markets.query import MarketQuery, compile_markets, select_market
+from loppestars_core.markets.vocabulary import Vocabulary
 
 # What the app calls further fields of a source: it has known only one source that has some.
 _RESPONSE_NAMES: Final = {"source_fields": "loppemarkeder_nu"}
 IDLE_SECONDS: Final = 300.0
+_VOCABULARY_SECONDS: Final = 600.0
+
+log = structlog.get_logger(__name__)
 
 
 class _JsonLoader(Loader):
@@ -51,15 +58,38 @@ class MarketRepository:
     def __init__(self, pool: AsyncConnectionPool[Any], seconds: float) -> None:
         self._pool = pool
         self._seconds = seconds
+        self._vocabulary = Vocabulary()
+        self._vocabulary_until = 0.0
 
     async def search(self, query: MarketQuery) -> list[Row]:
-        """Return rows of MarketResponse's columns, in the order of the query."""
-        return await self._read(*compile_markets(query, today_in_denmark()))
+        """Return rows of MarketResponse's columns, in the order of the query.
+
+        A text that finds nothing is asked once more with its typing errors corrected.
+        """
+        rows = await self._read(*compile_markets(query, today_in_denmark()))
+        if rows or query.text is None:
+            return rows
+        corrected = (await self._known_words()).corrected(query.text)
+        if corrected is None:
+            return rows
+        return await self._read(*compile_markets(query.model_copy(update={"text": corrected}), today_in_denmark()))
 
     async def find(self, market_id: UUID) -> Row | None:
         """Return the market of that id, also when it has been merged into another."""
         rows = await self._read(_FIND, {"market_id": market_id})
         return rows[0] if rows else None
+
+    async def _known_words(self) -> Vocabulary:
+        """Return the words of listed markets, read again after some minutes; the last ones where that fails."""
+        if time.monotonic() >= self._vocabulary_until:
+            self._vocabulary_until = time.monotonic() + _VOCABULARY_SECONDS
+            try:
+                rows = await self._read(_NAMES, {"today": today_in_denmark()})
+            except (TimeoutError, psycopg.Error, PoolTimeout):
+                log.warning("vocabulary_not_read")
+            else:
+                self._vocabulary = await asyncio.to_thread(Vocabulary, [row["search_name"] for row in rows])
+        return self._vocabulary
 
     async def _read(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
         return await within(self._seconds, self._read_again(sql, parameters))
@@ -136,6 +166,13 @@ def adapt(context: AdaptContext) -> None:
         adapters.register_loader(name, loader)
 
 
+def _names_sql() -> str:
+    # Written out, so that the partial index on dates applies.
+    listed = Market.state == literal_column(f"'{MarketState.SCHEDULED}'")
+    statement = select(Market.search_name).where(listed, Market.end_date >= bindparam("today", type_=Date)).distinct()
+    return str(statement.compile(dialect=PGDialect_psycopg()))  # type: ignore[no-untyped-call]
+
+
 def _find_sql() -> str:
     wanted = bindparam("market_id", type_=Market.id.type)
     merged_into = select(MarketRedirect.market_id).where(MarketRedirect.id == wanted).scalar_subquery()
@@ -144,3 +181,4 @@ def _find_sql() -> str:
 
 
 _FIND: Final = _find_sql()
+_NAMES: Final = _names_sql()

@@ -338,5 +338,5 @@ def _with_search(columns: dict[str, Any]) -> dict[str, Any]:
     return {
         **columns,
         "search_name": fold(columns["name"]),
-        "search_terms": func.array_to_tsvector(search_terms(words)),
+        "search_terms": func.array_to_tsvector(search_terms(words, columns["postal_code"])),
     }

@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from loppestars_core.kit.folding import fold
 from loppestars_core.markets.fields import COLUMNS, FLAGS
 from loppestars_core.markets.models import Market, MarketState
-from loppestars_core.markets.search_text import prefix_query
+from loppestars_core.markets.search_text import search_query
 
 # IUGG mean radius; great-circle distances on it differ from the ellipsoid's by less than 0.5 %.
 EARTH_RADIUS_KM = 6371.0088
@@ -129,7 +129,7 @@ def parameters(query: MarketQuery, today: date) -> dict[str, Any]:
     if query.text is not None:
         folded = fold(query.text)
         # PostgreSQL's text holds no NUL; `fold` drops it with everything else that is no letter or digit.
-        values |= {"words": prefix_query(query.text), "folded": folded, "city": query.text.lower().replace("\x00", "")}
+        values |= {"words": search_query(query.text), "folded": folded, "city": query.text.lower().replace("\x00", "")}
         values |= {"starts": f"{_escape(folded)}%", "has_word": f"% {_escape(folded)}%", "has": f"%{_escape(folded)}%"}
     return values
 
@@ -141,7 +141,7 @@ def _shape(query: MarketQuery) -> _Shape:
         from_day=query.from_day is not None,
         until_day=query.until_day is not None,
         text=query.text is not None,
-        words=query.text is not None and prefix_query(query.text) is not None,
+        words=query.text is not None and search_query(query.text) is not None,
         flags=tuple(sorted(query.flags.items())),
         offset=query.offset > 0,
     )
@@ -263,6 +263,7 @@ def _rank() -> ColumnElement[int]:
 
     return case(
         (name == bindparam("folded", type_=Text), 0),
+        (Market.postal_code == bindparam("folded", type_=Text), 1),
         (like("starts"), 1),
         (like("has_word"), 2),
         (like("has"), 3),

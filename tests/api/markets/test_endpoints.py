@@ -266,6 +266,100 @@ class TestSearch:
         assert (await client.get("/markets/search", params=params)).status_code == 422
 
 
+class TestForgiving:
+    """Places and words as people say and mistype them."""
+
+    @pytest.mark.parametrize(
+        ("query", "found"),
+        [
+            ("Copenhagen", ["Havnemarked", "Remisen"]),
+            ("kbh", ["Havnemarked", "Remisen"]),
+            ("Københavns", ["Havnemarked", "Remisen"]),
+            ("København", ["Havnemarked", "Remisen"]),
+            ("1609", ["Havnemarked", "Remisen"]),
+            ("Østerbro", ["Remisen"]),
+            ("2100", ["Remisen", "Havnemarked"]),
+            ("Funen", ["Fynboernes"]),
+            ("Fyn", ["Fynboernes"]),
+            ("Fyns", ["Fynboernes"]),
+            ("Elsinore", ["Kronborg"]),
+            ("8000", ["Ridehuset"]),
+            ("Aarhus", ["Ridehuset"]),
+            ("Nordjylland", ["Hirtshals", "Thy"]),
+            ("Jylland", ["Hirtshals", "Ridehuset", "Thy"]),
+            ("roskile", ["Domkirken"]),
+            ("fynboerns", ["Fynboernes"]),
+            ("domkirken roskile", ["Domkirken"]),
+            ("xyzzyx", []),
+        ],
+    )
+    async def test_places(self, client: httpx.AsyncClient, add: Add, query: str, found: list[str]) -> None:
+        """Exonyms, abbreviations, genitives, districts, postal codes, regions, and one typing error."""
+        now = {"start_date": day(0), "end_date": day(0)}
+        for name, code, city, municipality in (
+            ("Remisen", "2100", "København Ø", "København"),
+            ("Havnemarked", None, "København", None),
+            ("Fynboernes", "5000", "Odense C", "Odense"),
+            ("Kronborg", "3000", "Helsingør", "Helsingør"),
+            ("Ridehuset", "8000", "Aarhus C", "Aarhus"),
+            ("Hirtshals", "9850", "Hirtshals", "Hjørring"),
+            ("Thy", None, None, "Thisted"),
+            ("Domkirken", "4000", "Roskilde", "Roskilde"),
+        ):
+            await add(name, postal_code=code, city=city, municipality=municipality, **now)
+        answer = await client.get("/markets/search", params={"query": query})
+        assert answer.status_code == 200
+        names = [market["name"] for market in answer.json()]
+        assert names == found if query == "2100" else sorted(names) == sorted(found)
+
+
+class TestFilters:
+    """Days, facilities and pages of nearby and search."""
+
+    async def test_flags(self, client: httpx.AsyncClient, add: Add) -> None:
+        """With it, without it, or whatever."""
+        await add("With food", has_food=True, start_date=day(0), end_date=day(0))
+        await add("Without food", has_food=False, start_date=day(0), end_date=day(0))
+        for path, place in (
+            ("/markets/nearby", {"latitude": 55.6761, "longitude": 12.5683}),
+            ("/markets/search", {"query": "food"}),
+        ):
+            for flag, names in ((True, ["With food"]), (False, ["Without food"])):
+                answer = await client.get(path, params={**place, "has_food": flag})
+                assert [market["name"] for market in answer.json()] == names
+            assert len((await client.get(path, params=place)).json()) == 2
+
+    async def test_days(self, client: httpx.AsyncClient, add: Add) -> None:
+        """Markets that run between two days; the wrong way round is refused."""
+        for days in (0, 10, 20):
+            await add(f"In {days} days", start_date=day(days), end_date=day(days))
+        between = {"from_day": str(day(5)), "until_day": str(day(15))}
+        found = await client.get("/markets/search", params={"query": "days", **between})
+        assert [market["name"] for market in found.json()] == ["In 10 days"]
+        here = {"latitude": 55.6761, "longitude": 12.5683}
+        found = await client.get("/markets/nearby", params={**here, **between})
+        assert [market["name"] for market in found.json()] == ["In 10 days"]
+        wrong = {"from_day": "2026-06-02", "until_day": "2026-06-01"}
+        assert (await client.get("/markets/search", params={"query": "days", **wrong})).status_code == 422
+        for refused in ("9999-12-31", "yesterday"):
+            answer = await client.get("/markets/nearby", params={**here, "from_day": refused})
+            assert answer.status_code == 422
+
+    async def test_offset(self, client: httpx.AsyncClient, add: Add) -> None:
+        """The next page of the lists."""
+        for number in range(3):
+            await add(f"Market {number}", start_date=day(0), end_date=day(0))
+        here = {"latitude": 55.6761, "longitude": 12.5683}
+        for path, params in (
+            ("/markets/today", {}),
+            ("/markets/nearby", here),
+            ("/markets/search", {"query": "market"}),
+        ):
+            whole = (await client.get(path, params=params)).json()
+            rest = (await client.get(path, params={**params, "offset": 2})).json()
+            assert rest == whole[2:]
+
+
 class TestOne:
     async def test_any_state_and_merged_ids(self, client: httpx.AsyncClient, add: Add, session: AsyncSession) -> None:
         """What is over, cancelled or merged into another keeps resolving."""
