@@ -57,7 +57,9 @@ class Worker:
                 except _DATABASE_TROUBLE as error:
                     self._not_ready = "the queue cannot be read"
                     log.warning("queue_lost", error=type(error).__name__)
-                    await self._pause()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_RECONNECT_SECONDS):
+                            await self._stopping.wait()
         finally:
             await engine.dispose()
         return ExitCode.DONE
@@ -120,11 +122,6 @@ class Worker:
             return bool(done)
         finally:
             await _end({stopped})
-
-    async def _pause(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_RECONNECT_SECONDS):
-                await self._stopping.wait()
 
 
 async def _end(tasks: set[asyncio.Task[Any]]) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import Connection, event
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from loppestars_core.database.access import AccessRole
@@ -51,12 +51,9 @@ def create_engine(settings: DatabaseSettings, *, application: str = "loppestars"
     )
     if settings.behind_pooler:
         # Nor does it keep what a connection was set to: each transaction says it.
-        event.listen(engine.sync_engine, "begin", _act_for_the_system)
+        acting = f"SELECT set_config('loppestars.role', '{AccessRole.SYSTEM}', true)"
+        event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(acting))
     return engine
-
-
-def _act_for_the_system(connection: Connection) -> None:
-    connection.exec_driver_sql(f"SELECT set_config('loppestars.role', '{AccessRole.SYSTEM}', true)")
 
 
 def sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:

@@ -129,7 +129,12 @@ def _migrate_locked(connection: Connection) -> list[str]:
     connection.commit()
     fresh = [script for script in reversed(list(scripts.walk_revisions())) if script.revision not in applied_before]
     for script in fresh:
-        _record(connection, script.revision, script.module.oldest_compatible)
+        release = {
+            "revision": script.revision,
+            "version": installed_version("loppestars"),
+            "oldest_compatible": script.module.oldest_compatible,
+        }
+        connection.execute(insert(SchemaRelease).values(release).on_conflict_do_nothing())
     connection.commit()
     return [script.revision for script in fresh]
 
@@ -138,15 +143,6 @@ def _applied(connection: Connection) -> set[str]:
     if not inspect(connection).has_table(SchemaRelease.__tablename__):
         return set()
     return set(connection.execute(select(SchemaRelease.revision)).scalars())
-
-
-def _record(connection: Connection, revision: str, oldest_compatible: str) -> None:
-    row: dict[str, Any] = {
-        "revision": revision,
-        "version": installed_version("loppestars"),
-        "oldest_compatible": oldest_compatible,
-    }
-    connection.execute(insert(SchemaRelease).values(row).on_conflict_do_nothing())
 
 
 def _check_compatible(connection: Connection, revision: str) -> None:

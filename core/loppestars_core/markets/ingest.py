@@ -226,13 +226,10 @@ async def refresh_market(session: AsyncSession, market_id: uuid.UUID) -> dict[st
     values: dict[str, Any] = {"last_seen_at": max(one.last_seen_at for one in sightings)}
     if changed:
         values |= {**_with_search(columns), "scraped_at": func.now()}
-        await record_event(session, "market", market_id, _event_name(changed), {"fields": sorted(changed)})
+        event = f"market.{changed['state']}" if "state" in changed else "market.changed"
+        await record_event(session, "market", market_id, event, {"fields": sorted(changed)})
     await session.execute(update(Market).where(Market.id == market_id).values(values))
     return changed
-
-
-def _event_name(changed: dict[str, Any]) -> str:
-    return f"market.{changed['state']}" if "state" in changed else "market.changed"
 
 
 async def merge_markets(session: AsyncSession, keep: uuid.UUID, drop: uuid.UUID) -> None:

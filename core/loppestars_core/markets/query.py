@@ -197,14 +197,11 @@ def _conditions(shape: _Shape) -> list[ColumnElement[bool]]:
     conditions.extend(getattr(Market, name).is_(wanted) for name, wanted in shape.flags)
     if shape.within_radius:
         conditions.append(Market.latitude.is_not(None))
-        conditions.append(_within_box())
+        southwest = func.point(_number("west"), _number("south"))
+        northeast = func.point(_number("east"), _number("north"))
+        position = func.point(Market.longitude, Market.latitude)
+        conditions.append(position.op("<@")(func.box(southwest, northeast)))
     return conditions
-
-
-def _within_box() -> ColumnElement[bool]:
-    southwest = func.point(_number("west"), _number("south"))
-    northeast = func.point(_number("east"), _number("north"))
-    return func.point(Market.longitude, Market.latitude).op("<@")(func.box(southwest, northeast))
 
 
 def bounding_box(centre: Position, radius_km: float) -> tuple[float, float, float, float]:

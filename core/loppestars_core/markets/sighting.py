@@ -153,6 +153,22 @@ def series_of(name: str, postal_code: str | None, place: str | None) -> uuid.UUI
     return uuid.uuid5(_SERIES, f"{fold(name)}|{postal_code or fold(place or '')}")
 
 
+# Columns that are not columns of a market, or that are combined in a way of their own.
+_APART: Final = {
+    "source",
+    "rank",
+    "cancelled",
+    "postponed",
+    "unclear",
+    "url",
+    "document",
+    *_ADDRESS,
+    *FLAGS,
+    *_POSITION,
+}
+_PLAIN_COLUMNS: Final = tuple(field.name for field in fields(SourceMarket) if field.name not in _APART)
+
+
 def combine(sources: Iterable[SourceMarket]) -> dict[str, Any]:
     """Columns of the market that several sources mean; at least one source.
 
@@ -163,7 +179,7 @@ def combine(sources: Iterable[SourceMarket]) -> dict[str, Any]:
     best = ranked[0]
     columns: dict[str, Any] = {
         name: next((value for one in ranked if (value := getattr(one, name)) is not None), None)
-        for name in _plain_columns()
+        for name in _PLAIN_COLUMNS
     }
     columns |= {name: any(getattr(one, name) for one in ranked) for name in FLAGS}
     # Street, code and town are one thing: they come from one source.
@@ -179,8 +195,3 @@ def combine(sources: Iterable[SourceMarket]) -> dict[str, Any]:
     if any(market.cancelled for market in ranked):
         columns["state"] = MarketState.CANCELLED
     return columns
-
-
-def _plain_columns() -> tuple[str, ...]:
-    apart = {"source", "rank", "cancelled", "postponed", "unclear", "url", "document", *_ADDRESS, *FLAGS, *_POSITION}
-    return tuple(field.name for field in fields(SourceMarket) if field.name not in apart)

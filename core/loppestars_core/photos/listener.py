@@ -62,7 +62,7 @@ class PhotoListener:
             try:
                 await self._listen_once()
             except (psycopg.Error, OSError) as error:
-                log.warning("connection for notifications lost", error=type(error).__name__)
+                log.warning("notifications_lost", error=type(error).__name__)
             self.listening.clear()
             self._wake_all()
             await asyncio.sleep(_RECONNECT_SECONDS)
@@ -75,12 +75,9 @@ class PhotoListener:
             self._wake_all()
             while True:
                 async for notification in connection.notifies(timeout=_LIVENESS_SECONDS):
-                    self._wake(notification.payload)
+                    for event in self._waiting.get(notification.payload, ()):
+                        event.set()
                 await connection.execute("SELECT 1")
-
-    def _wake(self, key: str) -> None:
-        for event in self._waiting.get(key, ()):
-            event.set()
 
     def _wake_all(self) -> None:
         for events in self._waiting.values():

@@ -114,10 +114,9 @@ class Storage(Protocol):
 
 def check_key(key: str) -> str:
     """`key`, if it is a relative path of plain segments; else raise `InvalidKey`."""
-    if len(key.encode("utf-8", "replace")) > _LONGEST_KEY or not all(map(_is_segment, key.split("/"))):
+    too_long = len(key.encode("utf-8", "replace")) > _LONGEST_KEY
+    if too_long or not all(
+        _SEGMENT.fullmatch(part) and len(part.encode("utf-8", "replace")) <= _LONGEST_SEGMENT for part in key.split("/")
+    ):
         raise InvalidKey("a key is a relative path of plain segments")
     return key
-
-
-def _is_segment(part: str) -> bool:
-    return _SEGMENT.fullmatch(part) is not None and len(part.encode("utf-8", "replace")) <= _LONGEST_SEGMENT
