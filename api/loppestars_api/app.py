@@ -25,6 +25,9 @@ from loppestars_api.photos.endpoints import TOKENLESS_PATHS, UPLOAD_PATHS
 from loppestars_api.photos.endpoints import router as photos
 from loppestars_api.settings import ApiSettings
 from loppestars_api.state import open_state
+from loppestars_api.supabase.errors import rest_form
+from loppestars_api.supabase.rest.endpoints import PREFIX as REST_PREFIX
+from loppestars_api.supabase.rest.endpoints import router as rest
 from loppestars_api.web import documentation, errors
 from loppestars_api.web.middleware.body_limits import BodyLimitMiddleware
 from loppestars_api.web.middleware.liveness import LivenessMiddleware
@@ -35,6 +38,14 @@ from loppestars_api.web.negotiation import EncodingMiddleware
 _GZIP_MINIMUM_BYTES: Final = 1024
 # Level 6 and above cost several times the CPU for a few percent of a JSON list.
 _GZIP_LEVEL: Final = 4
+
+_CORS_REQUEST_HEADERS: Final = (
+    *("Authorization", "Content-Type", "If-None-Match", "X-Request-ID", "apikey", "x-client-info", "accept-profile"),
+    *("content-profile", "prefer", "range", "x-upsert", "x-supabase-api-version", "x-retry-count", "traceparent"),
+)
+_CORS_ANSWER_HEADERS: Final = (
+    *("X-Request-ID", "X-Faces-Detected", "Retry-After", "ETag", "Content-Range", "X-Supabase-Api-Version"),
+)
 
 
 class _Application(FastAPI):
@@ -69,7 +80,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     )
     _add_layers(app, settings)
     errors.install_error_handlers(app)
-    for router in (health, markets, photos, crawls, files):
+    for router in (health, markets, photos, crawls, files, rest):
         app.include_router(router)
     documentation.install_documentation(app, TOKENLESS_PATHS)
     return app
@@ -90,8 +101,12 @@ def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
-            allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-Request-ID", "apikey", "x-client-info"],
-            expose_headers=["X-Request-ID", "X-Faces-Detected", "Retry-After", "ETag"],
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+            allow_headers=_CORS_REQUEST_HEADERS,
+            expose_headers=_CORS_ANSWER_HEADERS,
         )
-    app.add_middleware(RequestMiddleware, access_log=settings.access_log and settings.log_level in {"DEBUG", "INFO"})
+    app.add_middleware(
+        RequestMiddleware,
+        access_log=settings.access_log and settings.log_level in {"DEBUG", "INFO"},
+        forms={f"{REST_PREFIX}/": rest_form},
+    )

@@ -130,6 +130,9 @@ class ApiSettings(AuthSettings, LimitSettings, StorageSettings, DatabaseSettings
     )
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: Port = Field(8080, description="port the API listens on; 0 takes a free one")
+    anon_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="keys of the mobile app for /rest/v1, comma-separated so that one can be rotated; empty: closed"
+    )
     cors_origins: Names = Field(
         ("*",), description="origins of browsers that may call, comma-separated; * is any, empty none"
     )
@@ -143,7 +146,7 @@ class ApiSettings(AuthSettings, LimitSettings, StorageSettings, DatabaseSettings
     crawl_stack: str = Field("", description="LoppestarsStack that Crawl resources belong to (cluster launcher)")
     crawl_namespace: str = Field("", description="namespace of Crawl resources; empty: the pod's own")
 
-    @field_validator("cors_origins", "crawl_sources", mode="before")
+    @field_validator("cors_origins", "crawl_sources", "anon_keys", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         return _split(value)

@@ -28,6 +28,10 @@ class TokenRefused(Exception):
     """The token is not accepted; the message says why, without repeating any of it."""
 
 
+class TokenExpired(TokenRefused):
+    """The token was good once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What a checked token says: its subject, and the roles that its issuer vouches for."""
@@ -96,7 +100,7 @@ class TokenVerifier:
                 options={"require": required, "verify_aud": self._audience is not None},
             )
         except ExpiredSignatureError:
-            raise TokenRefused("The token has expired.") from None
+            raise TokenExpired("The token has expired.") from None
         except ImmatureSignatureError:
             raise TokenRefused("The token is not valid yet.") from None
         except (PyJWTError, ValueError):  # a number of thousands of digits is a ValueError of the JSON parser

@@ -71,15 +71,11 @@ RadiusAlias = Annotated[
 ]
 
 
-def _few_words(text: str) -> str:
-    """Keep each word once, and the first of them only: more find nothing else and cost the database much."""
-    return " ".join(list(dict.fromkeys(text.split()))[:MAX_WORDS]) or text
-
-
 # PostgreSQL's text holds no NUL.
 SearchText = Annotated[
     str,
-    AfterValidator(_few_words),
+    # Each word once, and the first of them only: more find nothing else and cost the database much.
+    AfterValidator(lambda text: " ".join(list(dict.fromkeys(text.split()))[:MAX_WORDS]) or text),
     Query(
         min_length=1,
         max_length=200,

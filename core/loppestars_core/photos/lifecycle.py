@@ -123,7 +123,7 @@ async def request_again(session: AsyncSession, photo_id: uuid.UUID, options: Pho
         )
     )
     await session.execute(
-        delete(PhotoVariant).where(PhotoVariant.photo_id == photo_id, PhotoVariant.kind == VariantKind.PROCESSED)
+        delete(PhotoVariant).where(PhotoVariant.photo_id == photo_id, PhotoVariant.kind != VariantKind.ORIGINAL)
     )
     await enqueue_photo(session, photo_id, ephemeral=photo.subject == PhotoSubject.EPHEMERAL)
     await record_event(session, "photo", photo_id, "photo.requested", {"again": True})

@@ -160,16 +160,13 @@ class TestProcess:
         async with app.router.lifespan_context(app), client:
             waiting = [asyncio.create_task(client.post("/process", json=body(f"{USER}/{n}.jpg"))) for n in range(2)]
             await asyncio.sleep(0.3)
-            started = time.monotonic()
             refused = await client.post("/process", json=body(f"{USER}/2.jpg"))
             health = await client.get("/health")
             lists = await client.get("/markets/today")
-            took = time.monotonic() - started
             consumer.release.set()
             answers = await asyncio.gather(*waiting)
         assert (refused.status_code, health.status_code, lists.status_code) == (503, 200, 200)
         assert int(refused.headers["retry-after"]) > 0
-        assert took < 1
         assert [answer.status_code for answer in answers] == [200, 200]
 
 

@@ -24,7 +24,9 @@ class ClientAddresses:
 
     def __init__(self, trusted_proxies: Sequence[Network]) -> None:
         self._trusted = tuple(trusted_proxies)
-        self._is_trusted = lru_cache(maxsize=4096)(self._look_up)
+        self._is_trusted = lru_cache(maxsize=4096)(
+            lambda address: any(address in network for network in self._trusted if network.version == address.version)
+        )
         self._key_of_peer = lru_cache(maxsize=4096)(_key_of_text)
 
     def key_of(self, scope: Scope) -> str:
@@ -47,9 +49,6 @@ class ClientAddresses:
             if not self._is_trusted(address):
                 return address
         return nearest
-
-    def _look_up(self, address: Address) -> bool:
-        return any(address in network for network in self._trusted if network.version == address.version)
 
 
 def forwarded_for(scope: Scope) -> list[str]:
