@@ -23,7 +23,26 @@ def _origin(url: AnyHttpUrl) -> str:
     return f"{url.scheme}://{urlsplit(str(url)).netloc}"
 
 
-class CrawlerSettings(ComponentSettings, DatabaseSettings):
+class FetchSettings(ComponentSettings):
+    """How pages are fetched."""
+
+    crawler_contact: Annotated[str, Field(min_length=5, max_length=200, pattern=r"^[\x21-\x7e]+$")] = Field(
+        "https://loppestars.dev", description="contact in the User-Agent: a URL or e-mail address"
+    )
+    crawl_delay_seconds: _Seconds = Field(1.0, description="minimum seconds between two requests to a site")
+    download_timeout: Annotated[float, Field(gt=0, le=600)] = Field(30.0, description="seconds to wait for an answer")
+    retry_times: Annotated[int, Field(ge=0, le=10)] = Field(3, description="retries of 5xx, 429 and time-outs")
+    retry_delay: _Seconds = Field(2.0, description="seconds before the first retry; doubles each time")
+    max_retry_after_seconds: _Seconds = Field(120.0, description="maximum Retry-After that a crawl waits for")
+    max_page_bytes: Annotated[int, Field(ge=10_000, le=1_000_000_000)] = Field(
+        20_000_000, description="maximum bytes of a page, unpacked"
+    )
+    max_pages: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        1_000, description="maximum pages of one source in one crawl"
+    )
+
+
+class CrawlerSettings(FetchSettings, DatabaseSettings):
     """What a crawl reads."""
 
     markedskalenderen_url: AnyHttpUrl = Field(
@@ -48,20 +67,6 @@ class CrawlerSettings(ComponentSettings, DatabaseSettings):
             "more sources: pages with JSON-LD, microdata or h-events, sitemaps or calendars (ICS), as JSON: "
             '{"name": ["https://…", …]}'
         ),
-    )
-    crawler_contact: Annotated[str, Field(min_length=5, max_length=200, pattern=r"^[\x21-\x7e]+$")] = Field(
-        "https://loppestars.dev", description="contact in the User-Agent: a URL or e-mail address"
-    )
-    crawl_delay_seconds: _Seconds = Field(1.0, description="minimum seconds between two requests to a site")
-    download_timeout: Annotated[float, Field(gt=0, le=600)] = Field(30.0, description="seconds to wait for an answer")
-    retry_times: Annotated[int, Field(ge=0, le=10)] = Field(3, description="retries of 5xx, 429 and time-outs")
-    retry_delay: _Seconds = Field(2.0, description="seconds before the first retry; doubles each time")
-    max_retry_after_seconds: _Seconds = Field(120.0, description="maximum Retry-After that a crawl waits for")
-    max_page_bytes: Annotated[int, Field(ge=10_000, le=1_000_000_000)] = Field(
-        20_000_000, description="maximum bytes of a page, unpacked"
-    )
-    max_pages: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        1_000, description="maximum pages of one source in one crawl"
     )
     geocoding_provider: Literal["none", "datafordeleren", "geoapify", "nominatim"] = Field(
         "none",

@@ -1,6 +1,7 @@
 """`loppestars-crawler crawl`: the market sites once, from end to end."""
 
 import uuid
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -29,12 +30,16 @@ def crawl(  # noqa: PLR0913 - one parameter per option
     limit: Annotated[
         int | None, typer.Option(min=1, max=_MAX_MARKETS, help="take at most so many markets of each source")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="fetch and count, but store no market")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="fetch, count and show, but store no market")] = False,
     run_id: Annotated[uuid.UUID | None, typer.Option(help="continue the pending run of this id, or make it")] = None,
     trigger: Annotated[CrawlTrigger, typer.Option(help="who asked, for the record")] = CrawlTrigger.CLI,
     accept_shrink: Annotated[
         bool, typer.Option("--accept-shrink", help="accept a source that lists less than half of the last time")
     ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="write the markets found to FILE.json or FILE.csv"),
+    ] = None,
 ) -> None:
     """Crawl the market sites once, store what they list, and report by the exit code how it went."""
     settings = load_settings(CrawlerSettings)
@@ -51,5 +56,6 @@ def crawl(  # noqa: PLR0913 - one parameter per option
         limit=limit,
         dry_run=dry_run,
         accept_shrink=accept_shrink,
+        output=output,
     )
     raise typer.Exit(run_crawl(settings, order))

@@ -14,6 +14,7 @@ from twisted.internet import asyncioreactor
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.kit.logging import redact_text
 from loppestars_core.kit.metrics import start_metrics_server
+from loppestars_crawler.crawl.found import write_found
 from loppestars_crawler.crawl.interruption import Interruption
 from loppestars_crawler.crawl.report import write_termination_message
 from loppestars_crawler.crawl.run import Crawl, CrawlOrder, RunAlreadyFinished
@@ -50,7 +51,8 @@ async def _crawl(settings: CrawlerSettings, order: CrawlOrder, loop: asyncio.Abs
         interruption.end_after(loop, settings.deadline_seconds)
     _serve_metrics(settings)
     try:
-        report = await Crawl(settings, order, interruption).run()
+        crawl = Crawl(settings, order, interruption)
+        report = await crawl.run()
     except RunAlreadyFinished as error:
         log.error("run_already_finished", reason=str(error))  # noqa: TRY400 - the sentence is the whole story
         return ExitCode.USAGE
@@ -58,6 +60,7 @@ async def _crawl(settings: CrawlerSettings, order: CrawlOrder, loop: asyncio.Abs
         cause = redact_text(str(getattr(error, "orig", error)))
         log.error("database_unreachable", cause=cause, advice="check DATABASE_URL")  # noqa: TRY400 - as above
         return ExitCode.FAILED
+    write_found(crawl.found, order.output)
     write_termination_message(settings.termination_message_path, report)
     log.info("run_finished", state=report.state, exit_code=int(report.exit_code), error=report.error, **report.counts)
     return report.exit_code

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -23,6 +24,7 @@ from loppestars_core.crawls import (
 )
 from loppestars_core.crawls.models import CrawlRun
 from loppestars_core.database.engine import create_engine, sessions
+from loppestars_core.markets.sighting import SourceMarket
 from loppestars_crawler.crawl.interruption import Interruption
 from loppestars_crawler.crawl.report import Report
 from loppestars_crawler.crawl.repository import CrawlRepository, DatabaseGeocodes, DatabasePages
@@ -52,6 +54,8 @@ class CrawlOrder:
     limit: int | None = None
     dry_run: bool = False
     accept_shrink: bool = False
+    output: Path | None = None
+    """File that takes the markets found, as JSON or CSV by its ending."""
 
 
 class RunAlreadyFinished(ValueError):
@@ -67,6 +71,7 @@ class Crawl:
         self._sessions = sessions(self._engine)
         self._repository = CrawlRepository(self._engine, order.run_id, dry_run=order.dry_run)
         self._sources: list[SourceCrawl] = []
+        self.found = list[SourceMarket]() if order.dry_run or order.output else None
 
     async def run(self) -> Report:
         """Crawl, and report how it ended.
@@ -119,7 +124,9 @@ class Crawl:
                     break
                 source = SourceCrawl(name, self._settings, self._repository, locator, pages)
                 self._sources.append(source)
-                await source.run(self._interruption, limit=self._order.limit, accept_shrink=accept_shrink)
+                await source.run(
+                    self._interruption, limit=self._order.limit, accept_shrink=accept_shrink, found=self.found
+                )
             await pages.forget_old()
         except (DBAPIError, OSError) as error:
             self._interruption.interrupt(f"the database failed: {type(error).__name__}", ExitCode.FAILED)

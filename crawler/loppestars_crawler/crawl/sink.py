@@ -49,6 +49,7 @@ class SourceSink:
         *,
         limit: int | None,
         accept_shrink: bool = False,
+        found: list[SourceMarket] | None = None,
         ask_to_stop: Callable[[], None],
     ) -> None:
         self.name = name
@@ -58,7 +59,7 @@ class SourceSink:
         self.counts: Counter[str] = Counter(dict.fromkeys(COUNT_NAMES, 0))
         self.coverage = Coverage(0, {})
         self._site, self._store, self._locator, self._limit = site, store, locator, limit
-        self._accept_shrink = accept_shrink
+        self._accept_shrink, self._found = accept_shrink, found
         self._ask_to_stop = ask_to_stop
         self._municipality_of_id: dict[str, str | None] = {}
         self._taken: set[str] = set()
@@ -143,6 +144,8 @@ class SourceSink:
                 stored.append(said)
                 self._count(outcome)
         self.coverage = added(self.coverage, coverage_of(stored))
+        if self._found is not None:
+            self._found.extend(stored)
 
     async def _with_own_ids(self, waiting: list[_Waiting]) -> list[SourceMarket]:
         """Return the markets under ids of their own: two towns may have a market of one name on one day.
@@ -179,7 +182,7 @@ class SourceSink:
 
     async def _count_problem(self, problem: Problem) -> None:
         log.info(
-            "item_not_understood" if problem.outcome is not Outcome.SKIPPED else "item_skipped",
+            "item_left_out",
             source=self.name,
             outcome=problem.outcome,
             reason=problem.reason,

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.contract.states import CrawlState
+from loppestars_core.markets.sighting import SourceMarket
 from loppestars_crawler.crawl.interruption import Interruption
 from loppestars_crawler.crawl.judging import FIELDS, coverage_warnings, shrink_reason
 from loppestars_crawler.crawl.repository import CrawlRepository, LastCrawl
@@ -65,7 +66,14 @@ class SourceCrawl:
         """Why the source failed."""
         return self._sink.error if self._sink else None
 
-    async def run(self, interruption: Interruption, *, limit: int | None, accept_shrink: bool) -> None:
+    async def run(
+        self,
+        interruption: Interruption,
+        *,
+        limit: int | None,
+        accept_shrink: bool,
+        found: list[SourceMarket] | None = None,
+    ) -> None:
         """Crawl the source; an error of its own ends up in `error`, one of the database is raised."""
         last = await self._repository.last_crawl(self.name)
         self._expected = last.listed if last else None
@@ -87,6 +95,7 @@ class SourceCrawl:
             self._locator,
             limit=limit,
             accept_shrink=accept_shrink,
+            found=found,
             ask_to_stop=ask_to_stop,
         )
         interruption.on_interrupt(sink.stop)

@@ -12,6 +12,7 @@ from loppestars_crawler.fetching.spider import SiteSpider
 from loppestars_crawler.fetching.stored_pages import StoredPage
 from loppestars_crawler.metrics import PAGES
 
+_MAX_VALIDATOR: Final = 1000
 _KEY: Final = "stored_page"
 
 
@@ -62,4 +63,4 @@ def _header(response: Response, name: str) -> str | None:
     value = response.headers.get(name)
     text = value.decode("latin-1").strip() if value else ""
     # Longer ones are not validators but an attack, and a control character would not be a header again.
-    return text if 0 < len(text) <= 1000 and text.isprintable() else None  # noqa: PLR2004
+    return text if 0 < len(text) <= _MAX_VALIDATOR and text.isprintable() else None

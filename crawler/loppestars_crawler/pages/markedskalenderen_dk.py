@@ -35,7 +35,7 @@ class MarketListPage(ListingPage[Listing], HtmlPage[Listing]):
 
     @field
     def next_url(self) -> str | None:
-        """The link to the next page: the one whose text holds `»`."""
+        # The link whose text holds `»`.
         href = self.xpath('//a[contains(normalize-space(.), "»")]/@href').get()
         return read_link(str(self.url), href)
 

@@ -13,7 +13,7 @@ from loppestars_crawler.reading.encoding import decode_page
 from loppestars_crawler.reading.links import read_email, read_link, read_website
 from loppestars_crawler.reading.numbers import read_count, read_degrees
 from loppestars_crawler.reading.phones import read_phone
-from loppestars_crawler.reading.prices import read_fee, read_price
+from loppestars_crawler.reading.prices import Fee, read_fee, read_price
 from loppestars_crawler.text import clean, decode_once, html_to_text, snippet
 
 DANISH = "Loppemarked på Nørrebro \u2013 æøå ÆØÅ é, Kørestolsegnet, 20 kr."
@@ -42,7 +42,7 @@ class TestReadFee:
     )
     def test_amounts(self, text: str, amount: Decimal | int) -> None:
         """Expect the fee of an adult visitor."""
-        assert read_fee(text) == (amount, None)
+        assert read_fee(text) == Fee(Decimal(amount))
 
     @pytest.mark.parametrize("text", ["20-50 kr", "2 personer 50 kr", "€5", "50 SEK", "fra 20 kr", "Stadeleje 350 kr"])
     def test_doubts(self, text: str) -> None:
@@ -56,7 +56,7 @@ class TestReadFee:
 
     def test_currency_field(self) -> None:
         """Expect kroner only."""
-        assert read_price("25,00", "DKK") == (25, None)
+        assert read_price("25,00", "DKK") == (Decimal(25), None)
         assert read_price("5", "EUR") == (None, "5 EUR")
 
 

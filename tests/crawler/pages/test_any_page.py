@@ -80,27 +80,6 @@ def check_storable(market: ListedMarket) -> None:
     told.encode()
 
 
-@given(st.lists(events | anything, max_size=4), anything, anything)
-@settings(max_examples=60, deadline=None)
-def test_any_events(entries: list[Any], next_url: Any, total: Any) -> None:
-    """Each entry is a market or a counted problem; none is lost and none raises."""
-    body = json.dumps({"events": entries, "next_rest_url": next_url, "total": total}).encode()
-    listing = say(EventsPage, body)
-    assert len(listing.markets) + len(listing.problems) == len(entries)
-    for market in listing.markets:
-        check_storable(market)
-
-
-@given(st.lists(rows, max_size=5), st.text(max_size=20))
-@settings(max_examples=60, deadline=None)
-def test_any_table(table: list[str], rest: str) -> None:
-    """Whatever the cells hold, rows are markets, problems, headers or empty."""
-    listing = say(MarketListPage, f"<table>{''.join(table)}</table>{rest}".encode("utf-8", "surrogatepass"))
-    for market in listing.markets:
-        check_storable(market)
-    assert all(isinstance(problem, Problem) and problem.reason for problem in listing.problems)
-
-
 NAMES = ["@type", "@id", "@graph", "name", "url", "startDate", "endDate", "location", "address", "geo", "offers"]
 NAMES += ["organizer", "subEvent", "item", "itemListElement", "eventSchedule", "identifier", "eventStatus", "price"]
 VALUES = [
@@ -120,36 +99,56 @@ linked = st.recursive(
 )
 
 
-@given(st.lists(linked, max_size=4), st.sampled_from(["<script type='application/ld+json'>{}</script>", "{}"]))
-@settings(max_examples=60, deadline=None)
-def test_any_json_ld(documents: list[Any], frame: str) -> None:
-    """Objects of any shape: what is a market can be stored, everything else has a reason."""
-    body = json.dumps({"@type": "Event", "name": "Marked", "startDate": "2026-12-05", "subEvent": documents})
-    listing = say(EventsOfPage, frame.replace("{}", body).encode())
-    for market in listing.markets:
-        check_storable(market)
-    assert all(problem.reason for problem in listing.problems)
-    assert all(url.startswith(("http://", "https://")) for url in listing.event_urls)
+class TestAnyPage:
+    """Anything at all."""
 
+    @given(st.lists(events | anything, max_size=4), anything, anything)
+    @settings(max_examples=60, deadline=None)
+    def test_any_events(self, entries: list[Any], next_url: Any, total: Any) -> None:
+        """Each entry is a market or a counted problem; none is lost and none raises."""
+        body = json.dumps({"events": entries, "next_rest_url": next_url, "total": total}).encode()
+        listing = say(EventsPage, body)
+        assert len(listing.markets) + len(listing.problems) == len(entries)
+        for market in listing.markets:
+            check_storable(market)
 
-@given(st.binary(max_size=300))
-@settings(max_examples=60, deadline=None)
-def test_any_bytes(body: bytes) -> None:
-    """Bytes that are no page at all."""
-    for page_class in (EventsPage, MarketListPage, MarketDetailPage, EventsOfPage):
-        say(page_class, body)
+    @given(st.lists(rows, max_size=5), st.text(max_size=20))
+    @settings(max_examples=60, deadline=None)
+    def test_any_table(self, table: list[str], rest: str) -> None:
+        """Whatever the cells hold, rows are markets, problems, headers or empty."""
+        listing = say(MarketListPage, f"<table>{''.join(table)}</table>{rest}".encode("utf-8", "surrogatepass"))
+        for market in listing.markets:
+            check_storable(market)
+        assert all(isinstance(problem, Problem) and problem.reason for problem in listing.problems)
 
+    @given(st.lists(linked, max_size=4), st.sampled_from(["<script type='application/ld+json'>{}</script>", "{}"]))
+    @settings(max_examples=60, deadline=None)
+    def test_any_json_ld(self, documents: list[Any], frame: str) -> None:
+        """Objects of any shape: what is a market can be stored, everything else has a reason."""
+        body = json.dumps({"@type": "Event", "name": "Marked", "startDate": "2026-12-05", "subEvent": documents})
+        listing = say(EventsOfPage, frame.replace("{}", body).encode())
+        for market in listing.markets:
+            check_storable(market)
+        assert all(problem.reason for problem in listing.problems)
+        assert all(url.startswith(("http://", "https://")) for url in listing.event_urls)
 
-@given(st.text())
-def test_any_text(text: str) -> None:
-    """Small readers: cleaning is idempotent, and nothing else raises but the one that says so."""
-    cleaned = clean(text)
-    assert clean(cleaned) == cleaned
-    assert len(snippet(text)) <= 300
-    for read in (html_to_text, read_fee, read_degrees, read_website, read_phone, read_title, storable):
-        read(text)
-    read_link(ADDRESS, text)
-    try:
-        read_days(text)
-    except ValueError as error:
-        assert str(error)  # noqa: PT017 - only the kind of error matters
+    @given(st.binary(max_size=300))
+    @settings(max_examples=60, deadline=None)
+    def test_any_bytes(self, body: bytes) -> None:
+        """Bytes that are no page at all."""
+        for page_class in (EventsPage, MarketListPage, MarketDetailPage, EventsOfPage):
+            say(page_class, body)
+
+    @given(st.text())
+    def test_any_text(self, text: str) -> None:
+        """Small readers: cleaning is idempotent, and nothing else raises but the one that says so."""
+        cleaned = clean(text)
+        assert clean(cleaned) == cleaned
+        assert len(snippet(text)) <= 300
+        for read in (html_to_text, read_fee, read_degrees, read_website, read_phone, read_title, storable):
+            read(text)
+        read_link(ADDRESS, text)
+        try:
+            read_days(text)
+        except ValueError as error:
+            assert str(error)  # noqa: PT017 - only the kind of error matters

@@ -1,6 +1,6 @@
-"""Saved pages replayed through the page objects: `pages/<page object>/<case>/{page.html,page.json}` → `output.json`.
+"""Saved pages replayed through the page objects: `<page object>/<case>/{page.html,page.json}` → `output.json`.
 
-To accept a change of behaviour, run `python tests/crawler/test_saved_pages.py` and look at what git shows.
+To accept a change of behaviour, run `python tests/crawler/pages/test_saved_pages.py` and look at what git shows.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from loppestars_crawler.pages.markedskalenderen_dk import MarketListPage
 from loppestars_crawler.pages.markedskalenderen_dk_market import MarketDetailPage
 from loppestars_crawler.pages.schema_org_events import EventsOfPage
 
-SAVED = Path(__file__).parent / "pages"
+SAVED = Path(__file__).parent
 ADDRESSES: dict[type[WebPage[Any]], str] = {
     MarketListPage: "https://markedskalenderen.dk/marked/kategori/loppemarked",
     MarketDetailPage: "https://markedskalenderen.dk/marked/remisen",
@@ -53,15 +53,17 @@ def _without_empty(value: Any) -> Any:
     return [_without_empty(item) for item in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}-{case.name}")
-def test_a_saved_page_still_says_the_same(case: Path) -> None:
-    """Each saved page gives exactly the output that was looked at and accepted."""
-    assert replay(case) == json.loads((case / "output.json").read_text(encoding="utf-8"))
+class TestSavedPages:
+    """Pages with the output that was accepted."""
 
+    @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}-{case.name}")
+    def test_output(self, case: Path) -> None:
+        """Each saved page gives exactly the output that was looked at and accepted."""
+        assert replay(case) == json.loads((case / "output.json").read_text(encoding="utf-8"))
 
-def test_every_page_object_has_saved_pages() -> None:
-    """No page object is left without a saved page."""
-    assert {case.parent.name for case in CASES} == set(PAGES)
+    def test_every_page_object_has_pages(self) -> None:
+        """No page object is left without a saved page."""
+        assert {case.parent.name for case in CASES} == set(PAGES)
 
 
 if __name__ == "__main__":
