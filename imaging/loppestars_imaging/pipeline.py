@@ -124,9 +124,10 @@ class Anonymiser:
         if not structure.editable or len(structure.sampling) == _CMYK:
             return None
         size = published_size(header.upright_size, options.max_side)
+        eighths = min(DCTSIZE, max(2, math.ceil(max(size) / max(header.upright_size) * DCTSIZE - _ROUNDING)))
         try:
             with damage_refused(), CoefficientPhoto(library, data, structure) as photo:
-                pixels = photo.look(_eighths(max(size) / max(header.upright_size)), finely=True)
+                pixels = photo.look(eighths, finely=True)
         except LibjpegGaveUp:
             return None
         swap_colours(pixels)
@@ -159,11 +160,6 @@ def published_size(size: tuple[int, int], max_side: int) -> tuple[int, int]:
     side = -(-longer * eighths // DCTSIZE)
     side = side if max_side >= side >= _NEARLY * max_side else max_side
     return max(1, round(size[0] * side / longer)), max(1, round(size[1] * side / longer))
-
-
-def _eighths(scale: float) -> int:
-    """Return at which size, in eighths, a photo is decoded that is published at a scale: at least as large."""
-    return min(DCTSIZE, max(2, math.ceil(scale * DCTSIZE - _ROUNDING)))
 
 
 def _as_bgr(pixels: Bgr) -> Bgr:

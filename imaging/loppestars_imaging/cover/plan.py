@@ -34,7 +34,7 @@ class Look:
 def areas_over(faces: list[Face], options: Options) -> list[Area]:
     """Return the areas that cover the faces, the largest first; faces that are one head share one."""
     areas: list[Area] = []
-    for area in sorted((_enlarged(_area(face, options), face) for face in faces), key=_size, reverse=True):
+    for area in sorted((_area(face, options) for face in faces), key=_size, reverse=True):
         same = next((index for index, larger in enumerate(areas) if _share_inside(area, larger) > _ONE_HEAD), None)
         if same is None:
             areas.append(area)
@@ -49,12 +49,9 @@ def look_of(options: Options) -> Look:
 
 
 def _area(face: Face, options: Options) -> Area:
+    """Return the area over a face, larger where a part that another scale or tile has seen would stick out."""
     rx, ry = (max(_MIN_RADIUS, side / 2 * MARGIN) for side in (face.width, face.height))
-    return Area(face.x + face.width / 2, face.y + face.height / 2, rx, ry, options.shape)
-
-
-def _enlarged(area: Area, face: Face) -> Area:
-    """Return the area, larger where a part of the face that another scale or tile has seen would stick out."""
+    area = Area(face.x + face.width / 2, face.y + face.height / 2, rx, ry, options.shape)
     if face.extent is None:
         return area
     left, top, right, bottom = face.extent

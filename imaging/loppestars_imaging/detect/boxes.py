@@ -22,13 +22,15 @@ def merge(boxes: Boxes, clear: float = 0.0) -> list[Face]:
     Its extent is that of all the boxes of at least the score `clear` that show it.
     """
     ordered = boxes[np.argsort(-boxes[:, 4], kind="stable")]
-    areas = _areas(ordered)
+    areas = (ordered[:, 2] - ordered[:, 0]).clip(0) * (ordered[:, 3] - ordered[:, 1]).clip(0)
     alive = np.ones(len(ordered), np.bool_)
     faces = []
     for index in range(len(ordered)):
         if not alive[index]:
             continue
-        overlap = _intersections(ordered[index], ordered)
+        width = np.minimum(ordered[index, 2], ordered[:, 2]) - np.maximum(ordered[index, 0], ordered[:, 0])
+        height = np.minimum(ordered[index, 3], ordered[:, 3]) - np.maximum(ordered[index, 1], ordered[:, 1])
+        overlap = width.clip(0) * height.clip(0)
         union = areas + areas[index] - overlap
         smaller = np.minimum(areas, areas[index])
         same = (overlap > _SAME_FACE * union) | (overlap > _INSIDE * smaller)
@@ -58,13 +60,3 @@ def _face(best: npt.NDArray[np.float32], same: Boxes) -> Face:
     left, top, right, bottom, score = (float(value) for value in best)
     extent = (*same[:, :2].min(axis=0).tolist(), *same[:, 2:4].max(axis=0).tolist()) if len(same) > 1 else None
     return face_at((left, top, right, bottom), score, extent)
-
-
-def _areas(boxes: Boxes) -> npt.NDArray[np.float32]:
-    return np.asarray((boxes[:, 2] - boxes[:, 0]).clip(0) * (boxes[:, 3] - boxes[:, 1]).clip(0))
-
-
-def _intersections(box: npt.NDArray[np.float32], boxes: Boxes) -> npt.NDArray[np.float32]:
-    width = np.minimum(box[2], boxes[:, 2]) - np.maximum(box[0], boxes[:, 0])
-    height = np.minimum(box[3], boxes[:, 3]) - np.maximum(box[1], boxes[:, 1])
-    return np.asarray(width.clip(0) * height.clip(0))
