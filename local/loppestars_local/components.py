@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from loppestars_local.ports import LOOPBACK
+from loppestars_local.tokens import anon_key
 
 # Whoever pressed Ctrl-C waits: enough for answers that are nearly there, not for a photo that has just begun (its job
 # is taken up again by the next run).
@@ -105,6 +106,7 @@ class Platform:
             # The sample site is ours and on this machine: nothing needs to be spared.
             self._shared |= {"MARKEDSKALENDEREN_URL": site, "LOPPEMARKEDER_URL": site, "CRAWL_DELAY_SECONDS": "0"}
         self._jwt_secret = secrets.jwt
+        self.anon_key = anon_key(secrets.jwt)
 
     @property
     def environment_for_others(self) -> dict[str, str]:
@@ -122,6 +124,7 @@ class Platform:
             PORT=str(self.addresses.api),
             METRICS_PORT=str(self.addresses.api_metrics),
             JWT_SECRET=self._jwt_secret,
+            ANON_KEYS=self.anon_key,
             CRAWL_LAUNCHER="local",
             CRAWL_COMMAND=program("loppestars-crawler"),
         )

@@ -18,7 +18,7 @@ from loppestars_local.database_state import crawl_progress, has_admin, schema_is
 from loppestars_local.ports import answers, free_ports
 from loppestars_local.postgres import EmbeddedPostgres
 from loppestars_local.settings import RunSettings
-from loppestars_local.tokens import ADMIN, access_token, anon_key
+from loppestars_local.tokens import ADMIN, access_token
 from loppestars_local.users import prepare_user
 
 DATABASE: Final = "loppestars"
@@ -176,7 +176,7 @@ class Machine:
                 url=self._platform.addresses.url,
                 metrics_urls=self._platform.addresses.metrics_urls,
                 admin_token=access_token(key, ADMIN),
-                anon_key=anon_key(key),
+                anon_key=self._platform.anon_key,
                 database_url=self._platform.database_url,
                 pids={"run": os.getpid(), **pids},
                 environment=self._platform.environment_for_others,

@@ -93,7 +93,10 @@ class EmbeddedPostgres:
         """Start the server and wait until it answers; raise `PostgresDidNotStart` after `timeout` seconds."""
         self.initialise()
         self._pause(0)
-        self._sockets = self._socket_directory()
+        self._sockets = self.directory
+        if len(str(self.directory)) > _MAX_SOCKET_DIRECTORY:
+            self._sockets = Path(tempfile.mkdtemp(prefix="loppestars-"))
+            self._give(self._sockets)
         arguments = [f"--{name.replace('_', '-')}={value}" for name, value in self._settings.items()]
         self._wait_for_predecessor(timeout)
         self.child = Child(
@@ -109,8 +112,13 @@ class EmbeddedPostgres:
         """Make the cluster when the directory holds none."""
         self.directory.parent.mkdir(parents=True, exist_ok=True)
         if (self.directory / "PG_VERSION").exists():
-            self._check_owner()
-            return
+            expected, found = self._account.pw_uid if self._account else os.geteuid(), self.directory.stat().st_uid
+            if found == expected:
+                return
+            raise PostgresDidNotStart(
+                f"{self.directory} belongs to user {found}, and PostgreSQL runs as user {expected} here, which it "
+                f"insists on. A folder restored from a backup is mended by: chown -R {expected} '{self.directory}'"
+            )
         prefix = f".{self.directory.name}-initdb-"
         # What killed runs left, here and, by earlier releases, within.
         for leftover in (*self.directory.parent.glob(f"{prefix}*"), *self.directory.glob(".initdb-*")):
@@ -146,14 +154,6 @@ class EmbeddedPostgres:
             full = "No space left on device" in made.stderr
             hint = f"\nThe disk of {self.directory.parent} is full ({free >> 20} MB free): make room." if full else ""
             raise PostgresDidNotStart(f"initdb failed: {made.stderr.strip()[-2000:]}{hint}")
-
-    def _check_owner(self) -> None:
-        expected, found = self._account.pw_uid if self._account else os.geteuid(), self.directory.stat().st_uid
-        if found != expected:
-            raise PostgresDidNotStart(
-                f"{self.directory} belongs to user {found}, and PostgreSQL runs as user {expected} here, which it "
-                f"insists on. A folder restored from a backup is mended by: chown -R {expected} '{self.directory}'"
-            )
 
     def ensure_database(self, name: str) -> None:
         """Make the owner and the database unless they exist; what a superuser has made there becomes the owner's."""
@@ -206,13 +206,6 @@ class EmbeddedPostgres:
                 self._pause(_POLL_SECONDS)
         except (OSError, ValueError):  # no file, or no such process any more
             return
-
-    def _socket_directory(self) -> Path:
-        if len(str(self.directory)) <= _MAX_SOCKET_DIRECTORY:
-            return self.directory
-        directory = Path(tempfile.mkdtemp(prefix="loppestars-"))
-        self._give(directory)
-        return directory
 
     def _give(self, directory: Path) -> None:
         if self._account is not None:

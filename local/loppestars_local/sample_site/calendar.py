@@ -24,10 +24,16 @@ _FRAME: Final = """<!DOCTYPE html>
 <footer>Pr&oslash;vekopi med opdigtede markeder &copy; Markedskalenderen</footer></body></html>
 """
 
+# A row such as the real list has at its end: a market whose date is not known yet.
+_DATELESS_ROW: Final = (
+    "<tr><td><strong>Loppemarked uden dato</strong></td><td>Lejre Loppemarked</td>"
+    "<td></td><td></td><td></td><td></td></tr>"
+)
+
 
 def list_page(page: int, today: date, markets: tuple[SampleMarket, ...] | None = None) -> str | None:
     """Return a page of the table, counted from 1, or None beyond the last."""
-    rows = [*(_row(*entry) for entry in listed_on("m", today, markets)), _dateless_row()]
+    rows = [*(_row(*entry) for entry in listed_on("m", today, markets)), _DATELESS_ROW]
     last = -(-len(rows) // ROWS_PER_PAGE)
     if not 1 <= page <= last:
         return None
@@ -61,11 +67,6 @@ def _row(market: SampleMarket, start: date, end: date) -> str:
         f"<tr><td>{name}</td>\n<td>{escape(place)}</td><td></td>"
         f'<td class="ikoner">{glyphs}</td><td>{part}</td><td>{dates}</td></tr>'
     )
-
-
-def _dateless_row() -> str:
-    cells = ["<strong>Loppemarked uden dato</strong>", "Lejre Loppemarked", "", "", "", ""]
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def market_page(market: SampleMarket) -> str:

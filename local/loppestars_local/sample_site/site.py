@@ -22,6 +22,13 @@ Allow: /wp-admin/admin-ajax.php
 _HTML: Final = "text/html; charset=utf-8"
 _JSON: Final = "application/json; charset=UTF-8"
 _TEXT: Final = "text/plain; charset=utf-8"
+_FRONT_PAGE: Final = (
+    "<!DOCTYPE html><html lang=en><title>Sample site</title><h1>Sample site</h1>"
+    "<p>Made-up markets of {today}, as real sites would list them:</p>"
+    f'<ul><li><a href="{calendar.LIST_PATH}">the calendar</a>'
+    f'<li><a href="{events.API_PATH}?per_page=100">the events</a>'
+    f'<li><a href="{json_ld.LIST_PATH}">events in JSON-LD</a></ul>'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ class SampleSite:
     def _html(self, path: str, query: Mapping[str, list[str]], today: date) -> str | None:
         match path:
             case "/":
-                return _front_page(today)
+                return _FRONT_PAGE.format(today=today)
             case calendar.LIST_PATH:
                 return calendar.list_page(_number(query, "page", 1), today, self.markets)
             case json_ld.LIST_PATH:
@@ -102,13 +109,3 @@ def _number(query: Mapping[str, list[str]], name: str, default: int) -> int:
         return int(query.get(name, [""])[0])
     except ValueError:
         return default
-
-
-def _front_page(today: date) -> str:
-    return (
-        "<!DOCTYPE html><html lang=en><title>Sample site</title><h1>Sample site</h1>"
-        f"<p>Made-up markets of {today}, as real sites would list them:</p>"
-        f'<ul><li><a href="{calendar.LIST_PATH}">the calendar</a>'
-        f'<li><a href="{events.API_PATH}?per_page=100">the events</a>'
-        f'<li><a href="{json_ld.LIST_PATH}">events in JSON-LD</a></ul>'
-    )
