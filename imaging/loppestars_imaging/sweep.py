@@ -10,6 +10,7 @@ Rows of tables whose time is over are deleted by `loppestars-jobs`.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 from sqlalchemy import delete, func, select, update
@@ -25,9 +26,9 @@ from loppestars_imaging.settings import ImagingSettings
 
 log = structlog.get_logger(__name__)
 
-ORPHAN_AGE = timedelta(hours=1)
-_BATCH = 500
-_FINISHED = [PhotoState.COMPLETED, PhotoState.NO_FACES, PhotoState.FAILED]
+ORPHAN_AGE: Final = timedelta(hours=1)
+_BATCH: Final = 500
+_FINISHED: Final = [PhotoState.COMPLETED, PhotoState.NO_FACES, PhotoState.FAILED]
 
 
 @dataclass(frozen=True, slots=True)

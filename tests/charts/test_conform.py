@@ -1,10 +1,9 @@
 """kubeconform, strict, over everything that is rendered, for each supported release of Kubernetes."""
 
-from __future__ import annotations
-
 import json
 import subprocess
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,9 +13,6 @@ from tests.factories.required import leave_out
 from tools.cluster import addons, tools
 from tools.cluster.errors import LocalClusterError
 from tools.cluster.paths import REPOSITORY
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.cluster
 CHARTS = REPOSITORY / "charts"
@@ -94,18 +90,6 @@ def schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("schemas")
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_everything_conforms(rendered: Path, schemas: Path, version: str) -> None:
-    """No object is refused, none is left out for want of a schema."""
-    ours = (CHARTS / "loppestars-crds" / "templates").glob("*.yaml")
-    write_schemas(schemas, version, [*addons.crd_files(), *ours])
-    found = kubeconform(schemas, version, rendered)
-    wrong = [resource for resource in found["resources"] if resource["status"] != "statusValid"]
-    assert [(resource["filename"].rpartition("/")[2], resource["kind"], resource["msg"]) for resource in wrong] == []
-    assert found["summary"] == found["summary"] | {"invalid": 0, "errors": 0, "skipped": 0}
-    assert found["summary"]["valid"] > 150
-
-
 def kubeconform(schemas: Path, version: str, *paths: Path) -> dict[str, Any]:
     """Its report, every object in it."""
     command = [
@@ -124,19 +108,35 @@ def kubeconform(schemas: Path, version: str, *paths: Path) -> dict[str, Any]:
     return report
 
 
-def test_what_is_wrong_is_found(schemas: Path, tmp_path: Path) -> None:
-    """The schemas are strict: an unknown field, a wrong type and an unknown kind are refused."""
-    version = VERSIONS[-1]
-    if not (schemas / version).exists():
-        write_schemas(schemas, version, [])
-    meta = {"name": "x"}
-    wrong: list[dict[str, Any]] = [
-        {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"prots": []}},
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": {"replicas": "three"}},
-        {"apiVersion": "v1", "kind": "Servicce", "metadata": meta},
-    ]
-    path = tmp_path / "wrong.yaml"
-    path.write_text(yaml.safe_dump_all(wrong))
-    found = kubeconform(schemas, version, path)
-    assert [resource["status"] for resource in found["resources"]].count("statusValid") == 0
-    assert len(found["resources"]) == len(wrong)
+class TestConform:
+    """kubeconform, strict, over everything that is rendered, for each supported release of Kubernetes."""
+
+    @pytest.mark.parametrize("version", VERSIONS)
+    def test_everything_conforms(self, rendered: Path, schemas: Path, version: str) -> None:
+        """No object is refused, none is left out for want of a schema."""
+        ours = (CHARTS / "loppestars-crds" / "templates").glob("*.yaml")
+        write_schemas(schemas, version, [*addons.crd_files(), *ours])
+        found = kubeconform(schemas, version, rendered)
+        wrong = [resource for resource in found["resources"] if resource["status"] != "statusValid"]
+        assert [
+            (resource["filename"].rpartition("/")[2], resource["kind"], resource["msg"]) for resource in wrong
+        ] == []
+        assert found["summary"] == found["summary"] | {"invalid": 0, "errors": 0, "skipped": 0}
+        assert found["summary"]["valid"] > 150
+
+    def test_what_is_wrong_is_found(self, schemas: Path, tmp_path: Path) -> None:
+        """The schemas are strict: an unknown field, a wrong type and an unknown kind are refused."""
+        version = VERSIONS[-1]
+        if not (schemas / version).exists():
+            write_schemas(schemas, version, [])
+        meta = {"name": "x"}
+        wrong: list[dict[str, Any]] = [
+            {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"prots": []}},
+            {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": {"replicas": "three"}},
+            {"apiVersion": "v1", "kind": "Servicce", "metadata": meta},
+        ]
+        path = tmp_path / "wrong.yaml"
+        path.write_text(yaml.safe_dump_all(wrong))
+        found = kubeconform(schemas, version, path)
+        assert [resource["status"] for resource in found["resources"]].count("statusValid") == 0
+        assert len(found["resources"]) == len(wrong)

@@ -1,10 +1,9 @@
 """A release: versions agree, and charts can be installed from the registry that they were pushed to."""
 
-from __future__ import annotations
-
 import subprocess
 import urllib.request
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +13,6 @@ from tools import release
 from tools.cluster import images, tools
 from tools.cluster.errors import MissingBinaries
 from tools.cluster.processes import Child, wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.cluster
 CONFIGURATION = """version: 0.1
@@ -44,42 +39,47 @@ def registry(tmp_path: Path) -> Iterator[str]:
         child.stop()
 
 
-def test_charts_come_back_from_the_registry(registry: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each is printed with the digest that the registry has, and the operator's brings its CRDs along."""
-    assert release.main([f"--registry={registry}", "--charts-only", "--dirty"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    version = images.project_version()
-    assert [line.partition("@")[0] for line in lines] == [
-        f"oci://{registry}/charts/{chart}:{version}" for chart in release.CHARTS
-    ]
-    for chart, line in zip(release.CHARTS, lines, strict=True):
-        host, _, prefix = registry.partition("/")
-        request = urllib.request.Request(f"http://{host}/v2/{prefix}/charts/{chart}/manifests/{version}")
-        request.add_header("Accept", "application/vnd.oci.image.manifest.v1+json")
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            assert answer.headers["Docker-Content-Digest"] == line.partition("@")[2]
-    helm = str(tools.find(["helm"])["helm"])
-    command = [helm, "template", "x", f"oci://{registry}/charts/loppestars-operator", "--plain-http"]
-    done = subprocess.run(
-        [*command, "--kube-version=1.34.0"], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    assert "kind: CustomResourceDefinition" in done.stdout
+class TestRelease:
+    """A release: versions agree, and charts can be installed from the registry that they were pushed to."""
 
+    def test_charts_come_back_from_the_registry(
+        self, registry: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Each is printed with the digest that the registry has, and the operator's brings its CRDs along."""
+        assert release.main([f"--registry={registry}", "--charts-only", "--dirty"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        version = images.project_version()
+        assert [line.partition("@")[0] for line in lines] == [
+            f"oci://{registry}/charts/{chart}:{version}" for chart in release.CHARTS
+        ]
+        for chart, line in zip(release.CHARTS, lines, strict=True):
+            host, _, prefix = registry.partition("/")
+            request = urllib.request.Request(f"http://{host}/v2/{prefix}/charts/{chart}/manifests/{version}")
+            request.add_header("Accept", "application/vnd.oci.image.manifest.v1+json")
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                assert answer.headers["Docker-Content-Digest"] == line.partition("@")[2]
+        helm = str(tools.find(["helm"])["helm"])
+        command = [helm, "template", "x", f"oci://{registry}/charts/loppestars-operator", "--plain-http"]
+        done = subprocess.run(
+            [*command, "--kube-version=1.34.0"], capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+        assert "kind: CustomResourceDefinition" in done.stdout
 
-def test_a_version_that_differs_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is pushed, and every place is told."""
-    monkeypatch.setattr(images, "project_version", lambda: "7.8.9")
-    assert release.main(["--registry=127.0.0.1:1/x", "--dirty"]) == 1
-    told = capsys.readouterr().err
-    assert "pyproject.toml says 7.8.9" in told
-    assert "charts/loppestars-crds/Chart.yaml says version 0.1.0" in told
+    def test_a_version_that_differs_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Nothing is pushed, and every place is told."""
+        monkeypatch.setattr(images, "project_version", lambda: "7.8.9")
+        assert release.main(["--registry=127.0.0.1:1/x", "--dirty"]) == 1
+        told = capsys.readouterr().err
+        assert "pyproject.toml says 7.8.9" in told
+        assert "charts/loppestars-crds/Chart.yaml says version 0.1.0" in told
 
-
-def test_a_tree_that_is_no_commit_is_not_released(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Unless somebody says so."""
-    monkeypatch.setattr(images, "revision", lambda: "abc-dirty")
-    assert release.main(["--registry=127.0.0.1:1/x"]) == 1
-    assert "commit first, or say --dirty" in capsys.readouterr().err
+    def test_a_tree_that_is_no_commit_is_not_released(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Unless somebody says so."""
+        monkeypatch.setattr(images, "revision", lambda: "abc-dirty")
+        assert release.main(["--registry=127.0.0.1:1/x"]) == 1
+        assert "commit first, or say --dirty" in capsys.readouterr().err

@@ -1,11 +1,11 @@
 """From the chart's previous version to this one with a real Helm and API server: CRDs too, and nothing is lost."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,14 +15,9 @@ from tests.factories.operator_process import kubectl
 from tests.factories.required import leave_out
 from tests.factories.stacks import sample
 from tools.cluster import tools
+from tools.cluster.control_plane import ControlPlane
 from tools.cluster.errors import MissingBinaries
 from tools.cluster.paths import REPOSITORY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tools.cluster.control_plane import ControlPlane
 
 pytestmark = pytest.mark.cluster
 CHARTS = REPOSITORY / "charts"
@@ -84,35 +79,38 @@ def get(plane: ControlPlane, *arguments: str) -> dict[str, Any]:
     return found
 
 
-def test_upgrade_and_uninstall(plane: ControlPlane, tmp_path: Path) -> None:
-    """The CRD learns its new fields, stacks and accounts stay the same objects; uninstalling keeps CRDs and stacks."""
-    helm(plane, "install", "loppestars-operator", str(previous_chart(tmp_path)), "--create-namespace")
-    body = sample("01-minimal")
-    applied = kubectl(plane, "apply", "-f", "-", stdin=yaml.safe_dump(body))
-    assert applied.returncode == 0, applied.stderr
-    body["spec"]["networkPolicy"] = {NEW_FIELD: ["10.0.0.0/8"]}
-    refused = kubectl(plane, "apply", "-f", "-", stdin=yaml.safe_dump(body))
-    assert "unknown field" in refused.stderr
-    before = get(plane, "lstack", "fair")
-    account = get(plane, "--namespace", SYSTEM, "serviceaccount", "loppestars-operator")
+class TestUpgrade:
+    """From the chart's previous version to this one with a real Helm and API server: CRDs too, and nothing is lost."""
 
-    helm(plane, "upgrade", "loppestars-operator", str(CHARTS / "loppestars-operator"))
+    def test_upgrade_and_uninstall(self, plane: ControlPlane, tmp_path: Path) -> None:
+        """The CRD learns its new fields, stacks and accounts stay as they are; uninstalling keeps CRDs and stacks."""
+        helm(plane, "install", "loppestars-operator", str(previous_chart(tmp_path)), "--create-namespace")
+        body = sample("01-minimal")
+        applied = kubectl(plane, "apply", "-f", "-", stdin=yaml.safe_dump(body))
+        assert applied.returncode == 0, applied.stderr
+        body["spec"]["networkPolicy"] = {NEW_FIELD: ["10.0.0.0/8"]}
+        refused = kubectl(plane, "apply", "-f", "-", stdin=yaml.safe_dump(body))
+        assert "unknown field" in refused.stderr
+        before = get(plane, "lstack", "fair")
+        account = get(plane, "--namespace", SYSTEM, "serviceaccount", "loppestars-operator")
 
-    assert NEW_FIELD in _policy(get(plane, "crd", "loppestarsstacks.loppestars.dev"))["properties"]
-    after = get(plane, "lstack", "fair")
-    assert (after["metadata"]["uid"], after["spec"]) == (before["metadata"]["uid"], before["spec"])
-    again = get(plane, "--namespace", SYSTEM, "serviceaccount", "loppestars-operator")
-    assert again["metadata"]["uid"] == account["metadata"]["uid"]
-    deployment = get(plane, "--namespace", SYSTEM, "deployment", "loppestars-operator")
-    version = yaml.safe_load((CHARTS / "loppestars-operator" / "Chart.yaml").read_text())["appVersion"]
-    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"].endswith(f":{version}")
-    accepted = kubectl(plane, "apply", "-f", "-", stdin=yaml.safe_dump(body))
-    assert accepted.returncode == 0, accepted.stderr
+        helm(plane, "upgrade", "loppestars-operator", str(CHARTS / "loppestars-operator"))
 
-    helm(plane, "uninstall", "loppestars-operator")
-    assert get(plane, "lstack", "fair")["metadata"]["uid"] == before["metadata"]["uid"]
-    gone = kubectl(plane, "--namespace", SYSTEM, "get", "deployment", "loppestars-operator")
-    assert "NotFound" in gone.stderr
-    # The CRDs that were kept are taken over by the next release. Helm 4 cannot do that by server-side apply
-    # (https://github.com/helm/helm/issues/31510).
-    helm(plane, "install", "loppestars-operator", str(CHARTS / "loppestars-operator"), "--server-side=false")
+        assert NEW_FIELD in _policy(get(plane, "crd", "loppestarsstacks.loppestars.dev"))["properties"]
+        after = get(plane, "lstack", "fair")
+        assert (after["metadata"]["uid"], after["spec"]) == (before["metadata"]["uid"], before["spec"])
+        again = get(plane, "--namespace", SYSTEM, "serviceaccount", "loppestars-operator")
+        assert again["metadata"]["uid"] == account["metadata"]["uid"]
+        deployment = get(plane, "--namespace", SYSTEM, "deployment", "loppestars-operator")
+        version = yaml.safe_load((CHARTS / "loppestars-operator" / "Chart.yaml").read_text())["appVersion"]
+        assert deployment["spec"]["template"]["spec"]["containers"][0]["image"].endswith(f":{version}")
+        accepted = kubectl(plane, "apply", "-f", "-", stdin=yaml.safe_dump(body))
+        assert accepted.returncode == 0, accepted.stderr
+
+        helm(plane, "uninstall", "loppestars-operator")
+        assert get(plane, "lstack", "fair")["metadata"]["uid"] == before["metadata"]["uid"]
+        gone = kubectl(plane, "--namespace", SYSTEM, "get", "deployment", "loppestars-operator")
+        assert "NotFound" in gone.stderr
+        # The CRDs that were kept are taken over by the next release. Helm 4 cannot do that by server-side apply
+        # (https://github.com/helm/helm/issues/31510).
+        helm(plane, "install", "loppestars-operator", str(CHARTS / "loppestars-operator"), "--server-side=false")

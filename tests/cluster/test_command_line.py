@@ -1,11 +1,9 @@
 """`python -m tools.cluster`: what people type, and what they are told."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +11,6 @@ from tools.cluster import addons, debian, images, kind, node
 from tools.cluster.__main__ import main
 from tools.cluster.errors import UnsupportedMachine
 from tools.cluster.processes import ProcessIdentity
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -145,14 +140,17 @@ class TestImages:
         assert all(images.service_image(service).dockerfile.is_file() for service in images.SERVICES)
 
 
-def test_a_node_that_was_killed_leaves_no_trace_in_status(cache: Path) -> None:
-    """A record of a process that is gone, or is somebody else's by now, counts as stopped."""
-    directory = cache / "node"
-    directory.mkdir(parents=True)
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    (directory / "etcd.process.json").write_text(json.dumps({"pid": ended.pid, "start_time": 1}))
-    own = ProcessIdentity.of(1)
-    assert own is not None
-    (directory / "kubelet.process.json").write_text(json.dumps({"pid": 1, "start_time": own.start_time + 1}))
-    assert set(node.Node(lambda _: None).status().values()) == {"stopped"}
+class TestCommandLine:
+    """`python -m tools.cluster`: what people type, and what they are told."""
+
+    def test_a_node_that_was_killed_leaves_no_trace_in_status(self, cache: Path) -> None:
+        """A record of a process that is gone, or is somebody else's by now, counts as stopped."""
+        directory = cache / "node"
+        directory.mkdir(parents=True)
+        ended = subprocess.Popen([sys.executable, "-c", ""])
+        ended.wait()
+        (directory / "etcd.process.json").write_text(json.dumps({"pid": ended.pid, "start_time": 1}))
+        own = ProcessIdentity.of(1)
+        assert own is not None
+        (directory / "kubelet.process.json").write_text(json.dumps({"pid": 1, "start_time": own.start_time + 1}))
+        assert set(node.Node(lambda _: None).status().values()) == {"stopped"}

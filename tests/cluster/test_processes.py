@@ -1,7 +1,5 @@
 """Programs that we start are ended, and only those."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

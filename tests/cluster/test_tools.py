@@ -1,17 +1,12 @@
 """The table of programs, and finding them."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tools.cluster import tools
 from tools.cluster.errors import LocalClusterError, MissingBinaries
 from tools.cluster.paths import MODULES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture

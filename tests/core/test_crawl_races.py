@@ -104,15 +104,18 @@ class Crowd:
                 assert await finish_run(session, run_id, CrawlState.SUCCEEDED), "nobody else ends a living crawl"
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-async def test_never_two_at_once_and_every_record_is_true(
-    engine: AsyncEngine, database_settings: DatabaseSettings, seed: int
-) -> None:
-    """One crawl at a time, none twice, and each record ends once, as its events tell."""
-    crowd = Crowd(engine, database_settings, seed)
-    await asyncio.gather(*(crowd.act() for _ in range(AT_ONCE)))
-    await crowd.tidy()
-    assert crowd.most_at_once == 1
-    assert len(crowd.crawled) == len(set(crowd.crawled)) > 0
-    async with engine.connect() as connection:
-        assert (await connection.execute(text(WRONG_EVENTS))).all() == []
+class TestCrawlRaces:
+    """Everybody at once: triggers, crawls that end in every way, cancellations, and whoever looks after the records."""
+
+    @pytest.mark.parametrize("seed", [1, 2])
+    async def test_never_two_at_once_and_every_record_is_true(
+        self, engine: AsyncEngine, database_settings: DatabaseSettings, seed: int
+    ) -> None:
+        """One crawl at a time, none twice, and each record ends once, as its events tell."""
+        crowd = Crowd(engine, database_settings, seed)
+        await asyncio.gather(*(crowd.act() for _ in range(AT_ONCE)))
+        await crowd.tidy()
+        assert crowd.most_at_once == 1
+        assert len(crowd.crawled) == len(set(crowd.crawled)) > 0
+        async with engine.connect() as connection:
+            assert (await connection.execute(text(WRONG_EVENTS))).all() == []

@@ -1,23 +1,18 @@
 """Migrations on the oldest PostgreSQL that people run: what version 18 forgives, version 15 refuses."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from sqlalchemy import text
 
 from loppestars_core.database.migrate import migrate, migration_engine
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NOBODY = 65534
 OLDER_THAN = 17
@@ -56,27 +51,30 @@ def older_postgres() -> Iterator[str]:
         shutil.rmtree(directory)
 
 
-def test_from_nothing_and_after_a_kill(older_postgres: str) -> None:
-    """All migrations apply; one that was killed between two of the queue's files goes on where it stopped."""
-    with psycopg.connect(older_postgres, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE whole")
-        connection.execute("CREATE DATABASE killed")
-    for database in ("whole", "killed"):
-        url = older_postgres.replace("/postgres?", f"/{database}?")
-        engine = migration_engine(url)
-        with engine.connect() as connection:
-            if database == "killed":
-                # What a kill in the middle of the second migration leaves: the first file applied and noted.
-                name = "00.00.00_01_initial.sql"
-                first = "CREATE TABLE loppestars_queue_files (name text PRIMARY KEY)"
-                connection.execute(text(first))
-                connection.execute(text("INSERT INTO loppestars_queue_files VALUES (:name)"), {"name": name})
-                folder = files("procrastinate.sql.migrations")
-                connection.exec_driver_sql((folder / name).read_text().replace("%", "%%"))
-                connection.commit()
-            assert "0002" in migrate(connection)
-            left = connection.execute(text("SELECT to_regclass('loppestars_queue_files')")).scalar()
-            assert left is None
-            states = connection.execute(text("SELECT enum_range(NULL::procrastinate_job_status)::text")).scalar()
-            assert "aborted" in str(states)
-        engine.dispose()
+class TestMigrationsOlderPostgres:
+    """Migrations on the oldest PostgreSQL that people run: what version 18 forgives, version 15 refuses."""
+
+    def test_from_nothing_and_after_a_kill(self, older_postgres: str) -> None:
+        """All migrations apply; one that was killed between two of the queue's files goes on where it stopped."""
+        with psycopg.connect(older_postgres, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE whole")
+            connection.execute("CREATE DATABASE killed")
+        for database in ("whole", "killed"):
+            url = older_postgres.replace("/postgres?", f"/{database}?")
+            engine = migration_engine(url)
+            with engine.connect() as connection:
+                if database == "killed":
+                    # What a kill in the middle of the second migration leaves: the first file applied and noted.
+                    name = "00.00.00_01_initial.sql"
+                    first = "CREATE TABLE loppestars_queue_files (name text PRIMARY KEY)"
+                    connection.execute(text(first))
+                    connection.execute(text("INSERT INTO loppestars_queue_files VALUES (:name)"), {"name": name})
+                    folder = files("procrastinate.sql.migrations")
+                    connection.exec_driver_sql((folder / name).read_text().replace("%", "%%"))
+                    connection.commit()
+                assert "0002" in migrate(connection)
+                left = connection.execute(text("SELECT to_regclass('loppestars_queue_files')")).scalar()
+                assert left is None
+                states = connection.execute(text("SELECT enum_range(NULL::procrastinate_job_status)::text")).scalar()
+                assert "aborted" in str(states)
+            engine.dispose()

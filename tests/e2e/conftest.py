@@ -1,7 +1,5 @@
 """The node, the images and the platform on it: made once, used by all scenarios in the order of their numbers."""
 
-from __future__ import annotations
-
 import os
 import platform
 import time

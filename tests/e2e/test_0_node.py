@@ -1,26 +1,21 @@
 """The node itself: comes up, survives what happens to it, goes away without a trace."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.support.client import Ingress
+from tests.e2e.support.cluster import Cluster
 from tools.cluster import cgroups, network
 from tools.cluster.errors import CommandFailed
 from tools.cluster.leftovers import CONTAINER_LOGS, PLUGIN_RESULTS, POD_NAMESPACES
+from tools.cluster.node import Node
 from tools.cluster.processes import Daemon
-
-if TYPE_CHECKING:
-    from tests.e2e.support.cluster import Cluster
-    from tools.cluster.node import Node
 
 pytestmark = pytest.mark.e2e
 
@@ -55,58 +50,6 @@ def traces(node: Node) -> list[str]:
     return found
 
 
-def test_goes_away_without_a_trace(node: Node) -> None:
-    """Down leaves no process, mount, cgroup, interface or file, and the network as it was with the node."""
-    with_node = machine_network()
-    node.down()
-    assert traces(node) == []
-    assert network.CABLE not in machine_network()
-    assert machine_network() == with_node
-    assert set(node.status().values()) == {"stopped"}
-
-
-def test_comes_up_from_a_start_that_was_killed(node: Node) -> None:
-    """A kill -9 in the middle of `up` leaves nothing that the next `up` trips over."""
-    starting = subprocess.Popen([sys.executable, "-m", "tools.cluster", "up", "--kind=node"], stderr=subprocess.DEVNULL)
-    apiserver = Daemon("kube-apiserver", node.directory)
-    deadline = time.monotonic() + 60
-    while apiserver.identity() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    starting.send_signal(signal.SIGKILL)
-    starting.wait()
-    began = time.monotonic()
-    node.up()
-    assert time.monotonic() - began < 120
-    assert node.is_up()
-
-
-def test_up_again_heals_and_changes_nothing_else(node: Node, cluster: Cluster) -> None:
-    """A program that was killed is started again; the others keep their processes, and objects stay."""
-    cluster.kubectl("create", "configmap", "kept")
-    before = {name: Daemon(name, node.directory).identity() for name in ("etcd", "kubelet", "kube-scheduler")}
-    scheduler = before.pop("kube-scheduler")
-    assert scheduler is not None
-    os.kill(scheduler.pid, signal.SIGKILL)
-    node.up()
-    assert node.is_up()
-    assert {name: Daemon(name, node.directory).identity() for name in before} == before
-    cluster.delete("configmap", "kept")
-
-
-def test_metrics_dns_and_ingress_answer(cluster: Cluster, node: Node) -> None:
-    """`kubectl top` has figures; the add-ons' CRDs are served; Traefik answers for a host that nobody has."""
-    cluster.until(lambda: "loppestars" in _top(cluster), "metrics of the node", seconds=90, interval=2)
-    served = cluster.kubectl("api-resources", "--output=name")
-    for resource in (
-        "podmonitors.monitoring.coreos.com",
-        "httproutes.gateway.networking.k8s.io",
-        "scaledobjects.keda.sh",
-    ):
-        assert resource in served
-    ingress = Ingress(node.http_url, "nobody.example.com")
-    cluster.until(lambda: _status(ingress) == 404, "Traefik through its node port", seconds=30)
-
-
 def _top(cluster: Cluster) -> str:
     try:
         return cluster.kubectl("top", "nodes", "--no-headers")
@@ -119,3 +62,57 @@ def _status(ingress: Ingress) -> int:
         return ingress.get("/").status
     except OSError:
         return 0
+
+
+class TestNode:
+    """The node itself: comes up, survives what happens to it, goes away without a trace."""
+
+    def test_goes_away_without_a_trace(self, node: Node) -> None:
+        """Down leaves no process, mount, cgroup, interface or file, and the network as it was with the node."""
+        with_node = machine_network()
+        node.down()
+        assert traces(node) == []
+        assert network.CABLE not in machine_network()
+        assert machine_network() == with_node
+        assert set(node.status().values()) == {"stopped"}
+
+    def test_comes_up_from_a_start_that_was_killed(self, node: Node) -> None:
+        """A kill -9 in the middle of `up` leaves nothing that the next `up` trips over."""
+        starting = subprocess.Popen(
+            [sys.executable, "-m", "tools.cluster", "up", "--kind=node"], stderr=subprocess.DEVNULL
+        )
+        apiserver = Daemon("kube-apiserver", node.directory)
+        deadline = time.monotonic() + 60
+        while apiserver.identity() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        starting.send_signal(signal.SIGKILL)
+        starting.wait()
+        began = time.monotonic()
+        node.up()
+        assert time.monotonic() - began < 120
+        assert node.is_up()
+
+    def test_up_again_heals_and_changes_nothing_else(self, node: Node, cluster: Cluster) -> None:
+        """A program that was killed is started again; the others keep their processes, and objects stay."""
+        cluster.kubectl("create", "configmap", "kept")
+        before = {name: Daemon(name, node.directory).identity() for name in ("etcd", "kubelet", "kube-scheduler")}
+        scheduler = before.pop("kube-scheduler")
+        assert scheduler is not None
+        os.kill(scheduler.pid, signal.SIGKILL)
+        node.up()
+        assert node.is_up()
+        assert {name: Daemon(name, node.directory).identity() for name in before} == before
+        cluster.delete("configmap", "kept")
+
+    def test_metrics_dns_and_ingress_answer(self, cluster: Cluster, node: Node) -> None:
+        """`kubectl top` has figures; the add-ons' CRDs are served; Traefik answers for a host that nobody has."""
+        cluster.until(lambda: "loppestars" in _top(cluster), "metrics of the node", seconds=90, interval=2)
+        served = cluster.kubectl("api-resources", "--output=name")
+        for resource in (
+            "podmonitors.monitoring.coreos.com",
+            "httproutes.gateway.networking.k8s.io",
+            "scaledobjects.keda.sh",
+        ):
+            assert resource in served
+        ingress = Ingress(node.http_url, "nobody.example.com")
+        cluster.until(lambda: _status(ingress) == 404, "Traefik through its node port", seconds=30)

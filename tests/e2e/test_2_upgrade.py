@@ -1,20 +1,14 @@
 """New versions: good ones without a failed request, bad ones never serve."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.e2e.support.client import SteadyLoad
 from tests.e2e.support.figures import measured
+from tests.e2e.support.stack import Stack
 from tools.cluster import images as image_builds
 from tools.cluster.images import COMPONENTS, REGISTRY, Image
+from tools.cluster.node import Node
 from tools.cluster.paths import REPOSITORY
-
-if TYPE_CHECKING:
-    from tests.e2e.support.stack import Stack
-    from tools.cluster.node import Node
 
 pytestmark = pytest.mark.e2e
 
@@ -47,62 +41,62 @@ def pods_by_uid(stack: Stack, component: str) -> set[str]:
     return {pod["metadata"]["uid"] for pod in stack.pods(component)}
 
 
-def test_upgrade_without_a_failed_request(stack: Stack, images: str, next_version: str) -> None:
-    """Migration first, then the pods; 20 requests a second through the ingress are all answered."""
-    jobs_before = {job["metadata"]["name"] for job in stack.cluster.list("jobs")}
-    with SteadyLoad(stack.ingress, "/health") as load:
-        stack.change(version=next_version)
+class TestUpgrade:
+    """New versions: good ones without a failed request, bad ones never serve."""
+
+    def test_upgrade_without_a_failed_request(self, stack: Stack, images: str, next_version: str) -> None:
+        """Migration first, then the pods; 20 requests a second through the ingress are all answered."""
+        jobs_before = {job["metadata"]["name"] for job in stack.cluster.list("jobs")}
+        with SteadyLoad(stack.ingress, "/health") as load:
+            stack.change(version=next_version)
+            stack.wait_ready()
+            stack.cluster.until(lambda: load.total >= ENOUGH_REQUESTS, "enough requests", 60)
+        measured(f"upgrade under load: {load.total} requests, {len(load.failures)} failed")
+        assert load.failures == []
+        document = stack.read()
+        assert document["status"]["version"] == next_version
+        assert all(pod["spec"]["containers"][0]["image"].endswith(f":{next_version}") for pod in stack.pods("api"))
+        migrations = [job for job in stack.cluster.list("jobs") if job["metadata"]["name"] not in jobs_before]
+        migration = next(job for job in migrations if "migrate" in job["metadata"]["name"])
+        finished = migration["status"]["completionTime"]
+        assert all(pod["metadata"]["creationTimestamp"] >= finished for pod in stack.pods("api"))
+        stack.change(version=images)
         stack.wait_ready()
-        stack.cluster.until(lambda: load.total >= ENOUGH_REQUESTS, "enough requests", 60)
-    measured(f"upgrade under load: {load.total} requests, {len(load.failures)} failed")
-    assert load.failures == []
-    document = stack.read()
-    assert document["status"]["version"] == next_version
-    assert all(pod["spec"]["containers"][0]["image"].endswith(f":{next_version}") for pod in stack.pods("api"))
-    migrations = [job for job in stack.cluster.list("jobs") if job["metadata"]["name"] not in jobs_before]
-    migration = next(job for job in migrations if "migrate" in job["metadata"]["name"])
-    finished = migration["status"]["completionTime"]
-    assert all(pod["metadata"]["creationTimestamp"] >= finished for pod in stack.pods("api"))
-    stack.change(version=images)
-    stack.wait_ready()
 
+    def test_unchanged_components_are_not_restarted(self, stack: Stack, next_version: str) -> None:
+        """A new image of imaging leaves the API's pods alone."""
+        api, imaging = pods_by_uid(stack, "api"), pods_by_uid(stack, "imaging")
+        stack.change(imaging={"image": f"{REGISTRY}/imaging:{next_version}"})
+        stack.wait_ready()
+        assert pods_by_uid(stack, "api") == api
+        assert not pods_by_uid(stack, "imaging") & imaging
+        stack.change(imaging={"image": None})
+        stack.wait_ready()
 
-def test_unchanged_components_are_not_restarted(stack: Stack, next_version: str) -> None:
-    """A new image of imaging leaves the API's pods alone."""
-    api, imaging = pods_by_uid(stack, "api"), pods_by_uid(stack, "imaging")
-    stack.change(imaging={"image": f"{REGISTRY}/imaging:{next_version}"})
-    stack.wait_ready()
-    assert pods_by_uid(stack, "api") == api
-    assert not pods_by_uid(stack, "imaging") & imaging
-    stack.change(imaging={"image": None})
-    stack.wait_ready()
+    def test_a_broken_version_is_rolled_back(self, stack: Stack, node: Node, images: str) -> None:
+        """What never gets ready does not replace what serves; status says what happened, and nobody noticed."""
+        image = bad_image(node, "broken-api", images)
+        with SteadyLoad(stack.ingress, "/health") as load:
+            stack.change(api={"image": image, "progressDeadlineSeconds": 30})
+            found = stack.wait_for("Ready", "False", "RolledBack", seconds=150)
+        assert load.failures == []
+        assert image in found["message"]
+        assert stack.condition("ApiAvailable")["status"] == "True"
+        assert stack.read()["status"]["version"] == images
+        stack.change(api={"image": None, "progressDeadlineSeconds": None})
+        stack.wait_ready()
 
-
-def test_a_broken_version_is_rolled_back(stack: Stack, node: Node, images: str) -> None:
-    """What never gets ready does not replace what serves; status says what happened, and nobody noticed."""
-    image = bad_image(node, "broken-api", images)
-    with SteadyLoad(stack.ingress, "/health") as load:
-        stack.change(api={"image": image, "progressDeadlineSeconds": 30})
-        found = stack.wait_for("Ready", "False", "RolledBack", seconds=150)
-    assert load.failures == []
-    assert image in found["message"]
-    assert stack.condition("ApiAvailable")["status"] == "True"
-    assert stack.read()["status"]["version"] == images
-    stack.change(api={"image": None, "progressDeadlineSeconds": None})
-    stack.wait_ready()
-
-
-def test_a_failed_migration_keeps_the_old_version(stack: Stack, node: Node, images: str) -> None:
-    """The old pods serve on, and the condition names the migration's own words."""
-    api = pods_by_uid(stack, "api")
-    with SteadyLoad(stack.ingress, "/health") as load:
-        stack.change(
-            api={"image": bad_image(node, "failing-migration", images)},
-            database={"migration": {"backoffLimit": 0}},
-        )
-        found = stack.wait_for("Stalled", "True", "MigrationFailed", seconds=120)
-    assert load.failures == []
-    assert "column markets.moon cannot be added" in found["message"]
-    assert pods_by_uid(stack, "api") == api
-    stack.change(api={"image": None}, database={"migration": {"backoffLimit": None}})
-    stack.wait_ready()
+    def test_a_failed_migration_keeps_the_old_version(self, stack: Stack, node: Node, images: str) -> None:
+        """The old pods serve on, and the condition names the migration's own words."""
+        api = pods_by_uid(stack, "api")
+        with SteadyLoad(stack.ingress, "/health") as load:
+            stack.change(
+                api={"image": bad_image(node, "failing-migration", images)},
+                database={"migration": {"backoffLimit": 0}},
+            )
+            found = stack.wait_for("Stalled", "True", "MigrationFailed", seconds=120)
+        assert load.failures == []
+        assert "column markets.moon cannot be added" in found["message"]
+        assert pods_by_uid(stack, "api") == api
+        stack.change(api={"image": None}, database={"migration": {"backoffLimit": None}})
+        stack.wait_ready()

@@ -1,19 +1,15 @@
 """Photos under load: imaging grows and shrinks, the API stays as it is, a killed worker loses nothing."""
 
-from __future__ import annotations
-
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import pytest
 
 from tests.e2e.support.cluster import restarts_of
 from tests.e2e.support.figures import measured
 from tests.e2e.support.photos import PhotoBucket, face_photos
-
-if TYPE_CHECKING:
-    from tests.e2e.support.stack import Stack
+from tests.e2e.support.stack import Stack
 
 pytestmark = pytest.mark.e2e
 
@@ -55,53 +51,55 @@ def imaging_replicas(stack: Stack) -> int:
     return int(stack.cluster.get("deployment", f"{stack.name}-imaging")["spec"]["replicas"])
 
 
-def test_imaging_scales_out_and_in_while_the_api_stays(stack: Stack) -> None:
-    """From 1 to 3 pods by its HPA under load and back; the API keeps its pods, never restarted."""
-    limits: dict[str, Any] = {"requests": {"cpu": "100m"}}
-    quick = {"scaleDown": {"stabilizationWindowSeconds": 15}}
-    stack.change(imaging={"autoscaling": {"maxReplicas": 3, "behavior": quick}, "resources": limits})
-    stack.wait_ready()
-    api = {pod["metadata"]["uid"] for pod in stack.pods("api")}
-    began = time.monotonic()
-    with PhotoLoad(stack) as load:
-        stack.cluster.until(lambda: imaging_replicas(stack) == 3, "three imaging pods", LOAD_SECONDS, 1)
-        out = time.monotonic() - began
-    back = stack.cluster.until(lambda: imaging_replicas(stack) == 1, "one imaging pod again", 240, 1)
-    measured(f"1 → 3 after {out:.0f} s, back after {back:.0f} s, {len(load.statuses)} photos")
-    assert {pod["metadata"]["uid"] for pod in stack.pods("api")} == api
-    assert restarts_of(stack.pods("api")) == 0
-    assert load.statuses
-    # 429 is the API's own limit and 504 its patience: the photo is done later. Anything else is a failure.
-    assert set(load.statuses) <= {200, 429, 504}, load.statuses
-    stack.change(imaging={"autoscaling": None, "resources": None})
-    stack.wait_ready()
+class TestLoad:
+    """Photos under load: imaging grows and shrinks, the API stays as it is, a killed worker loses nothing."""
 
+    def test_imaging_scales_out_and_in_while_the_api_stays(self, stack: Stack) -> None:
+        """From 1 to 3 pods by its HPA under load and back; the API keeps its pods, never restarted."""
+        limits: dict[str, Any] = {"requests": {"cpu": "100m"}}
+        quick = {"scaleDown": {"stabilizationWindowSeconds": 15}}
+        stack.change(imaging={"autoscaling": {"maxReplicas": 3, "behavior": quick}, "resources": limits})
+        stack.wait_ready()
+        api = {pod["metadata"]["uid"] for pod in stack.pods("api")}
+        began = time.monotonic()
+        with PhotoLoad(stack) as load:
+            stack.cluster.until(lambda: imaging_replicas(stack) == 3, "three imaging pods", LOAD_SECONDS, 1)
+            out = time.monotonic() - began
+        back = stack.cluster.until(lambda: imaging_replicas(stack) == 1, "one imaging pod again", 240, 1)
+        measured(f"1 → 3 after {out:.0f} s, back after {back:.0f} s, {len(load.statuses)} photos")
+        assert {pod["metadata"]["uid"] for pod in stack.pods("api")} == api
+        assert restarts_of(stack.pods("api")) == 0
+        assert load.statuses
+        # 429 is the API's own limit and 504 its patience: the photo is done later. Anything else is a failure.
+        assert set(load.statuses) <= {200, 429, 504}, load.statuses
+        stack.change(imaging={"autoscaling": None, "resources": None})
+        stack.wait_ready()
 
-def test_a_killed_workers_photos_are_done_by_another(stack: Stack) -> None:
-    """A worker that is killed in the middle of its work: every photo gets a result."""
-    stack.change(imaging={"replicas": 2})
-    stack.cluster.until(lambda: len(stack.pods("imaging")) == 2, "two imaging pods", 60)
-    stack.wait_ready()
-    bucket, photo, user = PhotoBucket.of(stack), face_photos()[0].read_bytes(), "killed-1"
-    paths = [bucket.upload(user, photo, number=number) for number in range(8)]
-    answers: dict[str, int] = {}
+    def test_a_killed_workers_photos_are_done_by_another(self, stack: Stack) -> None:
+        """A worker that is killed in the middle of its work: every photo gets a result."""
+        stack.change(imaging={"replicas": 2})
+        stack.cluster.until(lambda: len(stack.pods("imaging")) == 2, "two imaging pods", 60)
+        stack.wait_ready()
+        bucket, photo, user = PhotoBucket.of(stack), face_photos()[0].read_bytes(), "killed-1"
+        paths = [bucket.upload(user, photo, number=number) for number in range(8)]
+        answers: dict[str, int] = {}
 
-    def ask(path: str) -> None:
-        answers[path] = stack.process(path, user).status
+        def ask(path: str) -> None:
+            answers[path] = stack.process(path, user).status
 
-    threads = [threading.Thread(target=ask, args=(path,)) for path in paths]
-    for thread in threads:
-        thread.start()
-    # Without grace the kubelet kills every process of the pod at once, as the out-of-memory killer does.
-    victim = next(pod for pod in stack.pods("imaging") if pod["status"]["containerStatuses"][0]["ready"])
-    stack.cluster.kubectl("delete", "pod", victim["metadata"]["name"], "--grace-period=0", "--force")
-    for thread in threads:
-        thread.join(120)
-    deadline = time.monotonic() + 120
-    while (late := [path for path, status in answers.items() if status == 504]) and time.monotonic() < deadline:
-        for path in late:
-            ask(path)
-    assert set(answers.values()) == {200}, answers
-    assert restarts_of(stack.pods("api")) == 0
-    stack.change(imaging={"replicas": None})
-    stack.wait_ready()
+        threads = [threading.Thread(target=ask, args=(path,)) for path in paths]
+        for thread in threads:
+            thread.start()
+        # Without grace the kubelet kills every process of the pod at once, as the out-of-memory killer does.
+        victim = next(pod for pod in stack.pods("imaging") if pod["status"]["containerStatuses"][0]["ready"])
+        stack.cluster.kubectl("delete", "pod", victim["metadata"]["name"], "--grace-period=0", "--force")
+        for thread in threads:
+            thread.join(120)
+        deadline = time.monotonic() + 120
+        while (late := [path for path, status in answers.items() if status == 504]) and time.monotonic() < deadline:
+            for path in late:
+                ask(path)
+        assert set(answers.values()) == {200}, answers
+        assert restarts_of(stack.pods("api")) == 0
+        stack.change(imaging={"replicas": None})
+        stack.wait_ready()

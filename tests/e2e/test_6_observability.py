@@ -1,28 +1,22 @@
 """A real Prometheus scrapes a real stack: every dashboard has data, and the stack's own alert rules load."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import time
 import urllib.parse
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from tests.e2e.support.stack import SAMPLE_SITES
+from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.stack import SAMPLE_SITES, Stack
 from tools.cluster import debian, network
 from tools.cluster.paths import REPOSITORY
 from tools.cluster.processes import Daemon, wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.e2e.support.cluster import Cluster
-    from tests.e2e.support.stack import Stack
 
 pytestmark = pytest.mark.e2e
 
@@ -81,37 +75,6 @@ def ask(url: str, path: str, **parameters: str) -> Any:
         return json.loads(answer.read())["data"]
 
 
-def test_every_dashboard_query_returns_data(stack: Stack, prometheus: str) -> None:
-    """After a crawl and under a little traffic, each query of each of the four dashboards has at least one series."""
-    stack.change(crawler={"pod": {"env": SAMPLE_SITES}})
-    stack.wait_ready()
-    assert stack.crawl()["state"] == "Succeeded"
-    for _ in range(40):
-        stack.ingress.get("/markets/today")
-        stack.ingress.get("/health")
-        time.sleep(0.5)
-    empty = []
-    for path in DASHBOARDS:
-        for panel in json.loads(path.read_text())["panels"]:
-            for target in panel["targets"]:
-                query = target["expr"]
-                for name, value in VARIABLES.items():
-                    query = query.replace(name, value)
-                if not ask(prometheus, "query", query=query)["result"]:
-                    empty.append(f"{path.stem}: {panel['title']}: {query}")
-    assert empty == []
-
-
-def test_targets_are_up_and_rules_healthy(prometheus: str) -> None:
-    """Every pod answers on its metrics port; the rules as rendered evaluate; a healthy stack raises no urgent alert."""
-    wait_until(lambda: _up(prometheus) >= TARGETS, "every target", timeout=30)
-    wait_until(lambda: _evaluated(prometheus), "rules", timeout=20)
-    rules = [rule for group in ask(prometheus, "rules")["groups"] for rule in group["rules"]]
-    assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"] == []
-    firing = [rule["name"] for rule in rules if rule["state"] == "firing" and rule["labels"]["severity"] == "critical"]
-    assert firing == []
-
-
 def _up(url: str) -> int:
     targets = ask(url, "targets")["activeTargets"]
     return len([target for target in targets if target["health"] == "up"])
@@ -127,3 +90,38 @@ def _ready(url: str) -> bool:
         return bool(ask(url, "status/runtimeinfo"))
     except OSError:
         return False
+
+
+class TestObservability:
+    """A real Prometheus scrapes a real stack: every dashboard has data, and the stack's own alert rules load."""
+
+    def test_every_dashboard_query_returns_data(self, stack: Stack, prometheus: str) -> None:
+        """After a crawl and under a little traffic, each query of each dashboard has at least one series."""
+        stack.change(crawler={"pod": {"env": SAMPLE_SITES}})
+        stack.wait_ready()
+        assert stack.crawl()["state"] == "Succeeded"
+        for _ in range(40):
+            stack.ingress.get("/markets/today")
+            stack.ingress.get("/health")
+            time.sleep(0.5)
+        empty = []
+        for path in DASHBOARDS:
+            for panel in json.loads(path.read_text())["panels"]:
+                for target in panel["targets"]:
+                    query = target["expr"]
+                    for name, value in VARIABLES.items():
+                        query = query.replace(name, value)
+                    if not ask(prometheus, "query", query=query)["result"]:
+                        empty.append(f"{path.stem}: {panel['title']}: {query}")
+        assert empty == []
+
+    def test_targets_are_up_and_rules_healthy(self, prometheus: str) -> None:
+        """Every pod answers on its metrics port, the rules evaluate, and a healthy stack raises no urgent alert."""
+        wait_until(lambda: _up(prometheus) >= TARGETS, "every target", timeout=30)
+        wait_until(lambda: _evaluated(prometheus), "rules", timeout=20)
+        rules = [rule for group in ask(prometheus, "rules")["groups"] for rule in group["rules"]]
+        assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"] == []
+        firing = [
+            rule["name"] for rule in rules if rule["state"] == "firing" and rule["labels"]["severity"] == "critical"
+        ]
+        assert firing == []

@@ -1,26 +1,20 @@
 """What happens to pods from outside: their Secrets change, their memory runs out."""
 
-from __future__ import annotations
-
 import base64
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.e2e.support.cluster import restarts_of
+from tests.e2e.support.cluster import Cluster, restarts_of
 from tests.e2e.support.figures import measured
 from tests.e2e.support.photos import PhotoBucket, face_photos
+from tests.e2e.support.stack import Stack
 from tools.cluster.errors import CommandFailed
 from tools.cluster.paths import REPOSITORY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.e2e.support.cluster import Cluster
-    from tests.e2e.support.stack import Stack
 
 pytestmark = pytest.mark.e2e
 
@@ -101,56 +95,60 @@ def rotated(stack: Stack) -> Iterator[str]:
     rolled(stack, "api", before)
 
 
-def test_a_rotated_secret_rolls_the_pods_that_use_it(stack: Stack, reads_secrets: None, rotated: str) -> None:
-    """Tokens of the old secret are refused by new API pods; imaging does not use that Secret and stays."""
-    imaging, before = uids(stack, "imaging"), seen_secrets(stack, "api")
-    stack.cluster.patch("secret", "loppestars-jwt", {"data": {"secret": rotated}})
-    took = rolled(stack, "api", before)
-    measured(f"after a Secret was rotated all API pods were new in {took:.0f} s")
-    stack.wait_ready()
-    assert uids(stack, "imaging") == imaging
-    refused = stack.ingress.get("/scraper/runs", headers={"Authorization": f"Bearer {stack.token('visitor-1')}"})
-    assert refused.status == 401, "a token of the old secret"
-
-
 def uids(stack: Stack, component: str) -> set[str]:
     return {pod["metadata"]["uid"] for pod in stack.pods(component)}
 
 
-def test_photos_of_a_worker_that_ran_out_of_memory(stack: Stack) -> None:
-    """The kernel ends a worker's container amid its photos: each gets its result, the API never restarts."""
-    stack.change(imaging={"replicas": 2})
-    stack.cluster.until(lambda: len(stack.pods("imaging")) == 2, "two imaging pods", 60)
-    stack.wait_ready()
-    bucket, photo, user = PhotoBucket.of(stack), face_photos()[0].read_bytes(), "memory-1"
-    paths = [bucket.upload(user, photo, number=number) for number in range(6)]
-    answers: dict[str, int] = {}
+class TestSecretsAndMemory:
+    """What happens to pods from outside: their Secrets change, their memory runs out."""
 
-    def ask(path: str) -> None:
-        answers[path] = stack.process(path, user).status
+    def test_a_rotated_secret_rolls_the_pods_that_use_it(self, stack: Stack, reads_secrets: None, rotated: str) -> None:
+        """Tokens of the old secret are refused by new API pods; imaging does not use that Secret and stays."""
+        imaging, before = uids(stack, "imaging"), seen_secrets(stack, "api")
+        stack.cluster.patch("secret", "loppestars-jwt", {"data": {"secret": rotated}})
+        took = rolled(stack, "api", before)
+        measured(f"after a Secret was rotated all API pods were new in {took:.0f} s")
+        stack.wait_ready()
+        assert uids(stack, "imaging") == imaging
+        refused = stack.ingress.get("/scraper/runs", headers={"Authorization": f"Bearer {stack.token('visitor-1')}"})
+        assert refused.status == 401, "a token of the old secret"
 
-    threads = [threading.Thread(target=ask, args=(path,)) for path in paths]
-    for thread in threads:
-        thread.start()
-    pod = stack.pods("imaging")[0]
-    victim = pod["metadata"]["name"]
-    prefer_to_end(pod)
-    with pytest.raises(CommandFailed):
-        stack.cluster.kubectl("exec", victim, "--", "python", "-c", TOO_MUCH)
-    for thread in threads:
-        thread.join(120)
-    deadline = time.monotonic() + 120
-    while (late := [path for path, status in answers.items() if status in {503, 504}]) and time.monotonic() < deadline:
-        time.sleep(1)
-        for path in late:
-            ask(path)
-    assert set(answers.values()) == {200}, answers
+    def test_photos_of_a_worker_that_ran_out_of_memory(self, stack: Stack) -> None:
+        """The kernel ends a worker's container amid its photos: each gets its result, the API never restarts."""
+        stack.change(imaging={"replicas": 2})
+        stack.cluster.until(lambda: len(stack.pods("imaging")) == 2, "two imaging pods", 60)
+        stack.wait_ready()
+        bucket, photo, user = PhotoBucket.of(stack), face_photos()[0].read_bytes(), "memory-1"
+        paths = [bucket.upload(user, photo, number=number) for number in range(6)]
+        answers: dict[str, int] = {}
 
-    def ended() -> str:
-        (status,) = stack.cluster.get("pod", victim)["status"]["containerStatuses"]
-        return str((status["lastState"].get("terminated") or status["state"].get("terminated") or {}).get("reason"))
+        def ask(path: str) -> None:
+            answers[path] = stack.process(path, user).status
 
-    stack.cluster.until(lambda: ended() == "OOMKilled", "the pod's word that it ran out of memory", 30)
-    assert restarts_of(stack.pods("api")) == 0
-    stack.change(imaging={"replicas": None})
-    stack.wait_ready()
+        threads = [threading.Thread(target=ask, args=(path,)) for path in paths]
+        for thread in threads:
+            thread.start()
+        pod = stack.pods("imaging")[0]
+        victim = pod["metadata"]["name"]
+        prefer_to_end(pod)
+        with pytest.raises(CommandFailed):
+            stack.cluster.kubectl("exec", victim, "--", "python", "-c", TOO_MUCH)
+        for thread in threads:
+            thread.join(120)
+        deadline = time.monotonic() + 120
+        while (
+            late := [path for path, status in answers.items() if status in {503, 504}]
+        ) and time.monotonic() < deadline:
+            time.sleep(1)
+            for path in late:
+                ask(path)
+        assert set(answers.values()) == {200}, answers
+
+        def ended() -> str:
+            (status,) = stack.cluster.get("pod", victim)["status"]["containerStatuses"]
+            return str((status["lastState"].get("terminated") or status["state"].get("terminated") or {}).get("reason"))
+
+        stack.cluster.until(lambda: ended() == "OOMKilled", "the pod's word that it ran out of memory", 30)
+        assert restarts_of(stack.pods("api")) == 0
+        stack.change(imaging={"replicas": None})
+        stack.wait_ready()

@@ -1,21 +1,15 @@
 """An operator that may only see one namespace, by the command in its sample."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.support.client import Ingress
+from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.stack import KIND, Stack, sample
 from tools.cluster.errors import CommandFailed
+from tools.cluster.node import Node
 from tools.cluster.paths import REPOSITORY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.e2e.support.cluster import Cluster
-    from tools.cluster.node import Node
 
 pytestmark = pytest.mark.e2e
 
@@ -51,14 +45,17 @@ def may(cluster: Cluster, verb: str, kind: str) -> bool:
         return False
 
 
-def test_runs_a_stack_and_sees_nothing_else(shop: Cluster, stack: Stack, node: Node) -> None:
-    """Ready and serving in its namespace; no right anywhere else, and nothing of the cluster's."""
-    shop.apply(sample("01-minimal").replace("loppestars.example.com", "shop.example.com"))
-    shop.wait("condition=Ready", f"{KIND}/fair", seconds=180)
-    here = Stack(shop, "fair", Ingress(node.http_url, "shop.example.com"))
-    shop.until(lambda: here.ingress.get("/health").status == 200, "an answer through the ingress", 20)
-    assert may(shop, "patch", "deployments.apps")
-    assert not may(stack.cluster, "get", "deployments.apps")
-    assert not may(stack.cluster, "get", "loppestarsstacks.loppestars.dev")
-    for kind in ("namespaces", "nodes", "customresourcedefinitions.apiextensions.k8s.io"):
-        assert not may(shop, "list", kind), kind
+class TestNamespacedOperator:
+    """An operator that may only see one namespace, by the command in its sample."""
+
+    def test_runs_a_stack_and_sees_nothing_else(self, shop: Cluster, stack: Stack, node: Node) -> None:
+        """Ready and serving in its namespace; no right anywhere else, and nothing of the cluster's."""
+        shop.apply(sample("01-minimal").replace("loppestars.example.com", "shop.example.com"))
+        shop.wait("condition=Ready", f"{KIND}/fair", seconds=180)
+        here = Stack(shop, "fair", Ingress(node.http_url, "shop.example.com"))
+        shop.until(lambda: here.ingress.get("/health").status == 200, "an answer through the ingress", 20)
+        assert may(shop, "patch", "deployments.apps")
+        assert not may(stack.cluster, "get", "deployments.apps")
+        assert not may(stack.cluster, "get", "loppestarsstacks.loppestars.dev")
+        for kind in ("namespaces", "nodes", "customresourcedefinitions.apiextensions.k8s.io"):
+            assert not may(shop, "list", kind), kind

@@ -1,19 +1,15 @@
 """Reading and changing a live cluster in tests, with patience."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from loppestars_operator.kinds import CRAWL, STACK, Manifest, OwnedKind
 from loppestars_operator.kube.client import KubeClient, KubeError
 from tests.factories.stacks import sample
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 NOT_FOUND = 404
 

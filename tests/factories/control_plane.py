@@ -1,16 +1,12 @@
 """A real Kubernetes API for tests: `from tests.factories.control_plane import running_control_plane`."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.factories.required import leave_out
 from tools.cluster.control_plane import ControlPlane
 from tools.cluster.errors import MissingBinaries
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @contextmanager

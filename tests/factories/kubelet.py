@@ -4,8 +4,6 @@ Real controllers run above it; only what a node would do is played. Pods stay un
 once. A rule may change while it runs, which is how a test breaks and mends an image.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json
@@ -13,13 +11,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import Any, Self
 
 from loppestars_operator.kinds import POD, Manifest
 from loppestars_operator.kube.client import KubeClient, KubeError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 COMPONENT = "app.kubernetes.io/component"
 

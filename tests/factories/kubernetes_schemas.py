@@ -4,18 +4,14 @@ Kubernetes publishes its OpenAPI document in its Go module; CRDs carry theirs. B
 schema knows is an error.
 """
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import yaml
 
 from tools.cluster import tools
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 Schema = dict[str, Any]
 VERSIONS = ("v1.32.0", "v1.33.0", "v1.34.0", "v1.35.0")

@@ -1,7 +1,5 @@
 """The operator as a process of its own, with the rights of its chart and no others."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import copy
@@ -12,22 +10,19 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import yaml
 
 from loppestars_operator.controller import Controller
+from loppestars_operator.kube.client import KubeClient
 from loppestars_operator.settings import OperatorSettings
 from loppestars_operator.spec.policy import Policy
+from tests.factories.cluster_client import Client
 from tools.cluster import tools
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-
-    from loppestars_operator.kube.client import KubeClient
-    from tests.factories.cluster_client import Client
-    from tools.cluster.control_plane import ControlPlane
+from tools.cluster.control_plane import ControlPlane
 
 CHARTS = Path(__file__).parents[2] / "charts"
 NAMESPACE = "loppestars-system"

@@ -1,16 +1,12 @@
 """promtool, Prometheus' own judge of rules and queries."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from tests.factories.required import leave_out
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def run_promtool(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,7 +1,5 @@
 """Leaving a test out, or failing it where everything must be there."""
 
-from __future__ import annotations
-
 import os
 from typing import NoReturn
 

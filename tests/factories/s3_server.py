@@ -1,23 +1,18 @@
 """A real S3 server (versitygw) on a free loopback port, with its data in a temporary directory."""
 
-from __future__ import annotations
-
 import http.client
 import socket
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tests.factories.required import leave_out
 from tools.cluster import tools
 from tools.cluster.errors import MissingBinaries
 from tools.cluster.processes import Child, wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """LoppestarsStacks and Crawls for tests, complete as the API server would return them."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 from typing import Any

@@ -1,17 +1,11 @@
 """Fixtures of the operator's tests."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
 from tests.factories.control_plane import running_control_plane
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tools.cluster.control_plane import ControlPlane
+from tools.cluster.control_plane import ControlPlane
 
 
 @pytest.fixture(scope="session")

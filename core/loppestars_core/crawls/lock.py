@@ -1,7 +1,7 @@
 """The lock that only one crawl holds: a PostgreSQL advisory lock on a connection of its own."""
 
 import contextlib
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import psycopg
 from sqlalchemy import text
@@ -11,7 +11,7 @@ from loppestars_core.database.engine import connect_directly
 from loppestars_core.kit.settings import DatabaseSettings
 
 # Any constant serves: it only has to differ from the other advisory locks of the product.
-CRAWL_LOCK = 0x10995_0002
+CRAWL_LOCK: Final = 0x10995_0002
 
 
 class CrawlLock:

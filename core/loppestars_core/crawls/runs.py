@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Final
 
 from sqlalchemy import func, insert, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -16,10 +17,10 @@ from loppestars_core.events.domain_events import record_event
 from loppestars_core.kit.logging import current_request_id
 
 # A pending run whose process has not taken the lock by then never will.
-PENDING_EXPIRES = timedelta(minutes=5)
-_DEAD = "its process ended without a word; what it had stored is kept"
-_LONGEST_SNIPPET = 2000
-_LONGEST_ERROR = 2000
+PENDING_EXPIRES: Final = timedelta(minutes=5)
+_DEAD: Final = "its process ended without a word; what it had stored is kept"
+_LONGEST_SNIPPET: Final = 2000
+_LONGEST_ERROR: Final = 2000
 
 
 class CrawlNotFound(LookupError):

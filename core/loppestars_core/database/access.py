@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,8 +29,8 @@ class Actor:
     user_id: str | None = None
 
 
-ANONYMOUS = Actor(AccessRole.ANON)
-SYSTEM = Actor(AccessRole.SYSTEM)
+ANONYMOUS: Final = Actor(AccessRole.ANON)
+SYSTEM: Final = Actor(AccessRole.SYSTEM)
 
 
 async def act_as(session: AsyncSession, actor: Actor) -> None:

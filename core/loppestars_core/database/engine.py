@@ -1,6 +1,6 @@
 """Connections: one async engine a process, and plain connections for LISTEN and session locks."""
 
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from loppestars_core.database.access import AccessRole
 from loppestars_core.kit.settings import DatabaseSettings
 
-CONNECT_TIMEOUT_SECONDS = 5
-POOL_TIMEOUT_SECONDS = 30
+CONNECT_TIMEOUT_SECONDS: Final = 5
+POOL_TIMEOUT_SECONDS: Final = 30
 # A dead peer is noticed within about 20 s, also where no packet ever comes back.
-_KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2}
+_KEEPALIVES: Final = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2}
 
 
 def connection_arguments(url: str) -> dict[str, Any]:

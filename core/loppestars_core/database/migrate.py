@@ -34,9 +34,9 @@ from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings, de
 log = structlog.get_logger(__name__)
 
 # Any constant serves: it only has to differ from the other advisory locks of the product.
-MIGRATION_LOCK = 0x10995_0001
-MIN_POSTGRES = 15
-_MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK: Final = 0x10995_0001
+MIN_POSTGRES: Final = 15
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 class IncompatibleSchema(RuntimeError):

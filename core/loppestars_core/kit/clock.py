@@ -1,9 +1,10 @@
 """Time: instants are aware and in UTC, calendar days are those of Denmark."""
 
 from datetime import UTC, date, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
-DENMARK = ZoneInfo("Europe/Copenhagen")
+DENMARK: Final = ZoneInfo("Europe/Copenhagen")
 
 
 def now_utc() -> datetime:

@@ -14,8 +14,10 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_SECRET_KEYS = re.compile(r"(password|secret|token|authorization|cookie|api_?key|access_key|signature)", re.IGNORECASE)
-_REPLACEMENTS = (
+_SECRET_KEYS: Final = re.compile(
+    r"(password|secret|token|authorization|cookie|api_?key|access_key|signature)", re.IGNORECASE
+)
+_REPLACEMENTS: Final = (
     (re.compile(r"(?i)\bbearer\s+[^\s\"',]+"), "Bearer [token]"),
     (
         re.compile(r"(?i)([?&](?:token|signature|sig|x-amz-[\w-]+|access_token|refresh_token|code)=)[^&\s\"']+"),
@@ -24,13 +26,13 @@ _REPLACEMENTS = (
     (re.compile(r"(?<=://)([^/\s:@]+):([^/\s@]+)@"), r"\1:[…]@"),
 )
 # Longer identifiers from outside are replaced, not cut: a cut one would join unrelated requests.
-REQUEST_ID = re.compile(r"^[A-Za-z0-9._:-]{1,64}$")
+REQUEST_ID: Final = re.compile(r"^[A-Za-z0-9._:-]{1,64}$")
 # Words of both: letters and what e-mail addresses and tokens have between them.
 _WORD: Final = re.compile(r"[\w.+@-]+")
 _DOTS_OF_A_TOKEN: Final = 2
 # Of a traceback, this much is enough; of a stranger's text, more than enough.
 MAX_TEXT_CHARACTERS: Final = 32 * 1024
-_NOISY = ("botocore", "boto3", "urllib3", "asyncio", "procrastinate", "scrapy", "twisted", "filelock")
+_NOISY: Final = ("botocore", "boto3", "urllib3", "asyncio", "procrastinate", "scrapy", "twisted", "filelock")
 
 
 def configure_logging(component: str, level: str = "INFO", *, stream: TextIO | None = None) -> None:

@@ -14,7 +14,9 @@ from typing import Final, NamedTuple
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Gauge, generate_latest
 
 ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 - a pod's own address
-BUILD_INFO = Gauge("loppestars_build_info", "Version of the running component, always 1", ["component", "version"])
+BUILD_INFO: Final = Gauge(
+    "loppestars_build_info", "Version of the running component, always 1", ["component", "version"]
+)
 
 
 class Readiness(NamedTuple):

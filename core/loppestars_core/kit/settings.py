@@ -6,7 +6,7 @@ A component derives one class from `ComponentSettings` and the mixins it needs, 
 
 import re
 import sys
-from typing import Annotated, Literal, Self, TypeVar, cast
+from typing import Annotated, Final, Literal, Self, TypeVar, cast
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -17,7 +17,7 @@ Settings = TypeVar("Settings", bound="ComponentSettings")
 BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
-_POSTGRES_URL = re.compile(r"^postgres(ql)?://[^\s?/]*/[^\s/?]+(\?\S*)?$")
+_POSTGRES_URL: Final = re.compile(r"^postgres(ql)?://[^\s?/]*/[^\s/?]+(\?\S*)?$")
 
 
 class ComponentSettings(BaseSettings):

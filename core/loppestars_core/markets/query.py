@@ -3,7 +3,7 @@
 import math
 from datetime import date
 from functools import lru_cache
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Final, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import (
@@ -32,13 +32,13 @@ from loppestars_core.markets.models import Market, MarketState
 from loppestars_core.markets.search_text import search_query
 
 # IUGG mean radius; great-circle distances on it differ from the ellipsoid's by less than 0.5 %.
-EARTH_RADIUS_KM = 6371.0088
-KM_PER_DEGREE = EARTH_RADIUS_KM * math.pi / 180
+EARTH_RADIUS_KM: Final = 6371.0088
+KM_PER_DEGREE: Final = EARTH_RADIUS_KM * math.pi / 180
 
 # Written out, not bound: the planner must see that the partial indexes apply, also in a prepared statement.
-_LISTED = Market.state == literal_column(f"'{MarketState.SCHEDULED}'")
+_LISTED: Final = Market.state == literal_column(f"'{MarketState.SCHEDULED}'")
 
-_ESCAPE = "/"
+_ESCAPE: Final = "/"
 
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]

@@ -18,7 +18,7 @@ from loppestars_core.markets.fields import FLAGS
 from loppestars_core.markets.models import MarketState
 
 # Any constant serves: it keeps our series apart from other users of UUIDs made of names.
-_SERIES = uuid.UUID("6f0b0a52-3f1f-5d1a-9d0c-8f4b6a1c2e77")
+_SERIES: Final = uuid.UUID("6f0b0a52-3f1f-5d1a-9d0c-8f4b6a1c2e77")
 # Stored sightings, and the hashes of their content, have the name that the first release gave it.
 _STORED_NAMES: Final = {"source_fields": "loppemarkeder_nu"}
 _ADDRESS: Final = ("address", "city", "postal_code")

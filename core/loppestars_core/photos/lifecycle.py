@@ -3,7 +3,7 @@
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -16,8 +16,8 @@ from loppestars_core.photos.models import Photo, PhotoState, PhotoSubject, Photo
 from loppestars_core.photos.options import PhotoOptions
 from loppestars_core.queue.photo_jobs import enqueue_photo
 
-MAX_ATTEMPTS = 3
-FINISHED_CHANNEL = "photo_finished"
+MAX_ATTEMPTS: Final = 3
+FINISHED_CHANNEL: Final = "photo_finished"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import contextlib
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from typing import Self
+from typing import Final, Self
 
 import psycopg
 import structlog
@@ -16,9 +16,9 @@ from loppestars_core.photos.lifecycle import FINISHED_CHANNEL
 
 log = structlog.get_logger(__name__)
 
-_RECONNECT_SECONDS = 1.0
+_RECONNECT_SECONDS: Final = 1.0
 # A connection that died without a word is noticed by this query, not by silence.
-_LIVENESS_SECONDS = 15.0
+_LIVENESS_SECONDS: Final = 15.0
 
 
 class PhotoListener:

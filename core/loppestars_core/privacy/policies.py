@@ -5,6 +5,7 @@ A table that is not registered here fails a test, so nobody can add personal dat
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Export(StrEnum):
@@ -49,7 +50,7 @@ class TablePolicy:
     key: str | None = None
 
 
-_PUBLIC = TablePolicy(None, None, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL)
+_PUBLIC: Final = TablePolicy(None, None, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL)
 
 POLICIES: dict[str, TablePolicy] = {
     "users": TablePolicy("id", None, Export.ROWS, Erasure.DELETE),

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Final, TypeVar
 
 from loppestars_core.storage.interface import (
     ObjectInfo,
@@ -20,7 +20,7 @@ from loppestars_core.storage.links import public_link, signed_link
 
 Result = TypeVar("Result")
 # Names of objects never start with a dot, so a file that is still being written is never listed or read.
-_PARTIAL = ".partial-"
+_PARTIAL: Final = ".partial-"
 
 
 class FileStorage:

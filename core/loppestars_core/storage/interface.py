@@ -11,14 +11,14 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 # A segment never starts with a dot: no way up, and no collision with temporary files of our own.
-_SEGMENT = re.compile(r"[^/\\\x00-\x1f\x7f.][^/\\\x00-\x1f\x7f]{0,200}")
-_LONGEST_KEY = 900
+_SEGMENT: Final = re.compile(r"[^/\\\x00-\x1f\x7f.][^/\\\x00-\x1f\x7f]{0,200}")
+_LONGEST_KEY: Final = 900
 # Of a file's name on every file system in use, in bytes: 200 letters of some scripts are more.
-_LONGEST_SEGMENT = 255
-CHUNK_BYTES = 256 * 1024
+_LONGEST_SEGMENT: Final = 255
+CHUNK_BYTES: Final = 256 * 1024
 
 
 class StorageError(Exception):

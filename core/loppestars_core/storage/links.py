@@ -7,10 +7,11 @@ import hashlib
 import hmac
 import time
 from datetime import timedelta
+from typing import Final
 from urllib.parse import quote
 
-PUBLIC_PATH = "/storage/v1/object/public"
-SIGNED_PATH = "/storage/v1/object/sign"
+PUBLIC_PATH: Final = "/storage/v1/object/public"
+SIGNED_PATH: Final = "/storage/v1/object/sign"
 
 
 def public_link(base_url: str, bucket: str, key: str) -> str:

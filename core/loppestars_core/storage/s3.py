@@ -7,7 +7,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from loppestars_core.storage.interface import (
     ObjectInfo,
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
 Result = TypeVar("Result")
-_MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
-_PAGE = 1000
+_MISSING: Final = frozenset({"404", "NoSuchKey", "NotFound"})
+_PAGE: Final = 1000
 
 
 class S3Storage:

@@ -7,10 +7,11 @@ TypeProto.tensor_type 1; TypeProto.Tensor.shape 2; TensorShapeProto.dim 1; Dimen
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 _MODEL_GRAPH, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_VALUE_INFO = 7, 11, 12, 13
 _VALUE_NAME, _VALUE_TYPE, _TYPE_TENSOR, _TENSOR_SHAPE, _SHAPE_DIM, _DIM_PARAM = 1, 2, 1, 2, 1, 2
-_CHANNELS = 1  # index of the channel dimension of an image tensor: batch, channels, rows, columns
+_CHANNELS: Final = 1  # index of the channel dimension of an image tensor: batch, channels, rows, columns
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 

@@ -5,7 +5,7 @@ the few sizes of `detect/scales.py`, each compiled when first needed.
 """
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 # OpenVINO reports its import to Google Analytics, by a process forked from a thread, unless the package that does so is
 # missing. What decodes people's photos talks to nobody: to Python, it is missing.
@@ -20,7 +20,7 @@ from loppestars_imaging.detect.network import Outputs, checked  # noqa: E402
 from loppestars_imaging.errors import DetectionFailed, DetectorUnavailable  # noqa: E402
 from loppestars_imaging.faces import Bgr  # noqa: E402
 
-_CONFIGURATION = {
+_CONFIGURATION: Final = {
     "INFERENCE_NUM_THREADS": 1,  # photos are worked on side by side by processes, not threads
     "NUM_STREAMS": 1,
     # Pinned, the threads of all engines on a machine would share one core.

@@ -8,11 +8,12 @@ import contextlib
 import functools
 import importlib.util
 from pathlib import Path
+from typing import Final
 
 from loppestars_imaging.detect.network import Session
 from loppestars_imaging.errors import DetectorUnavailable
 
-_TILES_OF_BFLOAT16 = "amx_bf16"
+_TILES_OF_BFLOAT16: Final = "amx_bf16"
 
 
 def open_session(model: bytes) -> Session:

@@ -1,5 +1,7 @@
 """Finds the faces of a photo: several scales, tiles, and what is left after merging."""
 
+from typing import Final
+
 import numpy as np
 
 from loppestars_imaging.detect.base import Detector
@@ -9,7 +11,9 @@ from loppestars_imaging.detect.levels import Levels
 from loppestars_imaging.detect.scales import ScalePlan, Tile, crowd_side, sides, tiles
 from loppestars_imaging.faces import Bgr, Boxes, Face
 
-_SEAM = 3.0  # a box this near to an inner tile border is cut by it; the next tile or the coarser scale has it whole
+_SEAM: Final = (
+    3.0  # a box this near to an inner tile border is cut by it; the next tile or the coarser scale has it whole
+)
 
 
 class FaceSearch:

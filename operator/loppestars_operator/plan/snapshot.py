@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from loppestars_operator.cache.owned import CachedObject
 from loppestars_operator.kinds import Manifest, ObjectKey, component_of, key_of, owner_uids, pods_of
@@ -17,7 +18,7 @@ from loppestars_operator.plan.rollout import SERVING_COMPONENTS, MigrationJob, W
 from loppestars_operator.rendering.context import CRAWLER, MIGRATE
 
 # Kinds whose bodies decisions are made on.
-_UNPACKED = frozenset({"Job", "Pod", "Ingress", "HTTPRoute", "HorizontalPodAutoscaler", "ScaledObject"})
+_UNPACKED: Final = frozenset({"Job", "Pod", "Ingress", "HTTPRoute", "HorizontalPodAutoscaler", "ScaledObject"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """Alert rules of one stack. `tests/operator/rendering/test_alerts.py` fires each of them with promtool."""
 
-from typing import Any
+from typing import Any, Final
 
 AlertRule = dict[str, Any]
 
-RUNBOOK = "https://github.com/loppestars/loppestars/blob/main/docs/alerts.md#"
+RUNBOOK: Final = "https://github.com/loppestars/loppestars/blob/main/docs/alerts.md#"
 
 
 def alert_groups(

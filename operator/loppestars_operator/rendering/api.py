@@ -1,5 +1,7 @@
 """The API: Deployment, Service, and the right to ask for crawls."""
 
+from typing import Final
+
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import GROUP, selector_labels
 from loppestars_operator.rendering import environment
@@ -15,10 +17,10 @@ from loppestars_operator.rendering.pods import (
 )
 
 # `/process` waits up to 30 s for a photo and the API lets requests finish for 40 s; DESIGN: grace exceeds both.
-DRAIN_SECONDS = 40
-GRACE_SECONDS = PRE_STOP_SECONDS + DRAIN_SECONDS + 10
+DRAIN_SECONDS: Final = 40
+GRACE_SECONDS: Final = PRE_STOP_SECONDS + DRAIN_SECONDS + 10
 # What the API may do with crawls. The operator must hold each of these itself to grant it.
-CRAWL_VERBS = ("create", "get", "list", "watch", "patch")
+CRAWL_VERBS: Final = ("create", "get", "list", "watch", "patch")
 
 
 def render_api(context: RenderContext) -> list[Manifest]:

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from loppestars_operator.naming import API_VERSION, STACK_KIND, component_labels, component_name, stack_labels
 from loppestars_operator.spec import Images, Stack, StackSpec
 
 API, IMAGING, CRAWLER, JOBS, MIGRATE = "api", "imaging", "crawler", "jobs", "migrate"
-HTTP_PORT = 8080
-METRICS_PORT = 9090
+HTTP_PORT: Final = 8080
+METRICS_PORT: Final = 9090
 
 
 @dataclass(frozen=True, slots=True)

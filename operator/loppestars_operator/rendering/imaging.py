@@ -1,5 +1,7 @@
 """Imaging: the workers' Deployment and the CronJob that sweeps originals."""
 
+from typing import Final
+
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.rendering import environment
 from loppestars_operator.rendering.context import IMAGING, RenderContext
@@ -8,10 +10,10 @@ from loppestars_operator.rendering.finite import cron_job, finite_pod
 from loppestars_operator.rendering.pods import PodPlan, metrics_port, pod_template, probe, serving_pod
 from loppestars_operator.spec.stack import Component
 
-SWEEP = "sweep"
+SWEEP: Final = "sweep"
 # A photo in hand is finished; one that is not in time is taken up again by another worker.
-GRACE_SECONDS = 45
-SWEEP_DEADLINE_SECONDS = 900
+GRACE_SECONDS: Final = 45
+SWEEP_DEADLINE_SECONDS: Final = 900
 
 
 def render_imaging(context: RenderContext) -> list[Manifest]:

@@ -1,5 +1,7 @@
 """The second worker: periodic and outgoing work that is neither a photo's nor a crawl's."""
 
+from typing import Final
+
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.rendering import environment
 from loppestars_operator.rendering.context import JOBS, RenderContext
@@ -7,7 +9,7 @@ from loppestars_operator.rendering.deployments import deployment
 from loppestars_operator.rendering.pods import PodPlan, metrics_port, probe, serving_pod
 
 # A task in hand is finished; one that is not in time is taken up again by another process.
-GRACE_SECONDS = 30
+GRACE_SECONDS: Final = 30
 
 
 def render_jobs(context: RenderContext) -> list[Manifest]:

@@ -1,5 +1,7 @@
 """The Job that migrates the database before a version serves."""
 
+from typing import Final
+
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import MIGRATION_IMAGE_ANNOTATION, digest
 from loppestars_operator.rendering import environment
@@ -8,7 +10,7 @@ from loppestars_operator.rendering.finite import finite_pod, job_spec
 from loppestars_operator.rendering.pods import PodPlan, pod_template
 from loppestars_operator.spec.stack import Component
 
-KEPT_SECONDS = 24 * 3600
+KEPT_SECONDS: Final = 24 * 3600
 
 
 def render_migration(context: RenderContext) -> Manifest:

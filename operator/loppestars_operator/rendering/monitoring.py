@@ -1,12 +1,14 @@
 """Objects of prometheus-operator: how the stack is scraped, and the alerts on it. Dashboards ship with the chart."""
 
+from typing import Final
+
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import STACK_LABEL, stack_labels
 from loppestars_operator.rendering.alerts import alert_groups
 from loppestars_operator.rendering.context import RenderContext
 from loppestars_operator.rendering.schedules import overdue_hours
 
-MONITORING_GROUP = "monitoring.coreos.com"
+MONITORING_GROUP: Final = "monitoring.coreos.com"
 
 
 def render_monitoring(context: RenderContext) -> list[Manifest]:

@@ -1,7 +1,7 @@
 """Default-deny NetworkPolicies, and one policy per component for what the platform's diagram draws."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import selector_labels
@@ -22,15 +22,15 @@ from loppestars_operator.spec.stack import Peers
 Rule = dict[str, Any]
 
 # PostgreSQL and PgBouncer; the URL itself is in a Secret that the operator does not read.
-DATABASE_PORTS = (5432, 6432)
-API_SERVER_PORTS = (443, 6443)
-OUTSIDE_PORTS = (80, 443)
+DATABASE_PORTS: Final = (5432, 6432)
+API_SERVER_PORTS: Final = (443, 6443)
+OUTSIDE_PORTS: Final = (80, 443)
 # Resolvers listen on 53; OpenShift's pods on 5353, which is what is judged after the Service's address is translated.
-DNS_PORTS = (53, 5353)
+DNS_PORTS: Final = (53, 5353)
 # Metadata services hand out credentials of the node. They are link-local, but for one of Amazon's.
-METADATA_NETWORKS = {"0.0.0.0/0": ("169.254.0.0/16",), "::/0": ("fe80::/10", "fd00:ec2::/32")}
+METADATA_NETWORKS: Final = {"0.0.0.0/0": ("169.254.0.0/16",), "::/0": ("fe80::/10", "fd00:ec2::/32")}
 # Sites are crawled on the Internet: nothing of the cluster or of its network is one.
-INTERNAL_NETWORKS = {
+INTERNAL_NETWORKS: Final = {
     "0.0.0.0/0": ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"),
     "::/0": ("fc00::/7", "fe80::/10"),
 }

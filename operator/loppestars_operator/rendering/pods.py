@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from loppestars_operator.naming import SECRETS_ANNOTATION, component_labels, digest, selector_labels
 from loppestars_operator.rendering.context import METRICS_PORT, RenderContext, without_none
@@ -12,8 +12,8 @@ from loppestars_operator.spec.quantities import quantity
 from loppestars_operator.spec.stack import Component
 
 # The user of the images; see the Dockerfile. Left out where the cluster assigns IDs and refuses others.
-IDS = {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532}
-PRE_STOP_SECONDS = 10
+IDS: Final = {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532}
+PRE_STOP_SECONDS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)

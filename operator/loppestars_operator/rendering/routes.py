@@ -1,16 +1,16 @@
 """The way in: Ingress, HTTPRoute, and the redirect from HTTP to HTTPS where TLS is on."""
 
-from typing import Any
+from typing import Any, Final
 
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.rendering.context import API, RenderContext, gateway_parents, ingress_enabled, without_none
 from loppestars_operator.spec.stack import ParentReference
 
-GATEWAY_GROUP = "gateway.networking.k8s.io"
+GATEWAY_GROUP: Final = "gateway.networking.k8s.io"
 # Photos of up to 50 MiB and answers that take up to 30 s; ingress-nginx's defaults are 1 MiB and 60 s.
-BODY_SIZE = {"nginx.ingress.kubernetes.io/proxy-body-size": "64m", "haproxy.org/timeout-server": "60s"}
+BODY_SIZE: Final = {"nginx.ingress.kubernetes.io/proxy-body-size": "64m", "haproxy.org/timeout-server": "60s"}
 # An Ingress has no field for it, so each controller has its annotation; Traefik redirects by its entry point.
-REDIRECT = {
+REDIRECT: Final = {
     "nginx.ingress.kubernetes.io/force-ssl-redirect": "true",
     "haproxy.org/ssl-redirect": "true",
     "ingress.kubernetes.io/force-ssl-redirect": "true",

@@ -1,13 +1,13 @@
 """Autoscalers and disruption budgets."""
 
-from typing import Any
+from typing import Any, Final
 
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import selector_labels
 from loppestars_operator.rendering.context import API, IMAGING, RenderContext, without_none
 from loppestars_operator.spec.scaling import Autoscaling, ImagingAutoscaling
 
-KEDA_GROUP = "keda.sh"
+KEDA_GROUP: Final = "keda.sh"
 # Out at once, at most double every 30 s; in by one pod a minute, and only after five quiet minutes: a photo rush
 # comes in waves, and a pod that starts costs seconds that a visitor waits for.
 SLOW_SCALE_IN: dict[str, Any] = {
@@ -26,7 +26,7 @@ SLOW_SCALE_IN: dict[str, Any] = {
     },
 }
 # The photos that wait for a worker or are being worked on.
-QUEUE_DEPTH_QUERY = (
+QUEUE_DEPTH_QUERY: Final = (
     "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'photos' AND status IN ('todo', 'doing')"
 )
 

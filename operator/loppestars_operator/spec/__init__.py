@@ -1,7 +1,7 @@
 """Typed models of the custom resources, parsed once per event."""
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from loppestars_operator.naming import RECONCILE_ANNOTATION, RETRY_ANNOTATION, StackKey, digest
 from loppestars_operator.spec.crawl import FINISHED, CrawlCounts, CrawlSpec, CrawlStatus
@@ -23,7 +23,7 @@ __all__ = [
 
 
 # Annotations have no bound of their own; what is remembered of them in the status has.
-MAX_RETRY_VALUE = 128
+MAX_RETRY_VALUE: Final = 128
 
 
 @dataclass(frozen=True, slots=True)

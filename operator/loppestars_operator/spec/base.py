@@ -5,7 +5,7 @@ operator parses what the API server hands it with the same classes. Unbounded va
 the API server's cost budget, so a test refuses a property without a bound.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -34,11 +34,11 @@ def _quantity(value: str | int) -> str:
     return str(value)
 
 
-SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
-QUANTITY = r"^[+]?[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi|[eE][0-9]+)?$"
-_PART = "[a-z0-9]([a-z0-9._-]*[a-z0-9])?"
-REGISTRY = rf"^{_PART}(:[0-9]{{1,5}})?(/{_PART})*$"
-IMAGE = rf"^{_PART}(:[0-9]{{1,5}})?(/{_PART})*(:[a-zA-Z0-9_][a-zA-Z0-9._-]*|@sha256:[a-f0-9]{{64}})$"
+SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+QUANTITY: Final = r"^[+]?[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi|[eE][0-9]+)?$"
+_PART: Final = "[a-z0-9]([a-z0-9._-]*[a-z0-9])?"
+REGISTRY: Final = rf"^{_PART}(:[0-9]{{1,5}})?(/{_PART})*$"
+IMAGE: Final = rf"^{_PART}(:[0-9]{{1,5}})?(/{_PART})*(:[a-zA-Z0-9_][a-zA-Z0-9._-]*|@sha256:[a-f0-9]{{64}})$"
 
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=SUBDOMAIN)]
 Key = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
@@ -57,8 +57,8 @@ Host = Annotated[
     ),
 ]
 # A host without user or password, which would stand in the open, and a port that exists.
-_PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
-URL = rf"^https?://([^\s/?#@:\[\]]+|\[[0-9a-fA-F:.]+\])(:{_PORT})?(/[^\s]*)?$"
+_PORT: Final = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+URL: Final = rf"^https?://([^\s/?#@:\[\]]+|\[[0-9a-fA-F:.]+\])(:{_PORT})?(/[^\s]*)?$"
 Url = Annotated[str, Field(min_length=8, max_length=512, pattern=URL)]
 Cidr = Annotated[str, Field(min_length=3, max_length=43, pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$")]
 Cidrs = Annotated[list[Cidr], Field(max_length=32)]
@@ -72,7 +72,7 @@ Quantity = Annotated[
 Time = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
 Text = Annotated[str, Field(max_length=4096)]
 Word = Annotated[str, Field(max_length=253)]
-MAX_COUNTED = 2_000_000_000
+MAX_COUNTED: Final = 2_000_000_000
 Count = Annotated[int, Field(ge=0, le=MAX_COUNTED)]
 
 

@@ -1,6 +1,6 @@
 """The Crawl: one run of the crawler, asked for by the API, by kubectl or by the schedule."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -10,7 +10,7 @@ CrawlState = Literal["Pending", "Running", "Succeeded", "Failed", "Cancelled", "
 Trigger = Literal["Schedule", "Api", "Manual"]
 FINISHED: frozenset[str] = frozenset({"Succeeded", "Failed", "Cancelled", "Superseded"})
 
-_IMMUTABLE = ("runId", "sources", "limit")
+_IMMUTABLE: Final = ("runId", "sources", "limit")
 
 
 def _stays(name: str) -> str:

@@ -1,6 +1,6 @@
 """How many pods a component has, and how fast that number may change."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -8,7 +8,7 @@ from loppestars_operator.spec.base import Model, rules
 
 Replicas = Annotated[int, Field(ge=1, le=1000)]
 Utilization = Annotated[int, Field(ge=1, le=400)]
-_ORDERED = (
+_ORDERED: Final = (
     "self.minReplicas <= self.maxReplicas",
     "minReplicas is above maxReplicas; lower the one or raise the other",
 )
@@ -66,7 +66,7 @@ class ImagingAutoscaling(Model):
     model_config = ConfigDict(json_schema_extra=rules(_ORDERED))
 
 
-EITHER_REPLICAS_OR_AUTOSCALING = (
+EITHER_REPLICAS_OR_AUTOSCALING: Final = (
     "!(has(self.replicas) && has(self.autoscaling))",
     "set replicas for a fixed number of pods or autoscaling for a range, not both",
 )

@@ -1,14 +1,14 @@
 """Sites that the crawler reads."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 
 from loppestars_operator.spec.base import Model, Url, rules
 
-BUILT_IN_SOURCES = ("markedskalenderen", "loppemarkeder")
+BUILT_IN_SOURCES: Final = ("markedskalenderen", "loppemarkeder")
 # Scheme, nothing, host and port; url() would exceed the API server's budget for rules.
-_ON_ONE_HOST = (
+_ON_ONE_HOST: Final = (
     "!has(self.startUrls) || self.startUrls.all(one, one.split('/', 4)[0] == self.startUrls[0].split('/', 4)[0] && "
     "one.split('/', 4)[2] == self.startUrls[0].split('/', 4)[2])"
 )

@@ -1,6 +1,6 @@
 """The LoppestarsStack: what a platform engineer writes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -36,7 +36,7 @@ from loppestars_operator.spec.scaling import (
 from loppestars_operator.spec.sources import BUILT_IN_SOURCES, Source
 
 Tag = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9_][a-zA-Z0-9._-]*$")]
-BUCKET = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
+BUCKET: Final = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
 Bucket = Annotated[str, Field(min_length=3, max_length=63, pattern=BUCKET)]
 Schedule = Annotated[
     str,

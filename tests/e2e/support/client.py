@@ -1,19 +1,15 @@
 """HTTP through the ingress, as the mobile app speaks it, and a steady load that counts what failed."""
 
-from __future__ import annotations
-
 import http.client
 import json
+import ssl
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Mapping
 
 MAX_LOAD_SECONDS = 900.0
 

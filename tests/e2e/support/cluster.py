@@ -1,19 +1,15 @@
 """kubectl and helm of one cluster, in the words of the tests."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Self
 
 from tools.cluster import tools
 from tools.cluster.processes import run, wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 Object = dict[str, Any]
 
@@ -25,8 +21,8 @@ class Cluster:
     kubeconfig: Path
     namespace: str = "default"
 
-    def within(self, namespace: str) -> Cluster:
-        return Cluster(self.kubeconfig, namespace)
+    def within(self, namespace: str) -> Self:
+        return type(self)(self.kubeconfig, namespace)
 
     def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float = 120) -> str:
         """Run kubectl; raise `CommandFailed` with its words."""

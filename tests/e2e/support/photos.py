@@ -1,22 +1,17 @@
 """Photos of the tests and the bucket that the app uploads to."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Self
 
 import boto3
 import pytest
 from botocore.config import Config
 
+from tests.e2e.support.stack import Stack
 from tools.cluster import network
 from tools.cluster.paths import REPOSITORY
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.e2e.support.stack import Stack
 
 PHOTOS = REPOSITORY.parent / "shared" / "images"
 
@@ -36,7 +31,7 @@ class PhotoBucket:
     s3: Any
 
     @classmethod
-    def of(cls, stack: Stack) -> PhotoBucket:
+    def of(cls, stack: Stack) -> Self:
         port = stack.cluster.get("service", "s3")["spec"]["ports"][0]["nodePort"]
         config = Config(signature_version="s3v4", s3={"addressing_style": "path"}, max_pool_connections=32)
         return cls(

@@ -1,7 +1,5 @@
 """Processes of pods as the machine sees them: the node's containers are the machine's own processes."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

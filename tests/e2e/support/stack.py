@@ -1,18 +1,14 @@
 """One stack on the cluster, and the things that people do with it."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jwt
 
+from tests.e2e.support.client import Answer, Ingress
 from tests.e2e.support.cluster import Cluster, Object, condition_of
 from tools.cluster.paths import REPOSITORY
-
-if TYPE_CHECKING:
-    from tests.e2e.support.client import Answer, Ingress
 
 KIND = "loppestarsstacks.loppestars.dev"
 SAMPLE_SITES = [

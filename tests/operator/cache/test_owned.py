@@ -1,15 +1,12 @@
 """What is known of owned objects, whatever the order in which answers and events are read."""
 
-from __future__ import annotations
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
+import pytest
 
 from loppestars_operator.cache import owned as store_module
 from loppestars_operator.cache.owned import CachedObject, OwnedCache
 from loppestars_operator.naming import STACK_LABEL, StackKey
-
-if TYPE_CHECKING:
-    import pytest
 
 KEY = StackKey("shop", "fair")
 

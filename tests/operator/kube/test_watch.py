@@ -1,7 +1,5 @@
 """Watches that break, as through an ill proxy: lists and watches must not follow each other without end."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json
@@ -38,26 +36,29 @@ async def ill(request: web.Request) -> web.StreamResponse:
     return web.json_response({"metadata": {"resourceVersion": "7"}, "items": []})
 
 
-@pytest.mark.parametrize("mode", ["watches end", "lists fail", "versions expire"])
-async def test_what_does_not_help_is_backed_off(mode: str) -> None:
-    """Half a second, one, two …: not some thousand calls in two seconds."""
-    app = web.Application()
-    asked = app[ASKED] = Counter()
-    app[MODE] = mode
-    app.router.add_get("/{path:.*}", ill)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    configuration = Configuration()
-    configuration.host = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with KubeClient(HttpTransport(configuration)) as kube:
-        watcher = Watcher(kube, OwnedCache(), lambda _: None)
-        task = asyncio.create_task(watcher._keep(SERVICE, None))
-        await asyncio.sleep(2)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-    await runner.cleanup()
-    assert 2 <= asked["list"] <= 4
-    assert asked["watch"] == (0 if mode == "lists fail" else asked["list"])
+class TestWatch:
+    """Watches that break, as through an ill proxy: lists and watches must not follow each other without end."""
+
+    @pytest.mark.parametrize("mode", ["watches end", "lists fail", "versions expire"])
+    async def test_what_does_not_help_is_backed_off(self, mode: str) -> None:
+        """Half a second, one, two …: not some thousand calls in two seconds."""
+        app = web.Application()
+        asked = app[ASKED] = Counter()
+        app[MODE] = mode
+        app.router.add_get("/{path:.*}", ill)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        configuration = Configuration()
+        configuration.host = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async with KubeClient(HttpTransport(configuration)) as kube:
+            watcher = Watcher(kube, OwnedCache(), lambda _: None)
+            task = asyncio.create_task(watcher._keep(SERVICE, None))
+            await asyncio.sleep(2)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await runner.cleanup()
+        assert 2 <= asked["list"] <= 4
+        assert asked["watch"] == (0 if mode == "lists fail" else asked["list"])

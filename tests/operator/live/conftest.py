@@ -1,9 +1,7 @@
 """A real control plane with the operator running in it as its chart allows, and a played kubelet."""
 
-from __future__ import annotations
-
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -15,12 +13,8 @@ from tests.factories.operator_process import OperatorProcess, install_chart, kub
 from tests.factories.required import leave_out
 from tools.cluster import tools
 from tools.cluster.addons import crd_files
+from tools.cluster.control_plane import ControlPlane
 from tools.cluster.errors import LocalClusterError, MissingBinaries
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from tools.cluster.control_plane import ControlPlane
 
 
 @pytest.fixture(scope="session")

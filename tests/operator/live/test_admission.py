@@ -1,17 +1,13 @@
 """The API server refuses what is wrong with a sentence that says what to do."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from loppestars_operator.kinds import CRAWL, STACK
 from loppestars_operator.kube.client import KubeError
+from tests.factories.cluster_client import Client
 from tests.factories.stacks import SAMPLES, sample
-
-if TYPE_CHECKING:
-    from tests.factories.cluster_client import Client
 
 pytestmark = pytest.mark.cluster
 RUN_ID = "0b9e3f1c-1a2b-4c3d-8e4f-5a6b7c8d9e0f"
@@ -59,57 +55,62 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "words"), WRONG, ids=lambda value: value if isinstance(value, str) else "")
-async def test_wrong_stack_is_refused(client: Client, change: dict[str, Any], words: str) -> None:
-    """By the schema or by a CEL rule."""
-    body = sample("01-minimal")
-    body["metadata"] = {"name": "wrong", "namespace": client.namespace}
-    body["spec"] = {key: value for key, value in (body["spec"] | change).items() if value is not None}
-    with pytest.raises(KubeError) as refused:
-        await client.kube.apply(STACK.path(client.namespace, "wrong"), body, manager="tests")
-    assert words in refused.value.message
+class TestAdmission:
+    """The API server refuses what is wrong with a sentence that says what to do."""
 
+    @pytest.mark.parametrize(("change", "words"), WRONG, ids=lambda value: value if isinstance(value, str) else "")
+    async def test_wrong_stack_is_refused(self, client: Client, change: dict[str, Any], words: str) -> None:
+        """By the schema or by a CEL rule."""
+        body = sample("01-minimal")
+        body["metadata"] = {"name": "wrong", "namespace": client.namespace}
+        body["spec"] = {key: value for key, value in (body["spec"] | change).items() if value is not None}
+        with pytest.raises(KubeError) as refused:
+            await client.kube.apply(STACK.path(client.namespace, "wrong"), body, manager="tests")
+        assert words in refused.value.message
 
-async def test_right_values_at_the_edges(client: Client) -> None:
-    """Addresses of both families, the highest port, long retentions, variables of one's own."""
-    live = await client.apply_stack(
-        "edges",
-        publicUrl="https://photos.example.com:65535/base",
-        api={
-            "trustedProxies": ["10.0.0.7", "fd00::/8"],
-            "pod": {"env": [{"name": "TZ", "value": "Europe/Copenhagen"}]},
-        },
-        imaging={"searchOrientations": "always"},
-        networkPolicy={"clientCidrs": ["0.0.0.0/0", "::/0"]},
-        storage={"s3": {"endpoint": "http://[fd00::1]:9000"}, "originals": {"retention": "99999d"}},
-    )
-    assert live["spec"]["imaging"]["searchOrientations"] == "always"
+    async def test_right_values_at_the_edges(self, client: Client) -> None:
+        """Addresses of both families, the highest port, long retentions, variables of one's own."""
+        live = await client.apply_stack(
+            "edges",
+            publicUrl="https://photos.example.com:65535/base",
+            api={
+                "trustedProxies": ["10.0.0.7", "fd00::/8"],
+                "pod": {"env": [{"name": "TZ", "value": "Europe/Copenhagen"}]},
+            },
+            imaging={"searchOrientations": "always"},
+            networkPolicy={"clientCidrs": ["0.0.0.0/0", "::/0"]},
+            storage={"s3": {"endpoint": "http://[fd00::1]:9000"}, "originals": {"retention": "99999d"}},
+        )
+        assert live["spec"]["imaging"]["searchOrientations"] == "always"
 
+    @pytest.mark.parametrize("name", ["UPPER", "1st", "x" * 41, "with.dot"])
+    async def test_name_of_a_stack(self, client: Client, name: str) -> None:
+        """Names become parts of Service and CronJob names."""
+        with pytest.raises(KubeError, match=r"at most 40 characters|Invalid value"):
+            await client.apply_stack(name)
 
-@pytest.mark.parametrize("name", ["UPPER", "1st", "x" * 41, "with.dot"])
-async def test_name_of_a_stack(client: Client, name: str) -> None:
-    """Names become parts of Service and CronJob names."""
-    with pytest.raises(KubeError, match=r"at most 40 characters|Invalid value"):
-        await client.apply_stack(name)
+    async def test_crawl_is_immutable_but_for_cancel(self, client: Client) -> None:
+        """What runs cannot be changed under way; a cancelled crawl stays cancelled."""
+        body = sample("06-crawl")
+        body["metadata"] = {"name": "fixed", "namespace": client.namespace}
+        await client.kube.create(CRAWL.path(client.namespace), body)
+        for change in (
+            {"limit": 7},
+            {"sources": None},
+            {"runId": RUN_ID},
+            {"stackRef": {"name": "x"}},
+            {"dryRun": True},
+        ):
+            with pytest.raises(KubeError, match="only cancel can be changed; create another Crawl instead"):
+                await client.patch(CRAWL, "fixed", {"spec": change})
+        await client.patch(CRAWL, "fixed", {"spec": {"cancel": True}})
+        with pytest.raises(KubeError, match="a cancelled crawl cannot be resumed"):
+            await client.patch(CRAWL, "fixed", {"spec": {"cancel": False}})
 
-
-async def test_crawl_is_immutable_but_for_cancel(client: Client) -> None:
-    """What runs cannot be changed under way; a cancelled crawl stays cancelled."""
-    body = sample("06-crawl")
-    body["metadata"] = {"name": "fixed", "namespace": client.namespace}
-    await client.kube.create(CRAWL.path(client.namespace), body)
-    for change in ({"limit": 7}, {"sources": None}, {"runId": RUN_ID}, {"stackRef": {"name": "x"}}, {"dryRun": True}):
-        with pytest.raises(KubeError, match="only cancel can be changed; create another Crawl instead"):
-            await client.patch(CRAWL, "fixed", {"spec": change})
-    await client.patch(CRAWL, "fixed", {"spec": {"cancel": True}})
-    with pytest.raises(KubeError, match="a cancelled crawl cannot be resumed"):
-        await client.patch(CRAWL, "fixed", {"spec": {"cancel": False}})
-
-
-@pytest.mark.parametrize("path", sorted(SAMPLES.glob("0[1-7]*.yaml")), ids=lambda path: path.stem)
-async def test_samples_are_admitted(client: Client, path: Any) -> None:
-    """Each numbered sample, as it is."""
-    body = sample(path.stem)
-    kind = CRAWL if body["kind"] == "Crawl" else STACK
-    body["metadata"]["namespace"] = client.namespace
-    assert (await client.kube.create(kind.path(client.namespace), body))["metadata"]["uid"]
+    @pytest.mark.parametrize("path", sorted(SAMPLES.glob("0[1-7]*.yaml")), ids=lambda path: path.stem)
+    async def test_samples_are_admitted(self, client: Client, path: Any) -> None:
+        """Each numbered sample, as it is."""
+        body = sample(path.stem)
+        kind = CRAWL if body["kind"] == "Crawl" else STACK
+        body["metadata"]["namespace"] = client.namespace
+        assert (await client.kube.create(kind.path(client.namespace), body))["metadata"]["uid"]

@@ -4,26 +4,20 @@ The fields are those of the live objects' managedFields, so none that is rendere
 seventh of them; `LOPPESTARS_EVERY_FIELD=1` edits all.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from loppestars_operator.kinds import OWNED_KINDS, OwnedKind
+from loppestars_operator.kinds import OWNED_KINDS, Manifest, OwnedKind
 from loppestars_operator.kube.client import KubeError
 from loppestars_operator.reconcile.drift import owned_fields
 from tests.factories.cluster_client import Client, eventually
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from loppestars_operator.kinds import Manifest
-    from tests.factories.operator_process import OperatorProcess
+from tests.factories.operator_process import OperatorProcess
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 HEALS_WITHIN = 2.0
@@ -157,30 +151,35 @@ def owned_values(fields: dict[str, Any], live: Any, path: str = "") -> dict[str,
     return values
 
 
-async def test_every_owned_field_is_put_right(client: Client, operator: OperatorProcess) -> None:
-    """Within 2 seconds each (99th percentile), whatever kind of value, list or map it is."""
-    await client.apply_stack(**FULL)
-    await client.ready()
-    jobs: list[tuple[OwnedKind, str, list[dict[str, Any]]]] = []
-    for kind in OWNED_KINDS:
-        if kind.addon or kind.kind == "Job":
-            continue
-        for live in await client.list(kind):
-            if live["metadata"].get("ownerReferences") and owned_fields(live):
-                jobs += [(kind, live["metadata"]["name"], patch) for patch in edits(live)]
-    by_object: dict[tuple[str, str], list[tuple[OwnedKind, str, list[dict[str, Any]]]]] = {}
-    for job in jobs[::STEP]:
-        by_object.setdefault((job[0].kind, job[1]), []).append(job)
-    tally, turns = Tally(), asyncio.Semaphore(AT_ONCE)
+class TestEveryField:
+    """Each field that the operator owns is edited or taken away, and is put right."""
 
-    async def one_object(edits_of_it: list[tuple[OwnedKind, str, list[dict[str, Any]]]]) -> None:
-        for kind, name, patch in edits_of_it:
-            async with turns:
-                await heal(client, kind, name, patch, tally)
+    async def test_every_owned_field_is_put_right(self, client: Client, operator: OperatorProcess) -> None:
+        """Within 2 seconds each (99th percentile), whatever kind of value, list or map it is."""
+        await client.apply_stack(**FULL)
+        await client.ready()
+        jobs: list[tuple[OwnedKind, str, list[dict[str, Any]]]] = []
+        for kind in OWNED_KINDS:
+            if kind.addon or kind.kind == "Job":
+                continue
+            for live in await client.list(kind):
+                if live["metadata"].get("ownerReferences") and owned_fields(live):
+                    jobs += [(kind, live["metadata"]["name"], patch) for patch in edits(live)]
+        by_object: dict[tuple[str, str], list[tuple[OwnedKind, str, list[dict[str, Any]]]]] = {}
+        for job in jobs[::STEP]:
+            by_object.setdefault((job[0].kind, job[1]), []).append(job)
+        tally, turns = Tally(), asyncio.Semaphore(AT_ONCE)
 
-    await asyncio.gather(*(one_object(edits) for edits in by_object.values()))
-    times = sorted(tally.times)
-    assert len(times) > 400 / STEP, f"{len(jobs)} edits, {tally.refused} refused, {tally.without_effect} without effect"
-    p99 = times[int(len(times) * 0.99)]
-    print(f"{len(times)} edits put right, median {times[len(times) // 2]:.2f} s, p99 {p99:.2f} s")  # noqa: T201
-    assert p99 < HEALS_WITHIN
+        async def one_object(edits_of_it: list[tuple[OwnedKind, str, list[dict[str, Any]]]]) -> None:
+            for kind, name, patch in edits_of_it:
+                async with turns:
+                    await heal(client, kind, name, patch, tally)
+
+        await asyncio.gather(*(one_object(edits) for edits in by_object.values()))
+        times = sorted(tally.times)
+        assert len(times) > 400 / STEP, (
+            f"{len(jobs)} edits, {tally.refused} refused, {tally.without_effect} without effect"
+        )
+        p99 = times[int(len(times) * 0.99)]
+        print(f"{len(times)} edits put right, median {times[len(times) // 2]:.2f} s, p99 {p99:.2f} s")  # noqa: T201
+        assert p99 < HEALS_WITHIN

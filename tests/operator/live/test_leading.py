@@ -1,31 +1,24 @@
 """Two replicas: one leads, the other takes over; a restart writes nothing."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from loppestars_operator.access import rules
-from loppestars_operator.kinds import LEASE, STACK, kind_named
+from loppestars_operator.kinds import LEASE, STACK, Manifest, kind_named
 from loppestars_operator.kube.client import KubeClient, KubeError
 from loppestars_operator.kube.lease import LeaderElector, LeaseLost
 from tests.factories.cluster_client import Client, condition, eventually
 from tests.factories.control_plane import running_control_plane
 from tests.factories.kubelet import FakeKubelet, Outcome, healthy
 from tests.factories.operator_process import OperatorProcess, grant, install_chart, kubectl
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from loppestars_operator.kinds import Manifest
-    from tools.cluster.control_plane import ControlPlane
+from tools.cluster.control_plane import ControlPlane
 
 pytestmark = pytest.mark.cluster
 WRITES = {"object_created", "object_configured", "object_deleted", "status_written"}
@@ -38,14 +31,6 @@ def empty_plane() -> Iterator[ControlPlane]:
     with running_control_plane(controllers=True, admission_plugins="") as plane:
         install_chart(plane)
         yield plane
-
-
-async def test_standby_finishes_an_install_whose_leader_was_killed(empty_plane: ControlPlane, tmp_path: Path) -> None:
-    """Kill -9 between the migration and the Deployments; then a gentle end, and a restart that writes nothing."""
-    assert kubectl(empty_plane, "create", "namespace", "shop").returncode == 0
-    async with await KubeClient.connect(str(empty_plane.kubeconfig)) as kube:
-        with FakeKubelet(empty_plane.kubeconfig) as kubelet:
-            await check_takeover(Client(kube, "shop"), empty_plane, kubelet, tmp_path)
 
 
 async def check_takeover(client: Client, plane: ControlPlane, kubelet: FakeKubelet, tmp_path: Path) -> None:
@@ -88,58 +73,6 @@ async def check_takeover(client: Client, plane: ControlPlane, kubelet: FakeKubel
     assert [deployment["metadata"]["resourceVersion"] for deployment in after] == [
         deployment["metadata"]["resourceVersion"] for deployment in deployments
     ]
-
-
-async def test_leader_that_was_frozen_writes_nothing(
-    client: Client, plane: ControlPlane, kubelet: FakeKubelet, tmp_path: Path
-) -> None:
-    """As on a machine that was suspended: when it goes on, another leads, and what it had in hand is not its own."""
-    user = f"pair-{client.namespace}"
-    await grant(client, user, rules())
-    own = {"user": user, "LEASE_NAMESPACE": client.namespace, "WATCH_NAMESPACES": client.namespace}
-    with OperatorProcess(plane, tmp_path / "frozen.log", **own) as frozen:
-        frozen.wait_for_line("reconciling_started")
-        with OperatorProcess(plane, tmp_path / "standby.log", **own) as standby:
-            await client.apply_stack()
-            await client.ready()
-            await asyncio.sleep(1)  # until the leader has read the answer to its last write
-            os.kill(frozen.pid, signal.SIGSTOP)
-            standby.wait_for_line("reconciling_started", timeout=TAKES_OVER_WITHIN)
-            await client.delete(kind_named("Service"), "fair-api")
-            await client.apply_stack(api={"replicas": 3})
-            before = len(frozen.lines())
-            os.kill(frozen.pid, signal.SIGCONT)
-            deadline = time.monotonic() + 10
-            while frozen.running:
-                assert time.monotonic() < deadline, frozen.text()
-                await asyncio.sleep(0.1)
-            told = [line["event"] for line in frozen.lines()[before:]]
-            assert "process_ended" in told
-            assert not WRITES & {*told}, told
-            assert standby.running
-
-
-async def test_restart_writes_nothing_with_addons_either(
-    lone_client: Client, with_addons: ControlPlane, tmp_path: Path
-) -> None:
-    """Their kinds are listed before the first pass like all others."""
-    gateway = {"parentRefs": [{"name": "public", "sectionName": "https", "redirectSectionName": "http"}]}
-    with OperatorProcess(with_addons, tmp_path / "first.log") as first:
-        first.wait_for_line("reconciling_started")
-        for number in range(3):
-            await lone_client.apply_stack(
-                f"fair-{number}", gateway=gateway, imaging={"autoscaling": {"queueDepth": 5}}, api={"replicas": 1}
-            )
-        for number in range(3):
-            await lone_client.ready(f"fair-{number}")
-        await asyncio.sleep(1)
-    for number in range(3):
-        with OperatorProcess(with_addons, tmp_path / f"again-{number}.log") as again:
-            again.wait_for_line("reconciling_started")
-            await asyncio.sleep(2)
-            assert 'reconciles_total{result="succeeded"} 0' not in again.metrics()
-            counted = [line for line in again.metrics().splitlines() if line.startswith("loppestars_operator_writes_")]
-            assert counted == []
 
 
 class TestElector:
@@ -201,41 +134,109 @@ class TestElector:
             await asyncio.wait_for(elector.hold(), 8)
 
 
-async def test_addons_are_taken_up_when_their_definitions_appear(client: Client, operator: OperatorProcess) -> None:
-    """A Gateway is asked for before its CRD is there: the status says what to install, and then heals."""
-    await client.apply_stack(gateway={"parentRefs": [{"name": "public"}]}, api={"replicas": 1}, imaging={"replicas": 1})
-    status = await client.stack_when(lambda status: condition(status, "Stalled")["reason"] == "AddOnMissing")
-    assert "install Gateway API or remove" in condition(status, "Stalled")["message"]
-    definition = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {
-            "name": "httproutes.gateway.networking.k8s.io",
-            "annotations": {"api-approved.kubernetes.io": "unapproved, a stand-in for tests"},
-        },
-        "spec": {
-            "group": "gateway.networking.k8s.io",
-            "scope": "Namespaced",
-            "names": {"kind": "HTTPRoute", "plural": "httproutes"},
-            "versions": [
-                {
-                    "name": "v1",
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-                }
-            ],
-        },
-    }
-    await client.kube.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
-    await client.ready(within=60)
-    route = kind_named("HTTPRoute")
+class TestLeading:
+    """Two replicas: one leads, the other takes over; a restart writes nothing."""
 
-    async def there() -> bool:
-        with contextlib.suppress(KubeError):  # the API server is still getting the new kind's storage ready
-            return bool(await client.list(route))
-        return False
+    async def test_standby_finishes_an_install_whose_leader_was_killed(
+        self, empty_plane: ControlPlane, tmp_path: Path
+    ) -> None:
+        """Kill -9 between the migration and the Deployments; then a gentle end, and a restart that writes nothing."""
+        assert kubectl(empty_plane, "create", "namespace", "shop").returncode == 0
+        async with await KubeClient.connect(str(empty_plane.kubeconfig)) as kube:
+            with FakeKubelet(empty_plane.kubeconfig) as kubelet:
+                await check_takeover(Client(kube, "shop"), empty_plane, kubelet, tmp_path)
 
-    await eventually(there)
-    await client.delete(route, "fair-api")
-    await eventually(there)
+    async def test_leader_that_was_frozen_writes_nothing(
+        self, client: Client, plane: ControlPlane, kubelet: FakeKubelet, tmp_path: Path
+    ) -> None:
+        """As on a machine that was suspended: when it goes on, another leads, and what it had in hand is lost."""
+        user = f"pair-{client.namespace}"
+        await grant(client, user, rules())
+        own = {"user": user, "LEASE_NAMESPACE": client.namespace, "WATCH_NAMESPACES": client.namespace}
+        with OperatorProcess(plane, tmp_path / "frozen.log", **own) as frozen:
+            frozen.wait_for_line("reconciling_started")
+            with OperatorProcess(plane, tmp_path / "standby.log", **own) as standby:
+                await client.apply_stack()
+                await client.ready()
+                await asyncio.sleep(1)  # until the leader has read the answer to its last write
+                os.kill(frozen.pid, signal.SIGSTOP)
+                standby.wait_for_line("reconciling_started", timeout=TAKES_OVER_WITHIN)
+                await client.delete(kind_named("Service"), "fair-api")
+                await client.apply_stack(api={"replicas": 3})
+                before = len(frozen.lines())
+                os.kill(frozen.pid, signal.SIGCONT)
+                deadline = time.monotonic() + 10
+                while frozen.running:
+                    assert time.monotonic() < deadline, frozen.text()
+                    await asyncio.sleep(0.1)
+                told = [line["event"] for line in frozen.lines()[before:]]
+                assert "process_ended" in told
+                assert not WRITES & {*told}, told
+                assert standby.running
+
+    async def test_restart_writes_nothing_with_addons_either(
+        self, lone_client: Client, with_addons: ControlPlane, tmp_path: Path
+    ) -> None:
+        """Their kinds are listed before the first pass like all others."""
+        gateway = {"parentRefs": [{"name": "public", "sectionName": "https", "redirectSectionName": "http"}]}
+        with OperatorProcess(with_addons, tmp_path / "first.log") as first:
+            first.wait_for_line("reconciling_started")
+            for number in range(3):
+                await lone_client.apply_stack(
+                    f"fair-{number}", gateway=gateway, imaging={"autoscaling": {"queueDepth": 5}}, api={"replicas": 1}
+                )
+            for number in range(3):
+                await lone_client.ready(f"fair-{number}")
+            await asyncio.sleep(1)
+        for number in range(3):
+            with OperatorProcess(with_addons, tmp_path / f"again-{number}.log") as again:
+                again.wait_for_line("reconciling_started")
+                await asyncio.sleep(2)
+                assert 'reconciles_total{result="succeeded"} 0' not in again.metrics()
+                counted = [
+                    line for line in again.metrics().splitlines() if line.startswith("loppestars_operator_writes_")
+                ]
+                assert counted == []
+
+    async def test_addons_are_taken_up_when_their_definitions_appear(
+        self, client: Client, operator: OperatorProcess
+    ) -> None:
+        """A Gateway is asked for before its CRD is there: the status says what to install, and then heals."""
+        await client.apply_stack(
+            gateway={"parentRefs": [{"name": "public"}]}, api={"replicas": 1}, imaging={"replicas": 1}
+        )
+        status = await client.stack_when(lambda status: condition(status, "Stalled")["reason"] == "AddOnMissing")
+        assert "install Gateway API or remove" in condition(status, "Stalled")["message"]
+        definition = {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {
+                "name": "httproutes.gateway.networking.k8s.io",
+                "annotations": {"api-approved.kubernetes.io": "unapproved, a stand-in for tests"},
+            },
+            "spec": {
+                "group": "gateway.networking.k8s.io",
+                "scope": "Namespaced",
+                "names": {"kind": "HTTPRoute", "plural": "httproutes"},
+                "versions": [
+                    {
+                        "name": "v1",
+                        "served": True,
+                        "storage": True,
+                        "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+                    }
+                ],
+            },
+        }
+        await client.kube.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+        await client.ready(within=60)
+        route = kind_named("HTTPRoute")
+
+        async def there() -> bool:
+            with contextlib.suppress(KubeError):  # the API server is still getting the new kind's storage ready
+                return bool(await client.list(route))
+            return False
+
+        await eventually(there)
+        await client.delete(route, "fair-api")
+        await eventually(there)

@@ -1,11 +1,9 @@
 """The pod's token is renewed under way: calls go on with the new one, and a torn file is a pause."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import types
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,11 +13,7 @@ from loppestars_operator.kinds import STACK
 from loppestars_operator.kube.client import KubeClient, KubeError, Unreachable
 from tests.factories.cluster_client import Client, eventually
 from tests.factories.operator_process import NAMESPACE
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tools.cluster.control_plane import ControlPlane
+from tools.cluster.control_plane import ControlPlane
 
 pytestmark = pytest.mark.cluster
 ACCOUNT = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/loppestars-operator/token"
@@ -38,44 +32,47 @@ async def token(client: Client, name: str) -> str:
     return text
 
 
-async def test_renewed_token_is_taken_up(
-    client: Client, plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As the kubelet replaces it: the file changes, the old token ends, the process goes on."""
-    first, second = f"{client.namespace}-1", f"{client.namespace}-2"
-    file = tmp_path / "token"
-    file.write_text(await token(client, first))
-    server = urlsplit(client.kube._url)
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", server.hostname or "")
-    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(server.port))
-    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(file))
-    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(client.kube._configuration.ssl_ca_cert))
-    # A minute in earnest.
-    soon = types.SimpleNamespace(datetime=dt.datetime, timedelta=lambda **_: dt.timedelta(milliseconds=200))
-    monkeypatch.setattr(incluster_config, "datetime", soon)
-    async with await KubeClient.connect() as kube:
+class TestTokens:
+    """The pod's token is renewed under way: calls go on with the new one, and a torn file is a pause."""
 
-        async def status() -> int:
-            try:
+    async def test_renewed_token_is_taken_up(
+        self, client: Client, plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As the kubelet replaces it: the file changes, the old token ends, the process goes on."""
+        first, second = f"{client.namespace}-1", f"{client.namespace}-2"
+        file = tmp_path / "token"
+        file.write_text(await token(client, first))
+        server = urlsplit(client.kube._url)
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", server.hostname or "")
+        monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(server.port))
+        monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(file))
+        monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(client.kube._configuration.ssl_ca_cert))
+        # A minute in earnest.
+        soon = types.SimpleNamespace(datetime=dt.datetime, timedelta=lambda **_: dt.timedelta(milliseconds=200))
+        monkeypatch.setattr(incluster_config, "datetime", soon)
+        async with await KubeClient.connect() as kube:
+
+            async def status() -> int:
+                try:
+                    await kube.get(STACK.path(client.namespace))
+                except KubeError as error:
+                    return error.status
+                return 200
+
+            async def is_let_in() -> bool:
+                return await status() == 200
+
+            async def is_refused() -> bool:
+                return await status() == UNAUTHORIZED
+
+            await eventually(is_let_in)
+            file.write_text("")
+            await asyncio.sleep(0.3)
+            with pytest.raises(Unreachable, match="Token file exists but empty"):
                 await kube.get(STACK.path(client.namespace))
-            except KubeError as error:
-                return error.status
-            return 200
-
-        async def is_let_in() -> bool:
-            return await status() == 200
-
-        async def is_refused() -> bool:
-            return await status() == UNAUTHORIZED
-
-        await eventually(is_let_in)
-        file.write_text("")
-        await asyncio.sleep(0.3)
-        with pytest.raises(Unreachable, match="Token file exists but empty"):
-            await kube.get(STACK.path(client.namespace))
-        file.write_text(await token(client, second))
-        await client.kube.delete(f"{SECRETS}/{first}")
-        await eventually(is_let_in)
-        await client.kube.delete(f"{SECRETS}/{second}")
-        # The API server remembers tokens for some seconds.
-        await eventually(is_refused, within=30)
+            file.write_text(await token(client, second))
+            await client.kube.delete(f"{SECRETS}/{first}")
+            await eventually(is_let_in)
+            await client.kube.delete(f"{SECRETS}/{second}")
+            # The API server remembers tokens for some seconds.
+            await eventually(is_refused, within=30)

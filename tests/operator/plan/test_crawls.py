@@ -1,7 +1,5 @@
 """What becomes of Crawls, as pure decisions."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -185,11 +183,14 @@ class TestOrphans:
         assert orphaned(crawl, "waits", NOW) == crawl.status
 
 
-def test_history_keeps_the_newest_of_each_kind() -> None:
-    """Two successes and one of the others, by their ends."""
-    crawls = [
-        make_crawl(name=f"{state}-{hour}", status={"state": state, "finishedAt": f"2026-01-01T0{hour}:00:00Z"})
-        for hour in (1, 2, 3)
-        for state in ("Succeeded", "Failed")
-    ]
-    assert {crawl.name for crawl in decide(crawls).forget} == {"Succeeded-1", "Failed-1", "Failed-2"}
+class TestCrawls:
+    """What becomes of Crawls, as pure decisions."""
+
+    def test_history_keeps_the_newest_of_each_kind(self) -> None:
+        """Two successes and one of the others, by their ends."""
+        crawls = [
+            make_crawl(name=f"{state}-{hour}", status={"state": state, "finishedAt": f"2026-01-01T0{hour}:00:00Z"})
+            for hour in (1, 2, 3)
+            for state in ("Succeeded", "Failed")
+        ]
+        assert {crawl.name for crawl in decide(crawls).forget} == {"Succeeded-1", "Failed-1", "Failed-2"}

@@ -1,7 +1,5 @@
 """Readiness of one object, in the words of its pods."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -147,14 +145,16 @@ class TestContainers:
         assert (refused.reason, len(refused.message)) == ("FailedCreate", 1000)
 
 
-def test_long_last_words_keep_their_end() -> None:
-    """Where a log fell in for the message, the cause stands last."""
-    ended = pod({"terminated": {"exitCode": 1, "message": "x" * 3000 + "the cause"}})
-    assert termination_message([ended]).endswith("the cause")
-    assert len(termination_message([ended])) == 1000
+class TestReadiness:
+    """Readiness of one object, in the words of its pods."""
 
+    def test_long_last_words_keep_their_end(self) -> None:
+        """Where a log fell in for the message, the cause stands last."""
+        ended = pod({"terminated": {"exitCode": 1, "message": "x" * 3000 + "the cause"}})
+        assert termination_message([ended]).endswith("the cause")
+        assert len(termination_message([ended])) == 1000
 
-@pytest.mark.parametrize("message", ["", "Traceback", "[1]", "12"])
-def test_report_that_is_none(message: str) -> None:
-    """Only a JSON object is a report."""
-    assert termination_report([pod({"terminated": {"exitCode": 1, "message": message}})]) == {}
+    @pytest.mark.parametrize("message", ["", "Traceback", "[1]", "12"])
+    def test_report_that_is_none(self, message: str) -> None:
+        """Only a JSON object is a report."""
+        assert termination_report([pod({"terminated": {"exitCode": 1, "message": message}})]) == {}

@@ -1,7 +1,5 @@
 """Drift is found from managedFields alone: whatever the merge rules of a list are."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 
@@ -127,42 +125,43 @@ class TestFindDrift:
         assert find_drift(RENDERED, body) == "metadata.managedFields"
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        *[("1000m", "1"), ("1024Mi", "1Gi"), ("0.5", "500m"), ("1e3", "1k"), ("2", "2.0"), ("1048576", "1Mi")],
-        # As a real API server stores them: in thousandths, rounded up, with every suffix there is.
-        *[("0.0001", "1m"), ("1024Pi", "1Ei"), ("100000000000000000000", "100E"), ("12e5", "1200e3")],
-        *[("1.0000000001Gi", "1073741824108m"), ("100u", "1m")],
-    ],
-)
-def test_equal_quantities(one: str, other: str) -> None:
-    """Forms that Kubernetes takes for the same amount."""
-    assert quantity(one) == quantity(other)
+class TestDrift:
+    """Drift is found from managedFields alone: whatever the merge rules of a list are."""
 
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            *[("1000m", "1"), ("1024Mi", "1Gi"), ("0.5", "500m"), ("1e3", "1k"), ("2", "2.0"), ("1048576", "1Mi")],
+            # As a real API server stores them: in thousandths, rounded up, with every suffix there is.
+            *[("0.0001", "1m"), ("1024Pi", "1Ei"), ("100000000000000000000", "100E"), ("12e5", "1200e3")],
+            *[("1.0000000001Gi", "1073741824108m"), ("100u", "1m")],
+        ],
+    )
+    def test_equal_quantities(self, one: str, other: str) -> None:
+        """Forms that Kubernetes takes for the same amount."""
+        assert quantity(one) == quantity(other)
 
-@pytest.mark.parametrize("text", ["", "abc", "1Xi", "--1", "1e9999999"])
-def test_what_is_no_quantity(text: str) -> None:
-    """Text is not mistaken for an amount, and an amount beyond all bounds is no fault."""
-    assert quantity(text) is None
+    @pytest.mark.parametrize("text", ["", "abc", "1Xi", "--1", "1e9999999"])
+    def test_what_is_no_quantity(self, text: str) -> None:
+        """Text is not mistaken for an amount, and an amount beyond all bounds is no fault."""
+        assert quantity(text) is None
 
-
-def test_crowded_lists_hold_items_of_others() -> None:
-    """A port that took our name; not a list that holds ours alone, however many defaults it was given."""
-    rendered = {
-        "spec": {
-            "ports": [{"name": "http", "port": 80}],
-            "a/b": {"rules": [{"host": "x"}]},
-            "externalIPs": ["10.0.0.1"],
+    def test_crowded_lists_hold_items_of_others(self) -> None:
+        """A port that took our name; not a list that holds ours alone, however many defaults it was given."""
+        rendered = {
+            "spec": {
+                "ports": [{"name": "http", "port": 80}],
+                "a/b": {"rules": [{"host": "x"}]},
+                "externalIPs": ["10.0.0.1"],
+            }
         }
-    }
-    live = {
-        "spec": {
-            "ports": [{"name": "http", "port": 81, "protocol": "TCP"}],
-            "a/b": {"rules": [{"host": "x", "path": "/"}]},
-            "externalIPs": ["10.0.0.1", "10.0.0.2"],
+        live = {
+            "spec": {
+                "ports": [{"name": "http", "port": 81, "protocol": "TCP"}],
+                "a/b": {"rules": [{"host": "x", "path": "/"}]},
+                "externalIPs": ["10.0.0.1", "10.0.0.2"],
+            }
         }
-    }
-    assert crowded_lists(rendered, live) == {"/spec/ports": [{"name": "http", "port": 80}]}
-    live["spec"]["a/b"] = {"rules": [{"host": "x"}, {"host": "y"}]}
-    assert "/spec/a~1b/rules" in crowded_lists(rendered, live)
+        assert crowded_lists(rendered, live) == {"/spec/ports": [{"name": "http", "port": 80}]}
+        live["spec"]["a/b"] = {"rules": [{"host": "x"}, {"host": "y"}]}
+        assert "/spec/a~1b/rules" in crowded_lists(rendered, live)

@@ -1,9 +1,7 @@
 """Every alert of a stack fires when it should and keeps silent when it should not, as promtool says."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +9,6 @@ from loppestars_operator.rendering import ClusterFacts, render
 from loppestars_operator.rendering.alerts import alert_groups
 from tests.factories.promtool import alerts_after, check_rules
 from tests.factories.stacks import make_context, make_stack
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 POD = 'namespace="shop",stack="fair",pod="fair-api-1"'
 OTHER = 'namespace="shop",stack="another",pod="another-api-1"'
@@ -51,43 +46,42 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("alert", "series", "minutes", "fires"), CASES)
-def test_fires_and_keeps_silent(
-    tmp_path: Path, alert: str, series: dict[str, str], minutes: int, *, fires: bool
-) -> None:
-    """The rule, the time it waits, and only its own stack's series."""
-    assert bool(alerts_after(tmp_path, GROUPS, series, alert, minutes)) is fires
+class TestAlerts:
+    """Every alert of a stack fires when it should and keeps silent when it should not, as promtool says."""
 
+    @pytest.mark.parametrize(("alert", "series", "minutes", "fires"), CASES)
+    def test_fires_and_keeps_silent(
+        self, tmp_path: Path, alert: str, series: dict[str, str], minutes: int, *, fires: bool
+    ) -> None:
+        """The rule, the time it waits, and only its own stack's series."""
+        assert bool(alerts_after(tmp_path, GROUPS, series, alert, minutes)) is fires
 
-def test_every_alert_is_tried_both_ways() -> None:
-    """A new alert comes with a case that fires it and one that does not."""
-    names = {rule["alert"] for group in GROUPS for rule in group["rules"]}
-    assert names == {alert for alert, _, _, fires in CASES if fires}
-    assert names == {alert for alert, _, _, fires in CASES if not fires}
+    def test_every_alert_is_tried_both_ways(self) -> None:
+        """A new alert comes with a case that fires it and one that does not."""
+        names = {rule["alert"] for group in GROUPS for rule in group["rules"]}
+        assert names == {alert for alert, _, _, fires in CASES if fires}
+        assert names == {alert for alert, _, _, fires in CASES if not fires}
 
+    @pytest.mark.parametrize("suspend", [True, False])
+    def test_suspended_schedule_is_no_alarm(self, suspend: bool) -> None:  # noqa: FBT001
+        """Nobody is woken because of crawls that were turned off."""
+        stack = make_stack(crawler={"suspend": suspend})
+        rendered = render(make_context(stack, ClusterFacts(frozenset({"monitoring.coreos.com"}))))
+        (rule,) = [item for item in rendered if item["kind"] == "PrometheusRule"]
+        names = [rule["alert"] for group in rule["spec"]["groups"] for rule in group["rules"]]
+        assert ("LoppestarsNoSuccessfulCrawl" in names) is not suspend
+        assert "LoppestarsStackNotReady" in names
 
-@pytest.mark.parametrize("suspend", [True, False])
-def test_suspended_schedule_is_no_alarm(suspend: bool) -> None:  # noqa: FBT001
-    """Nobody is woken because of crawls that were turned off."""
-    stack = make_stack(crawler={"suspend": suspend})
-    rendered = render(make_context(stack, ClusterFacts(frozenset({"monitoring.coreos.com"}))))
-    (rule,) = [item for item in rendered if item["kind"] == "PrometheusRule"]
-    names = [rule["alert"] for group in rule["spec"]["groups"] for rule in group["rules"]]
-    assert ("LoppestarsNoSuccessfulCrawl" in names) is not suspend
-    assert "LoppestarsStackNotReady" in names
+    def test_promtool_accepts_all_rules(self, tmp_path: Path) -> None:
+        """Syntax, names and templates of annotations."""
+        assert check_rules(tmp_path, GROUPS) == ""
 
-
-def test_promtool_accepts_all_rules(tmp_path: Path) -> None:
-    """Syntax, names and templates of annotations."""
-    assert check_rules(tmp_path, GROUPS) == ""
-
-
-def test_runbooks_exist(request: pytest.FixtureRequest) -> None:
-    """Each alert links to a section of docs/alerts.md that says what to do."""
-    text = (request.config.rootpath / "docs" / "alerts.md").read_text()
-    headings = {heading.lower() for heading in re.findall(r"^## (\S+)$", text, re.MULTILINE)}
-    for group in GROUPS:
-        for rule in group["rules"]:
-            page, _, section = rule["annotations"]["runbook_url"].partition("#")
-            assert page.endswith("/docs/alerts.md")
-            assert section in headings
+    def test_runbooks_exist(self, request: pytest.FixtureRequest) -> None:
+        """Each alert links to a section of docs/alerts.md that says what to do."""
+        text = (request.config.rootpath / "docs" / "alerts.md").read_text()
+        headings = {heading.lower() for heading in re.findall(r"^## (\S+)$", text, re.MULTILINE)}
+        for group in GROUPS:
+            for rule in group["rules"]:
+                page, _, section = rule["annotations"]["runbook_url"].partition("#")
+                assert page.endswith("/docs/alerts.md")
+                assert section in headings

@@ -1,7 +1,5 @@
 """What the components read, from the spec."""
 
-from __future__ import annotations
-
 import pytest
 
 from loppestars_core.contract.variables import API_VARIABLES, CRAWLER_VARIABLES, IMAGING_VARIABLES
@@ -45,46 +43,48 @@ def variables(component: str, **changes: object) -> dict[str, str]:
     raise AssertionError(component)
 
 
-def test_reserved_variables_are_those_that_are_set() -> None:
-    """The rule of the CRD names each of them and no other."""
-    context = make_context(EVERYTHING)
-    found = {
-        "api": (environment.api(context), API_VARIABLES),
-        "imaging": (environment.imaging(context), IMAGING_VARIABLES),
-        "crawler": (environment.crawler(context), CRAWLER_VARIABLES),
-    }
-    for component, (own, reserved) in found.items():
-        names = {variable["name"] for variable in own} | ({"ORIGINALS_RETENTION"} if component == "imaging" else set())
-        assert names == set(reserved), component
-        assert len(own) == len({variable["name"] for variable in own}), component
+class TestEnvironment:
+    """What the components read, from the spec."""
 
+    def test_reserved_variables_are_those_that_are_set(self) -> None:
+        """The rule of the CRD names each of them and no other."""
+        context = make_context(EVERYTHING)
+        found = {
+            "api": (environment.api(context), API_VARIABLES),
+            "imaging": (environment.imaging(context), IMAGING_VARIABLES),
+            "crawler": (environment.crawler(context), CRAWLER_VARIABLES),
+        }
+        for component, (own, reserved) in found.items():
+            names = {variable["name"] for variable in own} | (
+                {"ORIGINALS_RETENTION"} if component == "imaging" else set()
+            )
+            assert names == set(reserved), component
+            assert len(own) == len({variable["name"] for variable in own}), component
 
-@pytest.mark.parametrize("component", ["imaging", "sweep"])
-def test_search_of_orientations(component: str) -> None:
-    """Only where the spec says it: pods of stacks that do not are left as they are."""
-    assert "SEARCH_ORIENTATIONS" not in variables(component)
-    assert variables(component, imaging={"searchOrientations": "always"})["SEARCH_ORIENTATIONS"] == "always"
+    @pytest.mark.parametrize("component", ["imaging", "sweep"])
+    def test_search_of_orientations(self, component: str) -> None:
+        """Only where the spec says it: pods of stacks that do not are left as they are."""
+        assert "SEARCH_ORIENTATIONS" not in variables(component)
+        assert variables(component, imaging={"searchOrientations": "always"})["SEARCH_ORIENTATIONS"] == "always"
 
+    @pytest.mark.parametrize(
+        ("gateway", "timeouts"),
+        [
+            ({}, {"request": "60s"}),
+            ({"requestTimeout": "90s"}, {"request": "90s"}),
+            ({"requestTimeout": ""}, None),
+        ],
+    )
+    def test_gateway_waits_for_a_photo(self, gateway: dict[str, str], timeouts: dict[str, str] | None) -> None:
+        """Longer than the API does; Envoy's own 15 seconds would cut off half of what the API waits for."""
+        stack = make_stack(gateway={"parentRefs": [{"name": "public"}], **gateway})
+        groups = ClusterFacts(frozenset({"gateway.networking.k8s.io"}))
+        (route,) = [manifest for manifest in render(make_context(stack, groups)) if manifest["kind"] == "HTTPRoute"]
+        assert route["spec"]["rules"][0].get("timeouts") == timeouts
 
-@pytest.mark.parametrize(
-    ("gateway", "timeouts"),
-    [
-        ({}, {"request": "60s"}),
-        ({"requestTimeout": "90s"}, {"request": "90s"}),
-        ({"requestTimeout": ""}, None),
-    ],
-)
-def test_gateway_waits_for_a_photo(gateway: dict[str, str], timeouts: dict[str, str] | None) -> None:
-    """Longer than the API does; Envoy's own 15 seconds would cut off half of what the API waits for."""
-    stack = make_stack(gateway={"parentRefs": [{"name": "public"}], **gateway})
-    groups = ClusterFacts(frozenset({"gateway.networking.k8s.io"}))
-    (route,) = [manifest for manifest in render(make_context(stack, groups)) if manifest["kind"] == "HTTPRoute"]
-    assert route["spec"]["rules"][0].get("timeouts") == timeouts
-
-
-def test_public_url() -> None:
-    """By the route, by its TLS, or as the spec says where neither knows."""
-    assert variables("api")["PUBLIC_URL"] == "http://loppestars.example.com"
-    secured = {"host": "a.example.com", "tls": {"secretName": "tls"}}
-    assert variables("api", ingress=secured)["PUBLIC_URL"] == "https://a.example.com"
-    assert variables("api", publicUrl="https://b.example.com/")["PUBLIC_URL"] == "https://b.example.com"
+    def test_public_url(self) -> None:
+        """By the route, by its TLS, or as the spec says where neither knows."""
+        assert variables("api")["PUBLIC_URL"] == "http://loppestars.example.com"
+        secured = {"host": "a.example.com", "tls": {"secretName": "tls"}}
+        assert variables("api", ingress=secured)["PUBLIC_URL"] == "https://a.example.com"
+        assert variables("api", publicUrl="https://b.example.com/")["PUBLIC_URL"] == "https://b.example.com"

@@ -4,8 +4,6 @@ A pod template that changes here restarts pods at the next upgrade of the operat
 mind.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
@@ -34,31 +32,31 @@ def check(name: str, manifests: list[dict[str, object]]) -> None:
     assert text == path.read_text(), f"{path.name} differs; run with UPDATE_GOLDEN=1 and read the difference"
 
 
-@pytest.mark.parametrize("name", STACKS)
-def test_sample_renders_as_recorded(name: str) -> None:
-    """Every object of the sample, with all add-ons installed and the migration Job."""
-    context = make_context(sample_stack(name), ClusterFacts(ALL_GROUPS))
-    check(name, [*render(context), with_hash(render_migration(context))])
+class TestGolden:
+    """What each sample renders to, whole. `UPDATE_GOLDEN=1 pytest tests/operator/rendering` writes the files anew."""
 
+    @pytest.mark.parametrize("name", STACKS)
+    def test_sample_renders_as_recorded(self, name: str) -> None:
+        """Every object of the sample, with all add-ons installed and the migration Job."""
+        context = make_context(sample_stack(name), ClusterFacts(ALL_GROUPS))
+        check(name, [*render(context), with_hash(render_migration(context))])
 
-def test_minimal_sample_without_addons() -> None:
-    """No kind of an add-on is rendered where its CRDs are missing."""
-    manifests = render(make_context(sample_stack("01-minimal")))
-    assert not {manifest["apiVersion"].split("/")[0] for manifest in manifests} & ALL_GROUPS
+    def test_minimal_sample_without_addons(self) -> None:
+        """No kind of an add-on is rendered where its CRDs are missing."""
+        manifests = render(make_context(sample_stack("01-minimal")))
+        assert not {manifest["apiVersion"].split("/")[0] for manifest in manifests} & ALL_GROUPS
 
+    def test_crawl_job_renders_as_recorded(self) -> None:
+        """The Job of one Crawl that the API asked for."""
+        crawl = make_crawl(
+            runId="0b9e3f1c-1a2b-4c3d-8e4f-5a6b7c8d9e0f", sources=["markedskalenderen"], limit=5, dryRun=True
+        )
+        check("crawl-job", [render_crawl_job(make_context(), crawl)])
 
-def test_crawl_job_renders_as_recorded() -> None:
-    """The Job of one Crawl that the API asked for."""
-    crawl = make_crawl(
-        runId="0b9e3f1c-1a2b-4c3d-8e4f-5a6b7c8d9e0f", sources=["markedskalenderen"], limit=5, dryRun=True
-    )
-    check("crawl-job", [render_crawl_job(make_context(), crawl)])
-
-
-def test_rendering_is_repeatable_and_leaves_its_input_alone() -> None:
-    """Twice the same input gives the same bytes, with nothing shared that a caller could change."""
-    context = make_context(facts=ClusterFacts(ALL_GROUPS))
-    first = yaml.safe_dump(render(context))
-    second = render(context)
-    second[0]["metadata"]["labels"]["app.kubernetes.io/name"] = "changed"
-    assert yaml.safe_dump(render(context)) == first
+    def test_rendering_is_repeatable_and_leaves_its_input_alone(self) -> None:
+        """Twice the same input gives the same bytes, with nothing shared that a caller could change."""
+        context = make_context(facts=ClusterFacts(ALL_GROUPS))
+        first = yaml.safe_dump(render(context))
+        second = render(context)
+        second[0]["metadata"]["labels"]["app.kubernetes.io/name"] = "changed"
+        assert yaml.safe_dump(render(context)) == first
