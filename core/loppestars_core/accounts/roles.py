@@ -9,7 +9,7 @@ from loppestars_core.events.audit import record_audit
 
 
 async def active_roles(session: AsyncSession, user_id: str) -> frozenset[Role]:
-    """The roles that the user holds now."""
+    """Return the roles that the user holds now."""
     found = await session.execute(
         select(RoleGrant.role).where(RoleGrant.user_id == user_id, RoleGrant.revoked_at.is_(None))
     )
@@ -64,7 +64,7 @@ async def revoke_role(session: AsyncSession, user_id: str, role: Role, *, revoke
 
 
 async def list_grants(session: AsyncSession) -> list[RoleGrant]:
-    """The roles that are held now, by user."""
+    """Return the roles that are held now, by user."""
     found = await session.execute(
         select(RoleGrant).where(RoleGrant.revoked_at.is_(None)).order_by(RoleGrant.user_id, RoleGrant.role)
     )

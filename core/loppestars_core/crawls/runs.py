@@ -19,8 +19,8 @@ from loppestars_core.kit.logging import current_request_id
 # A pending run whose process has not taken the lock by then never will.
 PENDING_EXPIRES: Final = timedelta(minutes=5)
 _DEAD: Final = "its process ended without a word; what it had stored is kept"
-_LONGEST_SNIPPET: Final = 2000
-_LONGEST_ERROR: Final = 2000
+_MAX_SNIPPET: Final = 2000
+_MAX_ERROR: Final = 2000
 
 
 class CrawlNotFound(LookupError):
@@ -40,7 +40,7 @@ async def request_run(  # noqa: PLR0913 - what a run is
     accept_shrink: bool = False,
     requested_by: str | None = None,
 ) -> tuple[CrawlRun, bool]:
-    """A pending run and True; or the run that is active already, and False. Safe from several replicas at once."""
+    """Return a pending run and True; or the run that is active already, and False. Safe from several replicas at once."""
     await close_dead_runs(session)
     await _close_forgotten_runs(session)
     active = await _active(session)
@@ -128,7 +128,7 @@ async def begin_run(  # noqa: PLR0913 - what a run is
 async def record_superseded(
     session: AsyncSession, run_id: uuid.UUID, *, trigger: CrawlTrigger, sources: list[str]
 ) -> CrawlRun:
-    """The record of a run that found the lock taken."""
+    """Write the record of a run that found the lock taken."""
     values = {
         "state": CrawlState.SUPERSEDED,
         "finished_at": func.now(),
@@ -169,7 +169,7 @@ async def finish_run(
     ended = await session.execute(
         update(CrawlRun)
         .where(CrawlRun.id == run_id, CrawlRun.state.in_([CrawlState.PENDING, CrawlState.RUNNING]))
-        .values(state=state, finished_at=func.now(), error=error and error[:_LONGEST_ERROR], **numbers)
+        .values(state=state, finished_at=func.now(), error=error and error[:_MAX_ERROR], **numbers)
         .returning(CrawlRun.id)
     )
     if ended.scalar_one_or_none() is None:
@@ -201,7 +201,7 @@ async def request_cancel(session: AsyncSession, run_id: uuid.UUID) -> CrawlRun:
 
 
 async def cancel_requested(session: AsyncSession, run_id: uuid.UUID) -> bool:
-    """Whether somebody asked the run to stop; a crawl looks at this every few seconds."""
+    """Return whether somebody asked the run to stop; a crawl looks at this every few seconds."""
     found = await session.execute(select(CrawlRun.cancel_requested_at).where(CrawlRun.id == run_id))
     return found.scalar_one_or_none() is not None
 
@@ -217,13 +217,13 @@ async def add_failed_item(  # noqa: PLR0913 - one argument a column
 ) -> None:
     await session.execute(
         insert(CrawlFailedItem).values(
-            run_id=run_id, source=source, reason=reason, url=url, snippet=snippet and snippet[:_LONGEST_SNIPPET]
+            run_id=run_id, source=source, reason=reason, url=url, snippet=snippet and snippet[:_MAX_SNIPPET]
         )
     )
 
 
 async def find_run(session: AsyncSession, run_id: uuid.UUID, *, lock: bool = False) -> CrawlRun:
-    """The run as it is now, with its row locked when asked; raise `CrawlNotFound`."""
+    """Return the run as it is now, with its row locked when asked; raise `CrawlNotFound`."""
     statement = select(CrawlRun).where(CrawlRun.id == run_id).execution_options(populate_existing=True)
     run = (await session.execute(statement.with_for_update() if lock else statement)).scalar_one_or_none()
     if run is None:
@@ -232,13 +232,13 @@ async def find_run(session: AsyncSession, run_id: uuid.UUID, *, lock: bool = Fal
 
 
 async def list_runs(session: AsyncSession, *, limit: int = 50, offset: int = 0) -> list[CrawlRun]:
-    """The newest runs first."""
+    """Return the newest runs first."""
     statement = select(CrawlRun).order_by(CrawlRun.created_at.desc(), CrawlRun.id).limit(limit).offset(offset)
     return list((await session.execute(statement)).scalars())
 
 
 async def failed_items(session: AsyncSession, run_id: uuid.UUID, *, limit: int = 200) -> list[CrawlFailedItem]:
-    """What the run did not understand or could not store, in the order in which it came up."""
+    """Return what the run did not understand or could not store, in the order in which it came up."""
     statement = select(CrawlFailedItem).where(CrawlFailedItem.run_id == run_id).order_by(CrawlFailedItem.id)
     return list((await session.execute(statement.limit(limit))).scalars())
 

@@ -32,6 +32,6 @@ class Base(DeclarativeBase):
 
 
 def one_of(column: str, values: type) -> str:
-    """The SQL of a check that `column` holds a member of the string enumeration `values`."""
+    """Return the SQL of a check that `column` holds a member of the string enumeration `values`."""
     allowed = ", ".join(f"'{member}'" for member in values)  # type: ignore[attr-defined]
     return f"{column} IN ({allowed})"

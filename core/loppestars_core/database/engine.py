@@ -28,7 +28,7 @@ def acting_for_the_system(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def create_engine(settings: DatabaseSettings, *, application: str = "loppestars") -> AsyncEngine:
-    """The engine of a process. `application` names it in pg_stat_activity.
+    """Create the engine of a process. `application` names it in pg_stat_activity.
 
     Connections are checked before use, so a restarted server costs a reconnect and no failed request.
     """
@@ -62,7 +62,7 @@ def sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
 
 
 async def connect_directly(settings: DatabaseSettings, *, application: str) -> psycopg.AsyncConnection[Any]:
-    """A connection of its own to the server itself, in autocommit: for LISTEN and session locks."""
+    """Open a connection of its own to the server itself, in autocommit: for LISTEN and session locks."""
     arguments = connection_arguments(settings.direct_url)
     arguments.setdefault("application_name", application)
     return await psycopg.AsyncConnection.connect(autocommit=True, **arguments)

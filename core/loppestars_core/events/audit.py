@@ -20,7 +20,7 @@ async def record_audit(  # noqa: PLR0913 - one argument a column
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
 ) -> None:
-    """A privileged change or a change of personal data: who did what to whom."""
+    """Record a privileged change or a change of personal data: who did what to whom."""
     await session.execute(
         insert(AuditEntry).values(
             actor_kind=actor_kind,

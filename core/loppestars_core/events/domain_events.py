@@ -12,7 +12,7 @@ from loppestars_core.kit.logging import current_request_id
 async def record_event(
     session: AsyncSession, subject_type: str, subject_id: object, event: str, payload: dict[str, Any] | None = None
 ) -> None:
-    """A state change of a market, photo or run, for those who follow along (notifications, webhooks)."""
+    """Record a state change of a market, photo or run, for those who follow along (notifications, webhooks)."""
     await session.execute(
         insert(DomainEvent).values(
             subject_type=subject_type,

@@ -12,5 +12,5 @@ def now_utc() -> datetime:
 
 
 def today_in_denmark(now: datetime | None = None) -> date:
-    """The calendar day in Europe/Copenhagen at `now` (an aware datetime; by default this instant)."""
+    """Return the calendar day in Europe/Copenhagen at `now` (an aware datetime; by default this instant)."""
     return (now or now_utc()).astimezone(DENMARK).date()

@@ -130,11 +130,11 @@ def new_request_id() -> str:
 
 
 def accept_request_id(candidate: str | None) -> str:
-    """The caller's request id where it is a harmless identifier, else a new one."""
+    """Return the caller's request id where it is a harmless identifier, else a new one."""
     return candidate if candidate is not None and REQUEST_ID.fullmatch(candidate) else new_request_id()
 
 
 def current_request_id() -> str | None:
-    """The request id of this context, to hand on to a job."""
+    """Return the request id of this context, to hand on to a job."""
     found = structlog.contextvars.get_contextvars().get("request_id")
     return found if isinstance(found, str) else None

@@ -116,7 +116,7 @@ def load_settings(cls: type[Settings]) -> Settings:
 
 
 def explain(error: ValidationError, cls: type[BaseSettings]) -> list[str]:
-    """One line for each wrong variable: its name, what is wrong and what it is for. Values are not repeated."""
+    """Return one line for each wrong variable: its name, what is wrong and what it is for. Values are not repeated."""
     lines = []
     for item in error.errors(include_url=False, include_input=False):
         if not item["loc"]:
@@ -131,7 +131,7 @@ def explain(error: ValidationError, cls: type[BaseSettings]) -> list[str]:
 
 
 def describe(cls: type[BaseSettings]) -> str:
-    """A table of the variables that `cls` reads, for `--help`."""
+    """Return a table of the variables that `cls` reads, for `--help`."""
     rows = []
     for name, field in cls.model_fields.items():
         default = field.get_default(call_default_factory=True, validated_data={}) if not field.is_required() else None

@@ -168,9 +168,9 @@ async def _record(
 
 
 async def _moved_away(session: AsyncSession, said: SourceMarket, market_id: uuid.UUID) -> bool:
-    """Whether a source moved its market to other days than those on which another source still has it."""
-    others = [SourceMarket.of_raw(one.raw) for one in await _current_sightings(session, market_id)]
-    dates = {(one.start_date, one.end_date) for one in others if one.source != said.source}
+    """Return whether a source moved its market to other days than those on which another source still has it."""
+    others = [SourceMarket.of_raw(sighting.raw) for sighting in await _current_sightings(session, market_id)]
+    dates = {(other.start_date, other.end_date) for other in others if other.source != said.source}
     return bool(dates) and (said.start_date, said.end_date) not in dates
 
 
@@ -217,13 +217,13 @@ async def refresh_market(session: AsyncSession, market_id: uuid.UUID) -> dict[st
         )
     ).scalar_one()
     sightings = await _current_sightings(session, market_id)
-    listed = [one for one in sightings if one.missed_crawls < CRAWLS_UNTIL_VANISHED]
-    columns = combine([SourceMarket.of_raw(one.raw) for one in listed or sightings])
+    listed = [sighting for sighting in sightings if sighting.missed_crawls < CRAWLS_UNTIL_VANISHED]
+    columns = combine([SourceMarket.of_raw(sighting.raw) for sighting in listed or sightings])
     if not listed:
         columns["state"] = MarketState.VANISHED
     columns |= await _overrides(session, market_id)
     changed = {name: value for name, value in columns.items() if getattr(market, name) != value}
-    values: dict[str, Any] = {"last_seen_at": max(one.last_seen_at for one in sightings)}
+    values: dict[str, Any] = {"last_seen_at": max(sighting.last_seen_at for sighting in sightings)}
     if changed:
         values |= {**_with_search(columns), "scraped_at": func.now()}
         event = f"market.{changed['state']}" if "state" in changed else "market.changed"
@@ -251,7 +251,7 @@ async def merge_markets(session: AsyncSession, keep: uuid.UUID, drop: uuid.UUID)
 
 async def _join_same_market(session: AsyncSession, said: SourceMarket, market_id: uuid.UUID) -> uuid.UUID:
     """After a change: if another source's market is now the same, merge the younger into the older."""
-    others = {one.source for one in await _current_sightings(session, market_id)} - {said.source}
+    others = {sighting.source for sighting in await _current_sightings(session, market_id)} - {said.source}
     same = None if others else await _same_market(session, said)
     if same is None or same == market_id:
         return market_id
@@ -260,7 +260,7 @@ async def _join_same_market(session: AsyncSession, said: SourceMarket, market_id
 
 
 async def _same_market(session: AsyncSession, said: SourceMarket) -> uuid.UUID | None:
-    """A market of other sources that is the one meant, if exactly one is."""
+    """Return a market of other sources that is the one meant, if exactly one is."""
     statement = (
         select(MarketSighting.market_id, MarketSighting.source, MarketSighting.raw)
         .join(Market, Market.id == MarketSighting.market_id)
@@ -320,7 +320,7 @@ async def _overrides(session: AsyncSession, market_id: uuid.UUID) -> dict[str, A
 
 
 def _typed(name: str, value: Any) -> Any:  # noqa: ANN401 - a value of JSON
-    """A corrected value as its column has it: JSON knows neither dates nor decimals."""
+    """Return a corrected value as its column has it: JSON knows neither dates nor decimals."""
     python_type = Market.__table__.columns[name].type.python_type
     if value is None or isinstance(value, python_type | dict):
         return value

@@ -97,12 +97,12 @@ class _Shape(NamedTuple):
 
 
 def select_markets(query: MarketQuery, today: date) -> Select[Any]:
-    """The SQL of `query`: rows of `COLUMNS` and `distance` (km, null without a position)."""
+    """Return the SQL of `query`: rows of `COLUMNS` and `distance` (km, null without a position)."""
     return _statement(_shape(query)).params(parameters(query, today))
 
 
 def compile_markets(query: MarketQuery, today: date) -> tuple[str, dict[str, Any]]:
-    """The same as psycopg takes it: text with named parameters, and their values.
+    """Return the same as psycopg takes it: text with named parameters, and their values.
 
     Building and compiling an expression of this size takes longer than many of the searches; the text depends on the
     shape of the query only, so it is kept.
@@ -112,7 +112,7 @@ def compile_markets(query: MarketQuery, today: date) -> tuple[str, dict[str, Any
 
 
 def parameters(query: MarketQuery, today: date) -> dict[str, Any]:
-    """The values that the SQL of `query` refers to by name."""
+    """Return the values that the SQL of `query` refers to by name."""
     values: dict[str, Any] = {
         "limit": query.limit,
         "offset": query.offset,
@@ -167,7 +167,7 @@ def _statement(shape: _Shape) -> Select[Any]:
 
 
 def select_market() -> Select[Any]:
-    """One market as `COLUMNS` and a null distance, whatever its state; the caller adds the id."""
+    """Return one market as `COLUMNS` and a null distance, whatever its state; the caller adds the id."""
     return select(*_columns(), null().label("distance"))
 
 

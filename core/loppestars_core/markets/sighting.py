@@ -103,7 +103,7 @@ class SourceMarket:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def raw(self) -> dict[str, Any]:
-        """What is stored with the sighting."""
+        """Return what is stored with the sighting."""
         return {"market": self.content(), "document": dict(self.document)}
 
     @classmethod
@@ -150,7 +150,7 @@ def is_renumbered(said: SourceMarket, before: SourceMarket) -> bool:
 
 
 def series_of(name: str, postal_code: str | None, place: str | None) -> uuid.UUID:
-    """The same for all occurrences of a market: its name at its place."""
+    """Return the same for all occurrences of a market: its name at its place."""
     return uuid.uuid5(_SERIES, f"{fold(name)}|{postal_code or fold(place or '')}")
 
 
@@ -176,20 +176,20 @@ def combine(sources: Iterable[SourceMarket]) -> dict[str, Any]:
     The best source that says something of a column is believed; a flag is set when any source sets it; a position of
     the place itself is better than the middle of its postal code; a market that any source calls off is cancelled.
     """
-    ranked = sorted(sources, key=lambda one: (one.rank, one.source, one.external_id))
+    ranked = sorted(sources, key=lambda market: (market.rank, market.source, market.external_id))
     best = ranked[0]
     columns: dict[str, Any] = {
-        name: next((value for one in ranked if (value := getattr(one, name)) is not None), None)
+        name: next((value for market in ranked if (value := getattr(market, name)) is not None), None)
         for name in _PLAIN_COLUMNS
     }
-    columns |= {name: any(getattr(one, name) for one in ranked) for name in FLAGS}
+    columns |= {name: any(getattr(market, name) for market in ranked) for name in FLAGS}
     # Street, code and town are one thing: they come from one source.
-    addressed = next((one for one in ranked if one.postal_code or one.city), best)
+    addressed = next((market for market in ranked if market.postal_code or market.city), best)
     columns |= {name: getattr(addressed, name) for name in ("address", "city", "postal_code")}
-    placed = [one for one in ranked if one.latitude is not None]
-    where = min(placed, key=lambda one: one.position_approximate, default=best)
+    placed = [market for market in ranked if market.latitude is not None]
+    where = min(placed, key=lambda market: market.position_approximate, default=best)
     columns |= {name: getattr(where, name) for name in _POSITION}
-    columns["source_url"] = next((one.url for one in ranked if one.url), None)
+    columns["source_url"] = next((market.url for market in ranked if market.url), None)
     columns["state"] = MarketState.SCHEDULED
     if any(market.postponed for market in ranked):
         columns["state"] = MarketState.POSTPONED

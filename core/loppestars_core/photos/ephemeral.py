@@ -11,10 +11,10 @@ EPHEMERAL_FOLDER: Final = "~temporary"
 
 
 def ephemeral_original_key(photo_id: uuid.UUID) -> str:
-    """The key of the bytes that were sent."""
+    """Return the key of the bytes that were sent."""
     return f"{EPHEMERAL_FOLDER}/{photo_id}/original"
 
 
 def ephemeral_result_key(photo_id: uuid.UUID) -> str:
-    """The key of the bytes that are sent back."""
+    """Return the key of the bytes that are sent back."""
     return f"{EPHEMERAL_FOLDER}/{photo_id}/result"

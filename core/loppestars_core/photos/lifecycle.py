@@ -59,7 +59,7 @@ class NewVariant:
 
 
 async def request_photo(session: AsyncSession, request: PhotoRequest) -> Photo:
-    """The photo of this original: a new one with its job, or the one that was asked for before, however it ended."""
+    """Return the photo of this original: a new one with its job, or the one that was asked for before, however it ended."""
     statement = (
         insert(Photo)
         .values(
@@ -82,7 +82,7 @@ async def request_photo(session: AsyncSession, request: PhotoRequest) -> Photo:
 
 
 async def find_photo(session: AsyncSession, photo_id: uuid.UUID) -> tuple[Photo, PhotoVariant | None] | None:
-    """A photo as it is now, with its processed variant; None where there is no such photo."""
+    """Return a photo as it is now, with its processed variant; None where there is no such photo."""
     statement = (
         select(Photo, PhotoVariant)
         .outerjoin(PhotoVariant, (PhotoVariant.photo_id == Photo.id) & (PhotoVariant.kind == VariantKind.PROCESSED))

@@ -40,7 +40,7 @@ class QueueState:
 
 
 async def read_queue_state(session: AsyncSession) -> QueueState:
-    """How the photo queue is now, in one cheap query."""
+    """Return how the photo queue is now, in one cheap query."""
     statement = text(
         """
         SELECT count(*) FILTER (WHERE job.status = 'todo') AS waiting,

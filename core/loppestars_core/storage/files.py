@@ -120,7 +120,7 @@ def _read(path: Path, max_bytes: int) -> bytes:
 
 
 def _open(path: Path, max_bytes: int) -> tuple[BinaryIO, int]:
-    """The open file and its size; an object is never written in place, so the size stays true."""
+    """Open the file and its size; an object is never written in place, so the size stays true."""
     file = path.open("rb")
     size = os.fstat(file.fileno()).st_size
     if size > max_bytes:

@@ -15,9 +15,9 @@ from typing import Final, Protocol
 
 # A segment never starts with a dot: no way up, and no collision with temporary files of our own.
 _SEGMENT: Final = re.compile(r"[^/\\\x00-\x1f\x7f.][^/\\\x00-\x1f\x7f]{0,200}")
-_LONGEST_KEY: Final = 900
+_MAX_KEY: Final = 900
 # Of a file's name on every file system in use, in bytes: 200 letters of some scripts are more.
-_LONGEST_SEGMENT: Final = 255
+_MAX_SEGMENT: Final = 255
 CHUNK_BYTES: Final = 256 * 1024
 
 
@@ -72,7 +72,7 @@ class ObjectStream:
         self._close: Callable[[], Awaitable[None]] | None = close
 
     async def read(self) -> bytes:
-        """The next chunk, of `CHUNK_BYTES` at most; empty at the end."""
+        """Return the next chunk, of `CHUNK_BYTES` at most; empty at the end."""
         return await self._read(CHUNK_BYTES)
 
     async def close(self) -> None:
@@ -100,13 +100,13 @@ class Storage(Protocol):
         """Delete the object; none of that key is fine."""
 
     def list(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
-        """All objects whose key starts with `prefix`, in no particular order."""
+        """Yield all objects whose key starts with `prefix`, in no particular order."""
 
     async def signed_url(self, bucket: str, key: str, expires_in: timedelta) -> str:
-        """A link that reads the object until it expires."""
+        """Return a link that reads the object until it expires."""
 
     def public_url(self, bucket: str, key: str) -> str:
-        """The stable link of a public object (the processed bucket's)."""
+        """Return the stable link of a public object (the processed bucket's)."""
 
     async def check(self, bucket: str) -> None:
         """Raise `StorageUnavailable` unless the bucket can be used now."""
@@ -114,9 +114,9 @@ class Storage(Protocol):
 
 def check_key(key: str) -> str:
     """`key`, if it is a relative path of plain segments; else raise `InvalidKey`."""
-    too_long = len(key.encode("utf-8", "replace")) > _LONGEST_KEY
+    too_long = len(key.encode("utf-8", "replace")) > _MAX_KEY
     if too_long or not all(
-        _SEGMENT.fullmatch(part) and len(part.encode("utf-8", "replace")) <= _LONGEST_SEGMENT for part in key.split("/")
+        _SEGMENT.fullmatch(part) and len(part.encode("utf-8", "replace")) <= _MAX_SEGMENT for part in key.split("/")
     ):
         raise InvalidKey("a key is a relative path of plain segments")
     return key

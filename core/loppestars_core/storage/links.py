@@ -19,14 +19,14 @@ def public_link(base_url: str, bucket: str, key: str) -> str:
 
 
 def signed_link(base_url: str, bucket: str, key: str, expires_in: timedelta, secret: bytes) -> str:
-    """A link that `verify_link` accepts until `expires_in` from now."""
+    """Return a link that `verify_link` accepts until `expires_in` from now."""
     expires = int(time.time() + expires_in.total_seconds())
     signature = _signature(bucket, key, expires, secret)
     return f"{base_url.rstrip('/')}{SIGNED_PATH}/{bucket}/{quote(key)}?expires={expires}&signature={signature}"
 
 
 def verify_link(bucket: str, key: str, expires: int, signature: str, secret: bytes) -> bool:
-    """Whether the signature is ours and has not expired."""
+    """Return whether the signature is ours and has not expired."""
     expected = _signature(bucket, key, expires, secret)
     return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")) and time.time() < expires
 

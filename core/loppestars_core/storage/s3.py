@@ -136,7 +136,7 @@ def make_client(  # noqa: PLR0913 - one argument a setting
     secret_access_key: str | None,
     connections: int = 10,
 ) -> "S3Client":
-    """A boto3 client with short time-outs and few retries: callers wait for an answer, not for a miracle."""
+    """Make a boto3 client with short time-outs and few retries: callers wait for an answer, not for a miracle."""
     # boto3 costs 30 MB and 0.2 s: only a process that uses S3 pays for it.
     import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415

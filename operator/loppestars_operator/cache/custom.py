@@ -36,7 +36,7 @@ class CustomResourceCache:
         return next((other for created, other in sorted(older) if (created, other) < age), None)
 
     def has_stack(self, key: StackKey, version: str) -> bool:
-        """Whether a stack is known in this version or a newer one."""
+        """Return whether a stack is known in this version or a newer one."""
         return key in self._stacks and not is_newer(version, self._stacks[key][0])
 
     def put_crawl(self, body: Body) -> StackKey:
@@ -46,12 +46,12 @@ class CustomResourceCache:
         return key
 
     def forget_stack(self, key: StackKey) -> None:
-        """A stack is gone."""
+        """Forget a stack that is gone."""
         self._stacks.pop(key, None)
         self._hosts.pop(key, None)
 
     def forget_crawl(self, body: Body) -> StackKey:
-        """A Crawl is gone; return its stack's key."""
+        """Forget a Crawl that is gone; return its stack's key."""
         key = crawl_stack_key(body)
         self._crawls.get(key, {}).pop(body["metadata"]["name"], None)
         if not self._crawls.get(key):
@@ -59,7 +59,7 @@ class CustomResourceCache:
         return key
 
     def drop_crawl(self, key: StackKey, name: str) -> None:
-        """A Crawl turned out to be gone, though no event said so."""
+        """Drop a Crawl that turned out to be gone, though no event said so."""
         self.forget_crawl(
             {"metadata": {"namespace": key.namespace, "name": name}, "spec": {"stackRef": {"name": key.name}}}
         )

@@ -77,7 +77,7 @@ class LeaderElector:
                     raise LeaseLost(f"not renewed for {RENEW_DEADLINE:.0f} s: {error}") from error
 
     def is_held(self) -> bool:
-        """Whether the Lease cannot have run out yet: nothing may be written after that, not even on the way out."""
+        """Return whether the Lease cannot have run out yet: nothing may be written after that, not even on the way out."""
         return time.monotonic() - self._renewed_at < LEASE_SECONDS
 
     async def release(self) -> None:
@@ -96,7 +96,7 @@ class LeaderElector:
             await asyncio.sleep(RELEASE_PAUSE)
 
     async def _try(self) -> bool:
-        """One attempt to create, take over or renew."""
+        """Attempt once to create, take over or renew."""
         began = time.monotonic()
         lease = await self._read()
         if lease is None:

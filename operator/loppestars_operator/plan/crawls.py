@@ -206,7 +206,7 @@ def gone(crawl: Crawl, now: datetime) -> CrawlStatus:
 
 
 def is_lost(pod: Manifest, now: datetime) -> bool:
-    """Whether a pod's node did not end it in time."""
+    """Return whether a pod's node did not end it in time."""
     due = pod["metadata"].get("deletionTimestamp")
     return due is not None and now - datetime.fromisoformat(due) > LOST_AFTER
 
@@ -237,5 +237,5 @@ def _by_age(crawl: Crawl) -> tuple[str, str]:
 
 
 def _is_over(crawl: Crawl) -> bool:
-    """Whether a crawl without a Job has ended: it was cancelled, or it had a Job before."""
+    """Return whether a crawl without a Job has ended: it was cancelled, or it had a Job before."""
     return crawl.spec.cancel or crawl.status.state == "Running" or trigger_of(crawl) == "Schedule"

@@ -161,7 +161,7 @@ def plan_rollout(
 
 
 def is_refused(record: RolloutStatus, desired: Revision) -> bool:
-    """Whether this revision was given up; a record of an earlier operator names images only."""
+    """Return whether this revision was given up; a record of an earlier operator names images only."""
     if record.refused_revision is None:
         return record.refused == desired.images
     return record.refused_revision == desired.id

@@ -261,7 +261,7 @@ def bare(manifest: Manifest) -> Manifest:
 
 
 def belongs(live: Manifest, manifest: Manifest) -> bool:
-    """Whether an object is this stack's: it has the same owner, or our label and fields that we applied."""
+    """Return whether an object is this stack's: it has the same owner, or our label and fields that we applied."""
     if set(owner_uids(manifest)) & set(owner_uids(live)):
         return True
     same_stack = label_of(live, STACK_LABEL) == label_of(manifest, STACK_LABEL)
@@ -278,7 +278,7 @@ def _cedes_replicas(manifest: Manifest, live: Manifest) -> bool:
 
 
 def is_ours(live: Manifest, owner_uid: str) -> bool:
-    """Whether an object was made by this operator for this incarnation of the stack."""
+    """Return whether an object was made by this operator for this incarnation of the stack."""
     return owner_uid in owner_uids(live) and label_of(live, STACK_LABEL) is not None and owned_fields(live) is not None
 
 

@@ -106,7 +106,7 @@ class CrawlReconciler:
                     await self._report(crawl, status)
 
     async def _is_there(self, crawl: Crawl) -> bool:
-        """Whether this incarnation exists and is not being deleted; kopf does not tell of what it missed."""
+        """Return whether this incarnation exists and is not being deleted; kopf does not tell of what it missed."""
         try:
             live = await self._kube.get(CRAWL.path(crawl.namespace, crawl.name))
         except KubeError as error:

@@ -116,7 +116,7 @@ def _is_leaf(fields: Fields) -> bool:
 
 
 def _contains(rendered: Any, live: Any, path: str) -> bool:
-    """Whether an atomic value is as rendered; the API server may have added defaults inside."""
+    """Return whether an atomic value is as rendered; the API server may have added defaults inside."""
     if isinstance(rendered, dict):
         return isinstance(live, dict) and all(
             _contains(value, live.get(key), f"{path}.{key}") for key, value in rendered.items()
@@ -134,6 +134,6 @@ def _equal(rendered: Any, live: Any, path: str) -> bool:
     if rendered == live:
         return True
     if not _QUANTITIES.isdisjoint(path.split(".")):
-        one, other = quantity(str(rendered)), quantity(str(live))
-        return one is not None and one == other
+        wanted, actual = quantity(str(rendered)), quantity(str(live))
+        return wanted is not None and wanted == actual
     return False

@@ -101,7 +101,7 @@ def public_host(spec: StackSpec) -> str | None:
 
 
 def ingress_enabled(spec: StackSpec) -> bool:
-    """Whether an Ingress is asked for."""
+    """Return whether an Ingress is asked for."""
     return bool(spec.ingress and spec.ingress.enabled and spec.ingress.host)
 
 
