@@ -24,10 +24,11 @@ BACKLOG: Final = 2048
 command = single(
     "loppestars-api",
     "Serve the Loppestars API. SIGTERM ends it after the requests in flight are answered.",
+    epilog=epilog(describe(ApiSettings)),
 )
 
 
-@command.command(epilog=epilog(describe(ApiSettings)))
+@command.command()
 def serve_command(*, version: Version = False) -> None:  # noqa: ARG001 - its callback prints the version
     """Serve the Loppestars API. SIGTERM ends it after the requests in flight are answered."""
     settings = load_settings(ApiSettings)

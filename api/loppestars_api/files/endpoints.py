@@ -25,6 +25,7 @@ router = APIRouter(
         },
         **answers(
             HTTPStatus.NOT_FOUND,
+            HTTPStatus.REQUEST_URI_TOO_LONG,
             HTTPStatus.UNPROCESSABLE_ENTITY,
             HTTPStatus.TOO_MANY_REQUESTS,
             HTTPStatus.SERVICE_UNAVAILABLE,

@@ -157,6 +157,7 @@ _DESCRIPTIONS: Final[Mapping[int, str]] = {
     HTTPStatus.REQUEST_TIMEOUT: "The body did not arrive in time",
     HTTPStatus.CONFLICT: "The current state does not allow this",
     HTTPStatus.GONE: "Withdrawn",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "The address is longer than allowed",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Larger than allowed",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Not a photo in a supported format",
     HTTPStatus.UNPROCESSABLE_ENTITY: "A parameter, or the photo, was refused",
