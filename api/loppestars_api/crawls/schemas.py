@@ -20,6 +20,9 @@ class TriggerRequest(BaseModel):
     sources: Annotated[list[SourceName], Field(max_length=20)] = Field(
         default_factory=list, description="Names of sources; none means all."
     )
+    accept_shrink: bool = Field(
+        default=False, alias="acceptShrink", description="Believe a source that lists far fewer markets than before."
+    )
     limit: int | None = Field(None, ge=1, le=1_000_000, description="Most items of each source.")
 
 

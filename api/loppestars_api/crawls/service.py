@@ -57,6 +57,7 @@ class CrawlService:
                 trigger=CrawlTrigger.API,
                 sources=sources,
                 item_limit=wanted.limit,
+                accept_shrink=wanted.accept_shrink,
                 requested_by=caller.id,
             )
             if created:
