@@ -131,8 +131,9 @@ def completed(said: SourceMarket, before: SourceMarket) -> SourceMarket:
         if getattr(said, name) is None and name not in said.unclear and (value := getattr(before, name)) is not None
     }
     # A town alone may be read from a municipality or a name: it is not an address.
-    silent = not (said.address or said.postal_code) and said.municipality in {None, before.municipality}
-    same = all(getattr(said, name) in (None, getattr(before, name)) for name in _ADDRESS)
+    stays = said.municipality in {None, before.municipality}
+    silent = stays and not (said.address or said.postal_code)
+    same = stays and all(getattr(said, name) in (None, getattr(before, name)) for name in _ADDRESS)
     vague = said.latitude is None or said.position_approximate
     if (silent and any(getattr(before, name) for name in _ADDRESS)) or (same and vague):
         kept |= {name: getattr(before, name) for name in _ADDRESS}
