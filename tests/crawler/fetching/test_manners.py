@@ -133,7 +133,7 @@ class TestFaults:
         ended = crawler.crawl("--source", "markedskalenderen")
         assert (ended.exit_code, ended.counts["failed"], ended.counts["skipped"]) == (0, 1, 1)
         [(reason, snippet)] = crawler.rows("SELECT reason, snippet FROM crawl_failed_items")
-        assert reason == "31-02-2026 is no day of the calendar"
+        assert reason == "31-02-2026 is not a day of the calendar"
         assert "<td>31-02-2026</td>" in snippet
 
 
