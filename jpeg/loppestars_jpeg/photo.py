@@ -110,7 +110,7 @@ class CoefficientPhoto:
         Channels are BGR, gray, or CMYK as the file has them. Two eighths is the least: below, libjpeg skips
         coefficients that are needed for writing. `finely` decodes as for people's eyes, slower.
         """
-        if not 2 <= eighths <= 8:  # noqa: PLR2004
+        if not 2 <= eighths <= 8:  # noqa: PLR2004 - as said above
             raise ValueError("eighths is 2 to 8")
         return self._guard.run(lambda: self._read(eighths, finely=finely))
 

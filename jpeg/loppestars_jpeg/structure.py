@@ -51,7 +51,9 @@ class JpegStructure:
     @property
     def editable(self) -> bool:
         """True when blocks can be edited in place: Huffman-coded 8-bit DCT with whole sampling ratios."""
-        if self.frame not in _EDITABLE_FRAMES or self.precision != 8 or len(self.sampling) not in {1, 3, 4}:  # noqa: PLR2004
+        if self.frame not in _EDITABLE_FRAMES or len(self.sampling) not in {1, 3, 4}:
+            return False
+        if self.precision != 8:  # noqa: PLR2004 - bits
             return False
         widest = max(s.horizontal for s in self.sampling)
         tallest = max(s.vertical for s in self.sampling)

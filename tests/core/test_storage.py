@@ -119,7 +119,12 @@ class TestContract:
     )
     async def test_impossible_keys(self, storage: Storage, key: str, tmp_path: Path) -> None:
         """No key leads out of its bucket or to a file of our own making."""
-        for action in (storage.get(BUCKET, key, 10), storage.put(BUCKET, key, b"x", "image/jpeg"), storage.stat(BUCKET, key), storage.delete(BUCKET, key)):  # fmt: skip  # noqa: E501
+        for action in (
+            storage.get(BUCKET, key, 10),
+            storage.put(BUCKET, key, b"x", "image/jpeg"),
+            storage.stat(BUCKET, key),
+            storage.delete(BUCKET, key),
+        ):
             with pytest.raises(InvalidKey):
                 await action
         with pytest.raises(InvalidKey):

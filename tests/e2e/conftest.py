@@ -26,7 +26,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def say(line: str) -> None:
     """Progress of minutes-long steps; pytest shows it with -s or when a test fails."""
-    print(line)  # noqa: T201
+    print(line)  # noqa: T201 - progress of long steps
 
 
 @pytest.fixture(scope="session")

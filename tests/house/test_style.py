@@ -103,7 +103,7 @@ def error_suffixes(path: Path, tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef) and node.name.endswith("Error") and len(node.bases) == 1:
             base = ast.unparse(node.bases[0])
-            if base.endswith(("Error", "Exception")) and base not in {"Exception", "RuntimeError"}:
+            if base.endswith(("Error", "Exception")) and base not in {"Exception", "HTTPException", "RuntimeError"}:
                 yield place(path, node.lineno, f"exception {node.name}")
 
 

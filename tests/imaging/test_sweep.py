@@ -63,10 +63,14 @@ class TestSweep:
         gone.append(put(tmp_path, "stall-photos", ephemeral_original_key(old), 600))
         asked = PhotoRequest(ephemeral_original_key(old), None, PhotoOptions(), PhotoSubject.EPHEMERAL, old)
         await request_photo(session, asked)
-        await session.execute(text("UPDATE photos SET created_at = created_at - interval '1 hour' WHERE id = :id"), {"id": old})  # fmt: skip  # noqa: E501
+        await session.execute(
+            text("UPDATE photos SET created_at = created_at - interval '1 hour' WHERE id = :id"), {"id": old}
+        )
         gone.append(put(tmp_path, "stall-photos-processed", "u1/orphan.jpg", OLD))
         keep.append(put(tmp_path, "stall-photos-processed", "u1/just-written.jpg", 60))
-        await session.execute(text("UPDATE domain_events SET at = at - interval '1 year' WHERE subject_id = :id"), {"id": str(old)})  # fmt: skip  # noqa: E501
+        await session.execute(
+            text("UPDATE domain_events SET at = at - interval '1 year' WHERE subject_id = :id"), {"id": str(old)}
+        )
         await session.commit()
 
         swept = await sweep(settings)

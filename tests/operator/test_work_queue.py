@@ -13,7 +13,7 @@ ONE, TWO = StackKey("n", "one"), StackKey("n", "two")
 
 
 @contextlib.asynccontextmanager
-async def working(queue: WorkQueue, handle: object, workers: int = 4):  # noqa: ANN201
+async def working(queue: WorkQueue, handle: object, workers: int = 4):  # noqa: ANN201 - a context manager
     tasks = [asyncio.create_task(queue.work(handle, workers))]  # type: ignore[arg-type]
     yield
     for task in tasks:

@@ -49,7 +49,7 @@ class CrawlLock:
 
 
 async def lock_is_held(session: AsyncSession) -> bool:
-    """Return whether any process holds the lock, without trying to take it (a try could make a starting crawl give up)."""
+    """Return whether any process holds the lock, without trying to take it (a try could make a crawl give up)."""
     found = await session.execute(
         text(
             "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"

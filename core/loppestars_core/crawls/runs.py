@@ -40,7 +40,7 @@ async def request_run(  # noqa: PLR0913 - what a run is
     accept_shrink: bool = False,
     requested_by: str | None = None,
 ) -> tuple[CrawlRun, bool]:
-    """Return a pending run and True; or the run that is active already, and False. Safe from several replicas at once."""
+    """Return a pending run and True; or the active run and False. Safe from several replicas at once."""
     await close_dead_runs(session)
     await _close_forgotten_runs(session)
     active = await _active(session)

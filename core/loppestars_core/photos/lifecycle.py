@@ -59,7 +59,7 @@ class NewVariant:
 
 
 async def request_photo(session: AsyncSession, request: PhotoRequest) -> Photo:
-    """Return the photo of this original: a new one with its job, or the one that was asked for before, however it ended."""
+    """Return the photo of this original: a new one with its job, or the earlier one, however it ended."""
     statement = (
         insert(Photo)
         .values(

@@ -138,8 +138,8 @@ def make_client(  # noqa: PLR0913 - one argument a setting
 ) -> "S3Client":
     """Make a boto3 client with short time-outs and few retries: callers wait for an answer, not for a miracle."""
     # boto3 costs 30 MB and 0.2 s: only a process that uses S3 pays for it.
-    import boto3  # noqa: PLC0415
-    from botocore.config import Config  # noqa: PLC0415
+    import boto3  # noqa: PLC0415 - half a second that files do not need
+    from botocore.config import Config  # noqa: PLC0415 - likewise
 
     options: dict[str, Any] = {
         "signature_version": "s3v4",

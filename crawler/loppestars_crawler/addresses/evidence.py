@@ -96,7 +96,7 @@ class Belief:
         return names.pop() if len(names) == 1 else None
 
     def _around(self) -> frozenset[str]:
-        """Return all codes of the municipalities of a divided town: Moesgaard is in Aarhus, though not in "Aarhus C"."""
+        """Return the codes of all municipalities of a divided town: Moesgaard is in Aarhus, not in "Aarhus C"."""
         divided = {code for code in self.codes if self.table.large_town_of(code) != self.table.by_code[code].town}
         names = {self.table.by_code[code].municipality for code in divided}
         return frozenset().union(*(self.table.codes_in(name) for name in names))

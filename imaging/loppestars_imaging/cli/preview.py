@@ -20,7 +20,7 @@ def draw_apart(pairs: list[tuple[Path, Path]], target: Path, memory_mib: int) ->
     command = [sys.executable, "-m", "loppestars_imaging.cli.before_after", str(memory_mib)]
     try:
         # Every argument is ours, and no shell is in between.
-        subprocess.run(  # noqa: S603
+        subprocess.run(  # noqa: S603 - see above
             command, input=json.dumps(wish).encode(), timeout=_SECONDS, check=True
         )
     except (subprocess.SubprocessError, OSError):

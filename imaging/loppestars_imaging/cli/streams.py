@@ -12,7 +12,8 @@ def open_missing_streams() -> None:
             opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
             os.dup2(opened, number)
             os.set_inheritable(number, True)  # noqa: FBT003 - its only argument
-            setattr(sys, name, open(number, "r" if name == "stdin" else "w", closefd=False))  # noqa: SIM115
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - stays open with the process
 
 
 def tell(stream: TextIO, line: str) -> None:

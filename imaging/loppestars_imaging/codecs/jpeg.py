@@ -118,7 +118,7 @@ def _refuse_warnings(data: bytes) -> None:
 
 
 def _sampling(structure: JpegStructure, *, transposed: bool) -> str | None:
-    if len(structure.sampling) != 3:  # noqa: PLR2004
+    if len(structure.sampling) != 3:  # noqa: PLR2004 - one per component of YCbCr
         return None
     widest = max(s.horizontal for s in structure.sampling)
     tallest = max(s.vertical for s in structure.sampling)

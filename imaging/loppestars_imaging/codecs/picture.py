@@ -107,7 +107,7 @@ def swap_colours(pixels: Pixels) -> None:
     rows, columns, channels = pixels.shape
     if channels < 3:  # noqa: PLR2004 - gray, with alpha or not
         return
-    order = cv2.COLOR_BGR2RGB if channels == 3 else cv2.COLOR_BGRA2RGBA  # noqa: PLR2004
+    order = cv2.COLOR_BGR2RGB if channels == 3 else cv2.COLOR_BGRA2RGBA  # noqa: PLR2004 - as above
     step = max(1, _STRIP_PIXELS // columns)
     for top in range(0, rows, step):
         strip = pixels[top : top + step]

@@ -81,8 +81,9 @@ def _chunks_before_pixels(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _code_points(data: bytes) -> CodePoints | None:
     """Return what cICP says, which counts before any profile (PNG, third edition, 11.3.2.6)."""
-    bodies = (body for kind, body in _chunks_before_pixels(data) if kind == b"cICP" and len(body) == 4)  # noqa: PLR2004
-    return next((CodePoints(body[0], body[1]) for body in bodies), None)
+    bodies = (body for kind, body in _chunks_before_pixels(data) if kind == b"cICP")
+    whole = (body for body in bodies if len(body) == 4)  # noqa: PLR2004 - the chunk has four bytes
+    return next((CodePoints(body[0], body[1]) for body in whole), None)
 
 
 def _check_whole(data: bytes) -> None:

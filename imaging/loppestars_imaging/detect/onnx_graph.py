@@ -100,7 +100,7 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
 
 def _encode_varint(value: int) -> bytes:
     encoded = bytearray()
-    while value > 0x7F:  # noqa: PLR2004
+    while value > 0x7F:  # noqa: PLR2004 - seven bits to the byte
         encoded.append(value & 0x7F | 0x80)
         value >>= 7
     encoded.append(value)

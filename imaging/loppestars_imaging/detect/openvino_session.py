@@ -12,13 +12,13 @@ from typing import Any, Final
 _modules: dict[str, Any] = sys.modules
 _modules["openvino_telemetry"] = None
 
-import numpy as np  # noqa: E402
-import openvino  # noqa: E402
-from openvino.preprocess import PrePostProcessor  # noqa: E402
+import numpy as np  # noqa: E402 - after the above
+import openvino  # noqa: E402 - after the above
+from openvino.preprocess import PrePostProcessor  # noqa: E402 - after the above
 
-from loppestars_imaging.detect.network import Outputs, checked  # noqa: E402
-from loppestars_imaging.errors import DetectionFailed, DetectorUnavailable  # noqa: E402
-from loppestars_imaging.faces import Bgr  # noqa: E402
+from loppestars_imaging.detect.network import Outputs, checked  # noqa: E402 - after the above
+from loppestars_imaging.errors import DetectionFailed, DetectorUnavailable  # noqa: E402 - after the above
+from loppestars_imaging.faces import Bgr  # noqa: E402 - after the above
 
 _CONFIGURATION: Final = {
     "INFERENCE_NUM_THREADS": 1,  # photos are worked on side by side by processes, not threads

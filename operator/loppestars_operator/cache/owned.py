@@ -158,7 +158,7 @@ class OwnedCache:
         return dict(self._by_stack.get(stack, {}))
 
     def _home_of(self, live: Manifest) -> StackKey | None:
-        """Return the stack under which an object is known, whatever somebody has made of its labels; else what they say.
+        """Return the stack under which an object is known, whatever its labels say now; else what they say.
 
         Names of owned objects begin with their stack's, or are it.
         """

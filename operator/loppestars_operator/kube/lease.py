@@ -77,7 +77,7 @@ class LeaderElector:
                     raise LeaseLost(f"not renewed for {RENEW_DEADLINE:.0f} s: {error}") from error
 
     def is_held(self) -> bool:
-        """Return whether the Lease cannot have run out yet: nothing may be written after that, not even on the way out."""
+        """Return whether the Lease cannot have run out yet: after that nothing may be written, not even on exit."""
         return time.monotonic() - self._renewed_at < LEASE_SECONDS
 
     async def release(self) -> None:

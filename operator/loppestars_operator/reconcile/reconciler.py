@@ -259,7 +259,7 @@ class Reconciler:
         metrics.forget_stack(key.namespace, key.name)
 
     def _awaits_observation(self, key: StackKey, inputs: StatusInputs) -> bool:
-        """Return whether a controller has not looked at a change yet, so that its status is still about the state before.
+        """Return whether a controller has not looked at a change yet, so that its status is about the state before.
 
         An autoscaler's every step would show as a stack that is not Ready for some milliseconds. A controller that
         stays silent is reported after some seconds.
@@ -270,7 +270,7 @@ class Reconciler:
         return time.monotonic() - self._unobserved.setdefault(key, time.monotonic()) < OBSERVE_GRACE_SECONDS
 
     def _is_transient(self, stack: Stack, inputs: StatusInputs) -> bool:
-        """Return whether a Ready stack meets with trouble that may be over with the next try: not worth two statuses."""
+        """Return whether a Ready stack meets with trouble that the next try may end: not worth two statuses."""
         ready = stack.status.condition("Ready")
         is_ready = ready and ready.status == "True" and ready.observed_generation == stack.generation
         if not inputs.problems or not is_ready or not all(problem.transient for problem in inputs.problems):

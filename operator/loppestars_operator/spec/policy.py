@@ -178,7 +178,7 @@ def _node_keys(affinity: Any) -> Iterator[str]:
 
 
 def is_metadata(host: str) -> bool:
-    """Return whether a host is a metadata service, or an address that no service of others has: loopback, link-local."""
+    """Return whether a host is a metadata service, or an address of no other service: loopback, link-local."""
     address = _address(host)
     if address is None:
         return _matches(host, METADATA_HOSTS) or host == "localhost"

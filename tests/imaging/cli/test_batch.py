@@ -39,7 +39,7 @@ class TestUsage:
             (["pipe", "-o", "out"], "neither a file nor a folder"),
             (["a.jpg", "-o", "."], "would be overwritten"),
             (["a.jpg", "-o", "a.jpg"], "-o takes a folder"),
-            (["a.jpg", "-o", "out", "--strength", "100"], "1<=x<=99"),
+            (["a.jpg", "-o", "out", "--strength", "100"], "'--strength': Input should be less than or equal to 99"),
             (["a.jpg", "-o", "out", "--style", "stars"], "smooth"),
             (["a.jpg", "-o", "loop"], "-o takes a folder"),
             (["loop", "-o", "out"], "does not exist"),
@@ -49,9 +49,12 @@ class TestUsage:
             (["a.jpg", "-o", "empty", "--report", "holds"], "--report takes a file"),
             (["a.jpg", "-o", "empty", "--report", "a.jpg/report.json"], "Nothing can be written to 'a.jpg'"),
             (["a.jpg", "-o", "a.jpg/out"], "Nothing can be written to 'a.jpg/out'"),
-            (["a.jpg", "-o", "out", "--min-confidence", "0.9"], "x<=0.6"),
-            (["a.jpg", "-o", "out", "--processes", "0"], "1<=x<=64"),
-            (["a.jpg", "-o", "out", "--memory", "much"], "not a valid int"),
+            (
+                ["a.jpg", "-o", "out", "--min-confidence", "0.9"],
+                "'--min-confidence': Input should be less than or equal to 0.6",
+            ),
+            (["a.jpg", "-o", "out", "--processes", "0"], "'--processes': Input should be greater than or equal to 1"),
+            (["a.jpg", "-o", "out", "--memory", "much"], "'--memory': Input should be a valid integer"),
         ],
     )
     def test_each_mistake_has_its_sentence(

@@ -52,7 +52,8 @@ class TestRuntimes:
             monkeypatch.setattr(yunet, "open_session", runtime)
             found.append(FaceSearch(YuNet()).find(picture, (800, 564)))
         for faces, others in (found, reversed(found)):
-            clear = [face for face in faces if face.score > 0.65]
+            # Below, a closer look decides, and what is rounded may take a place over its thresholds.
+            clear = [face for face in faces if face.score > 0.75]
             assert len(clear) >= 15
             for face in clear:
                 same = max(others, key=lambda other: overlap(face.box, other.box))

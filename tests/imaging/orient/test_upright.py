@@ -64,7 +64,8 @@ class TestPhotos:
             find_faces(FaceSearch(detector), picture, size, wanting(orientations))
             counts[orientations] = detector.calls
         assert counts[Orientations.AUTO] == counts[Orientations.NEVER]
-        assert counts[Orientations.ALWAYS] > 2 * counts[Orientations.NEVER]
+        # Three searches more; what looks like faces differs between them, so closer looks do, too.
+        assert counts[Orientations.ALWAYS] > 3 * counts[Orientations.NEVER]
 
     def test_never_is_obeyed(self, photos: Path) -> None:
         """Who knows that photos are upright saves the time."""

@@ -181,5 +181,5 @@ class TestEveryField:
             f"{len(jobs)} edits, {tally.refused} refused, {tally.without_effect} without effect"
         )
         p99 = times[int(len(times) * 0.99)]
-        print(f"{len(times)} edits put right, median {times[len(times) // 2]:.2f} s, p99 {p99:.2f} s")  # noqa: T201
+        print(f"{len(times)} edits put right, median {times[len(times) // 2]:.2f} s, p99 {p99:.2f} s")  # noqa: T201 - figures
         assert p99 < HEALS_WITHIN

@@ -131,7 +131,7 @@ class TestIllWebhooks:
                 await lone_client.apply_stack()
                 status = await lone_client.stack_when(lambda status: condition(status, "Ready")["reason"] == "ApiError")
                 assert "webhook" in condition(status, "Ready")["message"]
-                passes = lambda: sum(line["event"] == "pass_unfinished" for line in operator.lines())  # noqa: E731
+                passes = lambda: sum(line["event"] == "pass_unfinished" for line in operator.lines())  # noqa: E731 - a condition
                 began, before = time.monotonic(), passes()
                 await asyncio.sleep(10)
                 assert passes() - before <= 8, f"{passes() - before} in {time.monotonic() - began:.0f} s"

@@ -63,7 +63,7 @@ class TestAlerts:
         assert names == {alert for alert, _, _, fires in CASES if not fires}
 
     @pytest.mark.parametrize("suspend", [True, False])
-    def test_suspended_schedule_is_no_alarm(self, suspend: bool) -> None:  # noqa: FBT001
+    def test_suspended_schedule_is_no_alarm(self, suspend: bool) -> None:  # noqa: FBT001 - one case each
         """Nobody is woken because of crawls that were turned off."""
         stack = make_stack(crawler={"suspend": suspend})
         rendered = render(make_context(stack, ClusterFacts(frozenset({"monitoring.coreos.com"}))))

@@ -90,7 +90,7 @@ class TestNetwork:
             ("something-new", "egress", 53, False),
         ],
     )
-    def test_flows_of_the_minimal_stack(self, component: str, direction: str, port: int, allowed: bool) -> None:  # noqa: FBT001
+    def test_flows_of_the_minimal_stack(self, component: str, direction: str, port: int, allowed: bool) -> None:  # noqa: FBT001 - one case each
         """Exactly what the platform's diagram draws; a pod of the stack that no policy knows may do nothing."""
         assert allows(MINIMAL, component, direction, ANYWHERE, port) is allowed
 

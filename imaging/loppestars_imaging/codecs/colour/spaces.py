@@ -53,7 +53,8 @@ def srgb(values: Floats) -> Floats:
 
 def srgb_inverse(light: Floats) -> Floats:
     """Return the numbers of sRGB for linear light."""
-    return np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)  # noqa: PLR2004
+    curved = 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055
+    return np.where(light <= 0.0031308, light * 12.92, curved)  # noqa: PLR2004 - the standard's number
 
 
 def bt709(values: Floats) -> Floats:
