@@ -29,7 +29,10 @@ DOUBTFUL: Final = 0.5
 _SPOT_KM: Final = 0.25
 _FAR_KM: Final = 4.0
 _MIN_STREETS_ALIKE: Final = 88.0
-_STREET: Final = re.compile(r"^(?P<street>\D*[^\W\d]\D*?)\s+(?P<first>\d+)[a-z]?(?:\s+(?P<last>\d+)[a-z]?)?\b")
+_STREET: Final = re.compile(
+    r"^(?=\W*+[^\W\d])(?P<street>\s*+[^\s\d]++(?:\s++[^\s\d]++)*+)\s++"
+    r"(?P<first>\d+)[a-z]?(?:\s+(?P<last>\d+)[a-z]?)?\b"
+)
 _STREET_WORD: Final = re.compile(r"(?:vej|gade|alle|torv|plads|straede|boulevard|vaenget|stien|torvet|pladsen|vejen)$")
 
 

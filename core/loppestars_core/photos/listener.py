@@ -46,7 +46,7 @@ class PhotoListener:
 
     @contextlib.asynccontextmanager
     async def watch(self, photo_id: uuid.UUID) -> AsyncIterator[asyncio.Event]:
-        """Return an event that is set at each change of the photo; enter before reading the row, so that none is missed."""
+        """Return an event set at each change of the photo; enter before reading the row, so that none is missed."""
         key = str(photo_id)
         event = asyncio.Event()
         self._waiting[key].add(event)

@@ -34,7 +34,7 @@ _ALIASES: Final = {
     "arhus": "Aarhus",
     "city kobenhavn": "København K",
 }
-_MUNICIPALITY: Final = re.compile(r"\s+(?:regions)?kommune$", re.IGNORECASE)
+_MUNICIPALITY: Final = re.compile(r"(?<!\s)\s++(?:regions)?kommune$", re.IGNORECASE)
 _MUNICIPALITIES: Final = {
     "lyngby tarbaek": "Lyngby-Taarbæk",
     "lyngby": "Lyngby-Taarbæk",

@@ -34,10 +34,13 @@ _SPELLED_OUT: Final = {
 _CARE_OF: Final = re.compile(r"^\s*(?:c/o|att\.?|v/)\s", re.IGNORECASE)
 _SIDE: Final = r"(?:t\.?\s?v|t\.?\s?h|m\.?\s?f)\b\.?"
 _FLOOR: Final = re.compile(
-    rf"[\s,]+(?:(?:\d{{1,2}}|st|stuen|kl|kld|kælderen)\.?\s*(?:sal)?\.?\s*,?\s*{_SIDE}|\d{{1,2}}\.\s*sal|stuen|kælderen)\s*$",
+    rf"(?<![\s,])[\s,]++(?:(?:\d{{1,2}}|st|stuen|kl|kld|kælderen)\.?\s*+(?:sal)?\.?\s*+,?\s*+{_SIDE}"
+    r"|\d{1,2}\.\s*+sal|stuen|kælderen)\s*+$",
     re.IGNORECASE,
 )
-_PARTS: Final = re.compile(r"\s*[,;\n|]+\s*")
+# No line has more floors and doors than this; without a bound, a line of nothing else takes the square of its length.
+_MOST_FLOORS: Final = 8
+_PARTS: Final = re.compile(r"[,;\n|]+")
 
 
 def spelled_out(words: list[str]) -> list[str]:
@@ -47,7 +50,7 @@ def spelled_out(words: list[str]) -> list[str]:
 
 def street_key(street: str | None) -> str:
     """Return the same for two spellings of one street line: no floor, no c/o, `13 A` as `13a`."""
-    parts = [part for part in _PARTS.split(without_floor(street or "")) if part]
+    parts = [part for piece in _PARTS.split(without_floor(street or "")) if (part := piece.strip())]
     kept = [part for part in parts if not _CARE_OF.match(part)] or parts
     words: list[str] = []
     for part in kept:
@@ -61,7 +64,9 @@ def street_key(street: str | None) -> str:
 
 def without_floor(street: str) -> str:
     """Return a street line without its floor and door: `Vestergade 1, 2. th` → `Vestergade 1`."""
-    shorter = street
-    while (stripped := _FLOOR.sub("", shorter)) != shorter:
-        shorter = stripped
-    return shorter
+    for _ in range(_MOST_FLOORS):
+        shorter = _FLOOR.sub("", street)
+        if shorter == street:
+            break
+        street = shorter
+    return street

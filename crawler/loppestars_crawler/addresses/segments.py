@@ -18,7 +18,7 @@ STREET: Final = re.compile(
     r"\d|(?:vej|vejen|gade|gaden|allé|alle|stræde|torv|plads|boulevard|vænget|stien)$", re.IGNORECASE
 )
 _HOUSE_NUMBER: Final = re.compile(r"\d+\s*[A-Za-z]?")
-_ENDS_IN_HOUSE_NUMBER: Final = re.compile(r"[^\W\d]{2}[^\d]*\s\d+\s*[A-Za-z]?$")
+_ENDS_IN_HOUSE_NUMBER: Final = re.compile(r"(?<!\D)(?=\D*?[^\W\d]{2})\D++(?<=\s)\d++\s*+[A-Za-z]?$")
 _MAX_TOWN_WORDS: Final = 4
 
 

@@ -139,7 +139,7 @@ def _of_workload(name: str, workload: Workload | None) -> Verdict | None:
 
 
 def is_taking_up(plan: Plan) -> bool:
-    """Return whether the next pass records that the desired revision serves: it was not Ready at the time of the plan."""
+    """Return whether the next pass records that the desired revision serves: it was not Ready when planned."""
     served = plan.rollout.serving == plan.desired.images and plan.rollout.served == plan.desired.spec.to_stored()
     return plan.revision == plan.desired and not served
 

@@ -27,8 +27,9 @@ class TestInterruptions:
         interruptions = Interruptions()
         interruptions.listen()
         interruptions.pause(0)
-        os.kill(os.getpid(), number)
-        os.kill(os.getpid(), signal.SIGINT)
+        # Raised in this thread: of two sent to the process, the kernel may give the first to a thread that sleeps.
+        signal.raise_signal(number)
+        signal.raise_signal(signal.SIGINT)
         with pytest.raises(Interrupted) as caught:
             interruptions.pause(0)
         assert (caught.value.number, caught.value.exit_code) == (number, code)
