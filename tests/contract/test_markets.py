@@ -76,7 +76,7 @@ def flags_of(annotations: dict[str, Any]) -> set[str]:
 async def markets(database_settings: DatabaseSettings) -> AsyncIterator[MarketRepository]:
     """The repository that the API reads through."""
     async with open_market_pool(database_settings, size=1, statement_seconds=5) as pool:
-        yield MarketRepository(pool)
+        yield MarketRepository(pool, seconds=5)
 
 
 class TestColumns:

@@ -40,7 +40,7 @@ _FLOOR: Final = re.compile(
 )
 # No line has more floors and doors than this; without a bound, a line of nothing else takes the square of its length.
 _MOST_FLOORS: Final = 8
-_PARTS: Final = re.compile(r"[,;\n|]+")
+_PARTS: Final = re.compile(r"[,;\n|]+\s*")
 
 
 def spelled_out(words: list[str]) -> list[str]:
@@ -50,7 +50,8 @@ def spelled_out(words: list[str]) -> list[str]:
 
 def street_key(street: str | None) -> str:
     """Return the same for two spellings of one street line: no floor, no c/o, `13 A` as `13a`."""
-    parts = [part for piece in _PARTS.split(without_floor(street or "")) if (part := piece.strip())]
+    *others, last = _PARTS.split(without_floor(street or ""))
+    parts = [part for part in (*(other.rstrip() for other in others), last) if part]
     kept = [part for part in parts if not _CARE_OF.match(part)] or parts
     words: list[str] = []
     for part in kept:

@@ -25,7 +25,13 @@ from loppestars_operator.kinds import (
     owner_uids,
 )
 from loppestars_operator.kube.client import KubeClient, KubeError
-from loppestars_operator.naming import CEDING_MANAGER, RENDERING_ANNOTATION, REPAIR_MANAGER, STACK_LABEL
+from loppestars_operator.naming import (
+    CEDING_MANAGER,
+    FIELD_MANAGER,
+    RENDERING_ANNOTATION,
+    REPAIR_MANAGER,
+    STACK_LABEL,
+)
 from loppestars_operator.problems import Problem
 from loppestars_operator.reconcile.drift import crowded_lists, find_drift, owned_fields
 from loppestars_operator.rendering.context import ClusterFacts
@@ -33,6 +39,7 @@ from loppestars_operator.rendering.context import ClusterFacts
 log = structlog.get_logger(__name__)
 
 UNPROCESSABLE: Final = (400, 422)
+_OUR_MANAGERS: Final = {FIELD_MANAGER, CEDING_MANAGER, REPAIR_MANAGER}
 TIMED_OUT_SECONDS: Final = 3.0
 # Server-side apply reports with a 500 that a field does not exist or is of another type.
 UNTYPED: Final = "failed to create typed patch object"
@@ -214,7 +221,7 @@ class Applier:
                 metrics.WRITES.labels(key.kind, "failed").inc()
                 return Changes({}, (_taken(key, component_of(manifest)),))
             live, created = await self._kube.apply(path_of(manifest), manifest)
-            if new and found is None and not created:
+            if new and found is None and not created and not is_made_by_us(live):
                 # Made by others since it was looked for: what was applied is taken back.
                 await self._kube.apply(path_of(manifest), bare(manifest))
                 return Changes({}, (_taken(key, component_of(manifest)),))
@@ -248,6 +255,13 @@ def path_of(manifest: Manifest, *, collection: bool = False) -> str:
     """Return the path of an object, or of the collection it is in."""
     meta = manifest["metadata"]
     return kind_of(manifest).path(meta["namespace"], None if collection else meta["name"])
+
+
+def is_made_by_us(live: Manifest) -> bool:
+    """Return whether no one else made an object: an earlier call of ours did whose answer was lost, or came late."""
+    created = live["metadata"].get("creationTimestamp")
+    entries = [entry for entry in live["metadata"].get("managedFields") or () if not entry.get("subresource")]
+    return all(entry["manager"] in _OUR_MANAGERS and entry.get("time", created) == created for entry in entries)
 
 
 def bare(manifest: Manifest) -> Manifest:

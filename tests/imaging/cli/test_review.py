@@ -112,11 +112,13 @@ class TestServer:
             ):
                 with pytest.raises(urllib.error.HTTPError) as refused:
                     fetched(address, **headers)
-                assert refused.value.code == 404
+                with refused.value as error:
+                    assert error.code == 404
             for body in ({}, {"width": 0, "height": 0, "faces": []}, {"width": 9, "height": 9, "faces": [{"x": 1}]}):
                 with pytest.raises(urllib.error.HTTPError) as refused:
                     fetched(url + "photos/0", body)
-                assert refused.value.code == 400
+                with refused.value as error:
+                    assert error.code == 400
 
 
 class Chromium:

@@ -79,7 +79,7 @@ class TestAdmission:
             },
             imaging={"searchOrientations": "always"},
             networkPolicy={"clientCidrs": ["0.0.0.0/0", "::/0"]},
-            storage={"s3": {"endpoint": "http://[fd00::1]:9000"}, "originals": {"retention": "99999d"}},
+            storage={"s3": {"endpoint": "http://[fd00::1]:9000"}, "originals": {"retention": "999d"}},
         )
         assert live["spec"]["imaging"]["searchOrientations"] == "always"
 

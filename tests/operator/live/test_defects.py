@@ -33,7 +33,7 @@ class TestDefects:
             await lone_client.apply_stack("struck", version="0.1.1")
             status = await lone_client.stack_when(lambda status: status["phase"] == "Stalled", "struck")
             assert condition(status, "Stalled")["reason"] == "InternalError"
-            assert "ValueError: a mistake of ours; that is a defect" in condition(status, "Ready")["message"]
+            assert "ValueError: a mistake of ours; this is a defect" in condition(status, "Ready")["message"]
             assert condition(status, "ApiAvailable")["status"] == "True", "what is known of the parts is kept"
             await lone_client.apply_stack("spared")
             await lone_client.ready("spared")

@@ -3,6 +3,7 @@
 import pytest
 
 from loppestars_operator.kinds import SECRET, Manifest
+from loppestars_operator.kube.client import METADATA
 from loppestars_operator.reconcile import secrets
 from loppestars_operator.reconcile.secrets import SecretReader
 from tests.factories.cluster_client import Client
@@ -55,4 +56,4 @@ class TestSecrets:
         await make(client, "loppestars-jwt", "a-value-to-keep")
         path = SECRET.path(client.namespace, "loppestars-jwt")
         assert "data" in await client.kube.get(path)
-        assert "data" not in await client.kube.get(path, metadata_only=True)
+        assert "data" not in await client.kube.get(path, accept=METADATA)

@@ -42,11 +42,13 @@ class TestTokens:
         first, second = f"{client.namespace}-1", f"{client.namespace}-2"
         file = tmp_path / "token"
         file.write_text(await token(client, first))
-        server = urlsplit(client.kube._url)
+        server = urlsplit(client.kube._transport._url)
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", server.hostname or "")
         monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(server.port))
         monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(file))
-        monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(client.kube._configuration.ssl_ca_cert))
+        monkeypatch.setattr(
+            incluster_config, "SERVICE_CERT_FILENAME", str(client.kube._transport._configuration.ssl_ca_cert)
+        )
         # A minute in earnest.
         soon = types.SimpleNamespace(datetime=dt.datetime, timedelta=lambda **_: dt.timedelta(milliseconds=200))
         monkeypatch.setattr(incluster_config, "datetime", soon)

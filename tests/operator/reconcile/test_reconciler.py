@@ -6,6 +6,7 @@ import pytest
 
 from loppestars_operator.kinds import CRAWL, EVENT, LEASE, OWNED_KINDS, STACK, OwnedKind, kind_named
 from loppestars_operator.kube.client import KubeError
+from loppestars_operator.reconcile.apply import is_made_by_us
 from loppestars_operator.spec.policy import Policy
 from tests.factories.fake_kube import Fault
 from tests.factories.passes import DEPLOYMENT, JOB, KEY, Passes
@@ -280,6 +281,26 @@ class TestOtherPeoplesObjects:
         assert found["metadata"].get("ownerReferences", []) == []
         assert found["metadata"]["labels"] == {"team": "theirs"}
         assert passes.condition("Stalled")["reason"] == "NameTaken"
+
+    @pytest.mark.parametrize(
+        ("entries", "ours"),
+        [
+            ([], True),
+            ([("loppestars-operator", "12:00:00")], True),
+            ([("loppestars-operator", "12:00:07")], False),
+            ([("helm", "12:00:00"), ("loppestars-operator", "12:00:00")], False),
+        ],
+        ids=["no fields at all", "lost answer", "older than our call", "fields of others"],
+    )
+    def test_made_by_us(self, entries: list[tuple[str, str]], *, ours: bool) -> None:
+        """What an earlier call made whose answer was lost is not mistaken for somebody else's."""
+        live = {
+            "metadata": {
+                "creationTimestamp": "12:00:00",
+                "managedFields": [{"manager": manager, "time": time} for manager, time in entries],
+            }
+        }
+        assert is_made_by_us(live) is ours
 
     async def test_orphans_of_the_same_stack_are_taken_back(self, passes: Passes) -> None:
         """After `kubectl delete --cascade=orphan` and another apply."""
