@@ -144,8 +144,15 @@ class TestProcessFace:
 
     def test_nothing_is_kept(self, stack: Stack) -> None:
         """No row, no object, no public file of any of it."""
-        assert stack.query("SELECT count(*) FROM photos WHERE subject = 'temporary'") == [(0,)]
-        assert [path for path in stack.storage.rglob("*") if path.is_file()] == []
+        # The row goes just after the last byte was sent.
+        stack.wait_until(
+            lambda: (
+                stack.query("SELECT count(*) FROM photos WHERE subject = 'temporary'") == [(0,)]
+                and not [path for path in stack.storage.rglob("*") if path.is_file()]
+            ),
+            "what was sent is gone",
+            seconds=10,
+        )
 
 
 class TestProcess:

@@ -11,6 +11,7 @@ from kubernetes.aio.config import incluster_config
 
 from loppestars_operator.kinds import STACK
 from loppestars_operator.kube.client import KubeClient, KubeError, Unreachable
+from loppestars_operator.kube.transport import HttpTransport
 from tests.factories.cluster_client import Client, eventually
 from tests.factories.operator_process import NAMESPACE
 from tools.cluster.control_plane import ControlPlane
@@ -42,13 +43,13 @@ class TestTokens:
         first, second = f"{client.namespace}-1", f"{client.namespace}-2"
         file = tmp_path / "token"
         file.write_text(await token(client, first))
-        server = urlsplit(client.kube._transport._url)
+        transport = client.kube._transport
+        assert isinstance(transport, HttpTransport)
+        server = urlsplit(transport._url)
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", server.hostname or "")
         monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(server.port))
         monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(file))
-        monkeypatch.setattr(
-            incluster_config, "SERVICE_CERT_FILENAME", str(client.kube._transport._configuration.ssl_ca_cert)
-        )
+        monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(transport._configuration.ssl_ca_cert))
         # A minute in earnest.
         soon = types.SimpleNamespace(datetime=dt.datetime, timedelta=lambda **_: dt.timedelta(milliseconds=200))
         monkeypatch.setattr(incluster_config, "datetime", soon)
