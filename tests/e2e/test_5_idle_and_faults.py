@@ -106,7 +106,7 @@ class TestIdleAndFaults:
     @pytest.mark.parametrize(
         ("changes", "words"),
         [
-            ({"crawler": {"schedule": "every full moon"}}, ["every full moon"]),
+            ({"crawler": {"schedule": "every full moon at dawn"}}, ["every full moon at dawn"]),
             ({"crawler": {"timeZone": "Mars/Olympus_Mons"}}, ["unknown time zone", "Mars/Olympus_Mons"]),
             (
                 {"api": {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}}},

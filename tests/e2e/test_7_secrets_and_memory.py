@@ -4,6 +4,7 @@ import base64
 import threading
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,12 @@ class TestSecretsAndMemory:
         measured(f"after a Secret was rotated all API pods were new in {took:.0f} s")
         stack.wait_ready()
         assert uids(stack, "imaging") == imaging
-        refused = stack.ingress.get("/scraper/runs", headers={"Authorization": f"Bearer {stack.token('visitor-1')}"})
-        assert refused.status == 401, "a token of the old secret"
+        old = {"Authorization": f"Bearer {stack.token('visitor-1')}"}
+        stack.cluster.until(
+            lambda: stack.ingress.get("/scraper/runs", headers=old).status == HTTPStatus.UNAUTHORIZED,
+            "the refusal of a token of the old secret",
+            90,
+        )
 
     def test_photos_of_a_worker_that_ran_out_of_memory(self, stack: Stack) -> None:
         """The kernel ends a worker's container amid its photos: each gets its result, the API never restarts."""
