@@ -39,7 +39,7 @@ _FLOOR: Final = re.compile(
     re.IGNORECASE,
 )
 # No line has more floors and doors than this; without a bound, a line of nothing else takes the square of its length.
-_MOST_FLOORS: Final = 8
+_MAX_FLOORS: Final = 8
 _PARTS: Final = re.compile(r"[,;\n|]+\s*")
 
 
@@ -65,7 +65,7 @@ def street_key(street: str | None) -> str:
 
 def without_floor(street: str) -> str:
     """Return a street line without its floor and door: `Vestergade 1, 2. th` → `Vestergade 1`."""
-    for _ in range(_MOST_FLOORS):
+    for _ in range(_MAX_FLOORS):
         shorter = _FLOOR.sub("", street)
         if shorter == street:
             break

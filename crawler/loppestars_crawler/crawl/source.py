@@ -111,10 +111,12 @@ class SourceCrawl:
     @contextlib.asynccontextmanager
     async def _storing(self, sink: SourceSink) -> AsyncIterator[None]:
         """Store what waits at least every second, also while a page is slow."""
+        ended = asyncio.Event()
 
         async def store() -> None:
-            while not sink.stopped:
-                await asyncio.sleep(MAX_WAIT_SECONDS)
+            while not (sink.stopped or ended.is_set()):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), MAX_WAIT_SECONDS)
                 try:
                     await sink.flush()
                 except DBAPIError as error:
@@ -125,8 +127,9 @@ class SourceCrawl:
         try:
             yield
         finally:
-            storing.cancel()
-            await asyncio.gather(storing, return_exceptions=True)
+            # Never cancelled: a batch that is being stored would be lost.
+            ended.set()
+            await storing
 
     async def _fetch(self, crawler: Crawler, sink: SourceSink, interruption: Interruption) -> None:
         """Let Scrapy crawl; when the crawl is to end, wait a little for the request under way, then leave it."""
