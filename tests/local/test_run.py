@@ -325,7 +325,12 @@ def start_with_a_triggered_crawl(folder: Path, site: str) -> tuple[subprocess.Po
     info = json.loads((folder / "run.json").read_text())
     admin = {"Authorization": f"Bearer {info['admin_token']}"}
     with httpx.Client(base_url=info["url"], headers=admin, timeout=60) as client:
-        first = client.get("/scraper/runs").json()[0]["id"]
+        deadline = time.monotonic() + 60
+        while not (runs := client.get("/scraper/runs").json()):
+            # The run's own crawl begins once it is ready.
+            assert time.monotonic() < deadline, "no crawl began"
+            time.sleep(0.2)
+        first = runs[0]["id"]
         client.post(f"/scraper/runs/{first}/cancel")
         while client.get(f"/scraper/runs/{first}").json()["state"] == "running":
             time.sleep(0.1)
