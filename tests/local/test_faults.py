@@ -20,7 +20,7 @@ from PIL import Image
 from loppestars_local.ports import answers
 from tests.factories.platform import Stack
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ class TestFullQueue:
 
         def ask(path: str) -> list[int]:
             codes: list[int] = []
-            with httpx.Client(base_url=stack.addresses.url, timeout=60) as client:
+            with httpx.Client(base_url=stack.addresses.url, timeout=180) as client:
                 while not codes or codes[-1] != 200:
                     answer = client.post("/process", json={"imagePath": path, "userId": path.split("/", maxsplit=1)[0]})
                     codes.append(answer.status_code)
