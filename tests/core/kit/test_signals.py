@@ -14,6 +14,9 @@ from loppestars_core.kit.signals import ENDING_SIGNALS, Interrupted, Interruptio
 def handlers() -> Iterator[None]:
     """The handlers of this process as they were."""
     before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
+    for number in ENDING_SIGNALS:
+        # Under nohup a signal is ignored from the start.
+        signal.signal(number, signal.default_int_handler)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
