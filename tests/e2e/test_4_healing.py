@@ -77,7 +77,8 @@ class TestHealing:
         measured(
             f"{len(objects)} objects, {len(times)} deletions: median {times[len(times) // 2]:.2f} s, p99 {p99:.2f} s"
         )
-        # Each was back within `until`'s bound; how fast is a figure of the machine, not an assertion.
+        # The slowest ones are a figure of the machine; that half of them take seconds would be a fault.
+        assert times[len(times) // 2] < 2
         stack.wait_ready()
 
     def test_owned_fields_are_reverted_and_others_kept(self, stack: Stack) -> None:
