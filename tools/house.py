@@ -5,8 +5,8 @@
     python3 tools/house.py PATH/TO/PACKAGE # any other project, for comparison
 
 A private function begins with one underscore and is defined in a module or class. It is called once when its name is
-referred to exactly once in its package, outside its own body. Lines of a function are counted from `def` to its end,
-without decorators.
+referred to exactly once in its package; `super()._name` does not count, since a library chose that name. Lines of a
+function are counted from `def` to its end, without decorators.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def read_package(root: Path) -> Package:
                 package.functions.append(Function(node.name, path, node.lineno, lines))
             elif isinstance(node, ast.Name):
                 package.references[node.id] += 1
-            elif isinstance(node, ast.Attribute):
+            elif isinstance(node, ast.Attribute) and ast.unparse(node.value) != "super()":
                 package.references[node.attr] += 1
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 package.imports[module] |= set(imported(node, module, is_package=is_package))

@@ -19,10 +19,6 @@ def _url(text: str) -> AnyHttpUrl:
     return cast("AnyHttpUrl", text)
 
 
-def _origin(url: AnyHttpUrl) -> str:
-    return f"{url.scheme}://{urlsplit(str(url)).netloc}"
-
-
 class FetchSettings(ComponentSettings):
     """How pages are fetched."""
 
@@ -117,7 +113,7 @@ class CrawlerSettings(FetchSettings, DatabaseSettings):
             **{
                 name: Site(origin, origin)
                 for name, urls in self.jsonld_sources.items()
-                for origin in [_origin(urls[0])]
+                for origin in [f"{urls[0].scheme}://{urlsplit(str(urls[0])).netloc}"]
             },
         }
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from loppestars_core.places.gazetteer import Gazetteer, Kind, Mention
+from loppestars_core.places.gazetteer import Gazetteer, Kind
 from loppestars_core.places.points import MAX_FROM_CENTRE_KM, Point, distance_km
 from loppestars_core.places.postal_codes import PostalCode, PostalCodes
 
@@ -108,15 +108,8 @@ def evidence_in(texts: dict[str, str | None], places: Gazetteer) -> Iterator[Evi
     for tier in _TIERS:
         for source, mention in mentions:
             if mention.kind in tier and (mention.expected or not mention.ambiguous_word):
-                yield _of_mention(source, mention, tier)
-
-
-def _of_mention(source: str, mention: Mention, tier: frozenset[Kind]) -> Evidence:
-    # A town's namesakes among landmarks count only where something else points at them.
-    likely = [place for place in mention.places if place.kind in tier and place.assumed]
-    return Evidence(
-        mention.codes,
-        f"{mention.text!r} in the {source}",
-        assumed=likely[0].assumed if likely else mention.assumed,
-        is_town=mention.kind is Kind.TOWN,
-    )
+                # A town's namesakes among landmarks count only where something else points at them.
+                likely = [place.assumed for place in mention.places if place.kind in tier and place.assumed]
+                why = f"{mention.text!r} in the {source}"
+                assumed = likely[0] if likely else mention.assumed
+                yield Evidence(mention.codes, why, assumed, is_town=mention.kind is Kind.TOWN)

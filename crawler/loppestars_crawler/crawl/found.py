@@ -29,18 +29,14 @@ def write_found(found: Sequence[SourceMarket] | None, output: Path | None) -> No
     try:
         with output.open("w", encoding="utf-8", newline="") as file:
             if output.suffix.lower() == ".csv":
-                _write_csv(file, found)
+                rows = [market.content() for market in found]
+                writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
+                writer.writeheader()
+                writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
             else:
                 json.dump([market.content() for market in found], file, ensure_ascii=False, indent=1)
     except OSError as error:
         log.error("markets_not_written", path=str(output), error=error.strerror)  # noqa: TRY400 - the reason is enough
-
-
-def _write_csv(file: Any, found: Sequence[SourceMarket]) -> None:  # noqa: ANN401 - a text file
-    rows = [market.content() for market in found]
-    writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
 
 
 def _cell(value: Any) -> Any:  # noqa: ANN401 - a value of JSON

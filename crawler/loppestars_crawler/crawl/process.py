@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from importlib import import_module
 from typing import Any
 
@@ -29,14 +28,9 @@ def run_crawl(settings: CrawlerSettings, order: CrawlOrder) -> int:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     asyncioreactor.install(loop)  # type: ignore[no-untyped-call]  # Twisted has no types here
-    return _until_done(loop, _crawl(settings, order, loop))
-
-
-def _until_done(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, int]) -> int:
-    """Run the reactor, which runs the loop, until `work` is done."""
     # The module is the reactor, once one is installed; importing it earlier would install another.
     reactor: Any = import_module("twisted.internet.reactor")
-    task = loop.create_task(work)
+    task = loop.create_task(_crawl(settings, order, loop))
     task.add_done_callback(lambda _: reactor.stop())
     # Signals are the crawl's own business: Twisted would stop before anything is written.
     reactor.run(installSignalHandlers=False)

@@ -22,7 +22,6 @@ from loppestars_core.crawls import (
     record_superseded,
     update_progress,
 )
-from loppestars_core.crawls.models import CrawlRun
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.markets.sighting import SourceMarket
 from loppestars_crawler.crawl.interruption import Interruption
@@ -79,11 +78,24 @@ class Crawl:
         Raises:
             RunAlreadyFinished: the order names a run that has ended.
         """
+        order = self._order
         try:
             async with CrawlLock(self._settings) as lock:
                 if not lock.acquired:
-                    return await self._superseded()
-                run = await self._begin()
+                    async with self._sessions.begin() as session:
+                        await record_superseded(session, order.run_id, trigger=order.trigger, sources=order.sources)
+                    log.warning("run_superseded")
+                    return self._report(CrawlState.SUPERSEDED, "another crawl was running")
+                async with self._sessions.begin() as session:
+                    run = await begin_run(
+                        session,
+                        order.run_id,
+                        trigger=order.trigger,
+                        sources=order.sources,
+                        item_limit=order.limit,
+                        dry_run=order.dry_run,
+                        accept_shrink=order.accept_shrink,
+                    )
                 if run.state == CrawlState.CANCELLED:
                     return self._report(CrawlState.CANCELLED, "cancelled before it started")
                 if run.state != CrawlState.RUNNING:
@@ -91,26 +103,6 @@ class Crawl:
                 return await self._crawl(lock, accept_shrink=run.accept_shrink)
         finally:
             await self._engine.dispose()
-
-    async def _begin(self) -> CrawlRun:
-        async with self._sessions.begin() as session:
-            return await begin_run(
-                session,
-                self._order.run_id,
-                trigger=self._order.trigger,
-                sources=self._order.sources,
-                item_limit=self._order.limit,
-                dry_run=self._order.dry_run,
-                accept_shrink=self._order.accept_shrink,
-            )
-
-    async def _superseded(self) -> Report:
-        async with self._sessions.begin() as session:
-            await record_superseded(
-                session, self._order.run_id, trigger=self._order.trigger, sources=self._order.sources
-            )
-        log.warning("run_superseded")
-        return self._report(CrawlState.SUPERSEDED, "another crawl was running")
 
     async def _crawl(self, lock: CrawlLock, *, accept_shrink: bool) -> Report:
         await self._repository.close_dead_sources()

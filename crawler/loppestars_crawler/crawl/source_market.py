@@ -1,7 +1,7 @@
 """A listed market with its address put in order and its place found: what core stores."""
 
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
 from loppestars_core.kit.folding import fold
 from loppestars_core.markets.sighting import SourceMarket
@@ -63,6 +63,13 @@ async def to_source_market(market: ListedMarket, site: Site, locator: Locator) -
     if address.doubts:
         DOUBTS.labels(market.source).inc(len(address.doubts))
     said = {name: value for name, value in asdict(details).items() if name not in _ELSEWHERE}
+    # What the answers of the API say of an event in addition to the columns.
+    extra = {
+        "id": market.external_id,
+        "url": market.url,
+        "venue": details.venue,
+        "all_day": details.opening_hours is None,
+    }
     return SourceMarket(
         source=market.source,
         external_id=market.external_id,
@@ -84,17 +91,7 @@ async def to_source_market(market: ListedMarket, site: Site, locator: Locator) -
         position_approximate=location.approximate,
         entry_fee=details.entry_fee,
         unclear=dict(details.unclear),
-        source_fields=_extra(market) if market.source == loppemarkeder_nu.SOURCE else None,
+        source_fields=extra if market.source == loppemarkeder_nu.SOURCE else None,
         document={"said": market.document, "doubts": list(address.doubts), "place": placed.explained()},
         **said,
     )
-
-
-def _extra(market: ListedMarket) -> dict[str, Any]:
-    """Return what the answers of the API say of the event in addition to the columns."""
-    return {
-        "id": market.external_id,
-        "url": market.url,
-        "venue": market.details.venue,
-        "all_day": market.details.opening_hours is None,
-    }

@@ -9,7 +9,7 @@ from loppestars_core.places.points import MAX_FROM_CENTRE_KM, Point, distance_km
 from loppestars_core.places.postal_codes import danish_postal_codes
 from loppestars_crawler.addresses.normalising import Address
 from loppestars_crawler.geocoding.location import Location, Verdict
-from loppestars_crawler.geocoding.provider import CachedGeocode, Found, GeocodeCache, GeocodingProvider
+from loppestars_crawler.geocoding.provider import CachedGeocode, GeocodeCache, GeocodingProvider
 from loppestars_crawler.metrics import GEOCODES
 
 log = structlog.get_logger(__name__)
@@ -76,17 +76,14 @@ class Locator:
                 log.warning("geocoding_failed", provider=provider, error=type(error).__name__, detail=str(error)[:200])
                 return None, f"{provider} failed: {type(error).__name__}"
             self._failures = 0
-            cached = self._judged(found, address)
+            cached = CachedGeocode(None, None, "the provider knows no such place")
+            if found is not None:
+                cached = CachedGeocode(found.point, found.confidence, self._refusal(found.point, address))
             await self._cache.keep(address.key, provider, cached)
         GEOCODES.labels(provider, "rejected" if cached.rejected_reason else "found").inc()
         if cached.rejected_reason:
             return None, f"{provider}: {cached.rejected_reason}"
         return cached.point, ""
-
-    def _judged(self, found: Found | None, address: Address) -> CachedGeocode:
-        if found is None:
-            return CachedGeocode(None, None, "the provider knows no such place")
-        return CachedGeocode(found.point, found.confidence, self._refusal(found.point, address))
 
 
 def _why_believed(point: Point, address: Address) -> str:

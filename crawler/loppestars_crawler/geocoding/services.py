@@ -109,8 +109,11 @@ def _datafordeleren(url: str, key: str, user_agent: str) -> Callable[[Address], 
         answer = service.get("/husnummer", {"q": _one_line(address), "limit": 1, "srid": 4326}, headers={"token": key})
         if not answer:
             return None
-        longitude, latitude = _first_position(answer[0]["geometri"]["coordinates"])
-        return Found(Point(latitude, longitude))
+        # The first position of a GeoJSON geometry: GSearch answers with points and multipoints.
+        position: Any = answer[0]["geometri"]["coordinates"]
+        while isinstance(position[0], list):
+            position = position[0]
+        return Found(Point(float(position[1]), float(position[0])))
 
     return ask
 
@@ -118,10 +121,3 @@ def _datafordeleren(url: str, key: str, user_agent: str) -> Callable[[Address], 
 def _one_line(address: Address) -> str:
     town = " ".join(part for part in (address.postal_code, address.city) if part)
     return ", ".join(part for part in (without_floor(address.street or ""), town) if part)
-
-
-def _first_position(coordinates: Any) -> tuple[float, float]:  # noqa: ANN401 - GeoJSON of a point or several
-    """Return the first position of a GeoJSON geometry, however deep: GSearch answers with points and multipoints."""
-    while isinstance(coordinates[0], list):
-        coordinates = coordinates[0]
-    return float(coordinates[0]), float(coordinates[1])

@@ -61,14 +61,14 @@ class EventsPage(ListingPage[Listing]):
         if not isinstance(events, list):
             sample = snippet(self.text[:2000])
             return [Problem(Outcome.FAILED, "no list of events in the answer", sample, str(self.url))]
-        return [self._entry(event) for event in events]
-
-    def _entry(self, event: object) -> Entry:
-        try:
-            return market_of(event)
-        except NotUnderstood as error:
-            sample = snippet(json.dumps(storable(event), ensure_ascii=False, default=str))
-            return Problem(error.outcome, str(error), sample, str(self.url))
+        entries: list[Entry] = []
+        for event in events:
+            try:
+                entries.append(market_of(event))
+            except NotUnderstood as error:
+                sample = snippet(json.dumps(storable(event), ensure_ascii=False, default=str))
+                entries.append(Problem(error.outcome, str(error), sample, str(self.url)))
+        return entries
 
 
 def market_of(event: object) -> ListedMarket:

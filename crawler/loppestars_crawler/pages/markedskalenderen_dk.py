@@ -48,8 +48,11 @@ class MarketListPage(ListingPage[Listing], HtmlPage[Listing]):
                 markets = self._markets(row)
             except NotUnderstood as error:
                 entries.append(Problem(error.outcome, str(error), snippet(row.get() or ""), str(self.url)))
-            else:
-                entries.extend([*markets, *self._unknown_glyphs(row)] if markets else [])
+                continue
+            entries.extend(markets)
+            for glyph in sorted(_glyphs(row.xpath("./td")[GLYPHS]) - {FOOD, PARKING}) if markets else ():
+                reason = f"unknown glyph U+{ord(glyph):04X}"
+                entries.append(Problem(Outcome.REMARK, reason, snippet(row.get() or ""), str(self.url)))
         if not rows:
             entries.append(
                 Problem(Outcome.FAILED, "no table of markets on the page", snippet(self.text), str(self.url)),
@@ -65,7 +68,9 @@ class MarketListPage(ListingPage[Listing], HtmlPage[Listing]):
             raise NotUnderstood(Outcome.FAILED, f"a row of {len(cells)} cells, a market has at least {MIN_COLUMNS}")
         if (_text(cells[NAME]) or "").casefold() in _HEADINGS and not cells.xpath(".//a/@href"):
             return []
-        words = _name(cells[NAME])
+        # The text of the name's link, else what is strong, else all of the cell.
+        parts = [part for path in (".//a", ".//strong", ".") for part in cells[NAME].xpath(path)[:1]]
+        words = next(filter(None, map(_text, parts)), None)
         if words is None:
             raise NotUnderstood(Outcome.FAILED, "a row without a readable name")
         title = read_title(words)
@@ -98,30 +103,15 @@ class MarketListPage(ListingPage[Listing], HtmlPage[Listing]):
             for start, end in days
         ]
 
-    def _unknown_glyphs(self, row: parsel.Selector) -> list[Problem]:
-        unknown = _glyphs(row.xpath("./td")[GLYPHS]) - {FOOD, PARKING}
-        return [
-            Problem(Outcome.REMARK, f"unknown glyph U+{ord(glyph):04X}", snippet(row.get() or ""), str(self.url))
-            for glyph in sorted(unknown)
-        ]
-
 
 def _text(selector: parsel.Selector, joint: str = "") -> str | None:
     return clean(joint.join(selector.xpath(".//text()").getall()))
 
 
-def _name(cell: parsel.Selector) -> str | None:
-    """Return the text of the name's link, else what is strong, else all of the cell."""
-    names = (_text(part) for path in (".//a", ".//strong", ".") for part in cell.xpath(path)[:1])
-    return next(filter(None, names), None)
-
-
 def _status(of_title: Status, cells: parsel.SelectorList[parsel.Selector]) -> Status:
     """Return the status of the title, else of what stands near the name or the dates."""
-    if of_title is not Status.SCHEDULED:
-        return of_title
     near = [read_status(_text(cells[column], " ")) for column in (NAME, DATES) if column < len(cells)]
-    return next((status for status in near if status is not Status.SCHEDULED), Status.SCHEDULED)
+    return next((status for status in (of_title, *near) if status is not Status.SCHEDULED), Status.SCHEDULED)
 
 
 def _days(cells: parsel.SelectorList[parsel.Selector]) -> list[DayRange]:

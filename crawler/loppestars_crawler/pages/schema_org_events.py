@@ -59,20 +59,17 @@ class EventsOfPage(ListingPage[EventListing], HtmlPage[EventListing]):
         entries += [
             Problem(Outcome.REMARK, "JSON-LD that had to be repaired", snippet(text), url) for text in graph.repaired
         ]
+        today = date.fromisoformat(self.page_params.get("today") or str(today_in_denmark()))
         for event in graph.events():
-            entries.extend(self._entries_of(event))
+            try:
+                entries += [market_of(occurrence, url) for occurrence in scheduled(event, today)]
+            except NotUnderstood as error:
+                sample = snippet(json.dumps(event, ensure_ascii=False, default=str))
+                entries.append(Problem(error.outcome, str(error), sample, url))
         if not entries and not graph.documents:
             reason = "no JSON-LD, microdata or h-event on the page"
             entries.append(Problem(Outcome.FAILED, reason, snippet(self.text[:5000]), url))
         return with_own_ids(entries)
-
-    def _entries_of(self, event: json_ld.Node) -> list[Entry]:
-        today = date.fromisoformat(self.page_params.get("today") or str(today_in_denmark()))
-        try:
-            return [market_of(occurrence, str(self.url)) for occurrence in scheduled(event, today)]
-        except NotUnderstood as error:
-            sample = snippet(json.dumps(event, ensure_ascii=False, default=str))
-            return [Problem(error.outcome, str(error), sample, str(self.url))]
 
 
 def with_own_ids(entries: list[Entry]) -> list[Entry]:

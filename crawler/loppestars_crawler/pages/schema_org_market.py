@@ -38,7 +38,8 @@ def market_of(event: Mapping[str, Any], page: str) -> ListedMarket:
     """
     place, words = _place(event.get("location"))
     online = _term(event.get("eventAttendanceMode")) == "OnlineEventAttendanceMode"
-    if online or (not place and words is None and _has_virtual_place(event.get("location"))):
+    places = [item for item in as_list(event.get("location")) if isinstance(item, dict)]
+    if online or (not place and words is None and any("VirtualLocation" in types_of(item) for item in places)):
         raise NotUnderstood(Outcome.SKIPPED, "an event that is online only")
     name = _plain(event.get("name"))
     if name is None:
@@ -120,10 +121,6 @@ def _place(location: Any) -> tuple[Mapping[str, Any], str | None]:  # noqa: ANN4
         if isinstance(item, str) and clean(item):
             return {}, _plain(item)
     return {}, None
-
-
-def _has_virtual_place(location: Any) -> bool:  # noqa: ANN401 - whatever JSON holds
-    return any("VirtualLocation" in types_of(item) for item in as_list(location) if isinstance(item, dict))
 
 
 def _fee(event: Mapping[str, Any]) -> Fee:

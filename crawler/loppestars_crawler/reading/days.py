@@ -154,44 +154,32 @@ def _dates(text: str) -> Iterator[_Found]:
         if match["pd"]:
             partial.append(match)
             continue
-        day = _date(match)
+        day = _day(match)
         for earlier in partial:
-            yield _Found(_completed(earlier, day), earlier.start(), earlier.end())
+            yield _Found(_day(earlier, day), earlier.start(), earlier.end())
         partial.clear()
         yield _Found(day, match.start(), match.end())
 
 
-def _date(match: re.Match[str]) -> date:
+def _day(match: re.Match[str], following: date | None = None) -> date:
+    """Return the day that is written; month and year that it leaves out are those of the day that follows it."""
     if match["iso"]:
         year, month, day = (int(part) for part in match["iso"].split("-"))
     elif match["d"]:
-        year, month, day = _year(match["y"]), int(match["m"]), int(match["d"])
-    else:
+        # Two digits are a year of this century.
+        year = int(match["y"]) + (2000 if len(match["y"]) <= 2 else 0)  # noqa: PLR2004 - see above
+        month, day = int(match["m"]), int(match["d"])
+    elif following is None:
         year, month, day = int(match["wy"]), _month(match["wm"]), int(match["wd"])
-    return _calendar_day(year, month, day, match[0])
-
-
-def _completed(partial: re.Match[str], following: date) -> date:
-    month = following.month
-    if partial["pm"]:
-        month = int(partial["pm"])
-    elif partial["pw"]:
-        month = _month(partial["pw"])
-    # "30. december - 2. januar 2027" begins in the year before.
-    year = following.year - (month > following.month)
-    return _calendar_day(year, month, int(partial["pd"]), partial[0])
-
-
-def _year(text: str) -> int:
-    return int(text) if len(text) > 2 else 2000 + int(text)  # noqa: PLR2004 - two digits of this century
-
-
-def _calendar_day(year: int, month: int, day: int, words: str) -> date:
-    check_year(year, words.strip())
+    else:
+        month = int(match["pm"] or 0) or (_month(match["pw"]) if match["pw"] else following.month)
+        # "30. december - 2. januar 2027" begins in the year before.
+        year, day = following.year - (month > following.month), int(match["pd"])
+    check_year(year, match[0].strip())
     try:
         return date(year, month, day)
     except ValueError as error:
-        raise NotADay(f"{words.strip()} is not a day of the calendar") from error
+        raise NotADay(f"{match[0].strip()} is not a day of the calendar") from error
 
 
 @lru_cache(maxsize=256)
