@@ -210,7 +210,7 @@ class TestFullQueue:
         """Under a queue of 500 photos health and lists answer with p99 < 1 s; each photo gets its 200 in the end."""
         stack.start_api()
         stack.start_imaging()
-        photos = [stack.upload(f"u{number}", 1, photo(800, 600, number)) for number in range(500)]
+        photos = [stack.upload(f"u{number}", 1, photo(1600, 1200, number)) for number in range(500)]
         times: list[float] = []
         failures: list[str] = []
         stop = threading.Event()
@@ -228,7 +228,7 @@ class TestFullQueue:
 
         def ask(path: str) -> list[int]:
             codes: list[int] = []
-            with httpx.Client(base_url=stack.addresses.url, timeout=180) as client:
+            with httpx.Client(base_url=stack.addresses.url, timeout=60) as client:
                 while not codes or codes[-1] != 200:
                     answer = client.post("/process", json={"imagePath": path, "userId": path.split("/", maxsplit=1)[0]})
                     codes.append(answer.status_code)

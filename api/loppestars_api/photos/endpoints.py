@@ -6,6 +6,7 @@ result; imaging checks what the bytes are.
 
 from contextlib import AsyncExitStack
 from http import HTTPStatus
+from time import monotonic
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -54,6 +55,7 @@ async def process(caller: Caller, photos: Photos, access: AccessControl, body: P
     token its subject must be `userId`. Without one it works for originals of the last quarter of an hour.
     """
     check_owner(caller, body)
+    since = monotonic()
     with photos.waiter.slot():
         known = await photos.stored.find(body.image_path)
         if known is None:
@@ -64,7 +66,7 @@ async def process(caller: Caller, photos: Photos, access: AccessControl, body: P
             photo_id = known.id
             if await photos.stored.request_again(caller, body, known):
                 await access.limiter.take(access.rates.photos, caller.limit_key)
-        finished = await photos.waiter.wait_for(photo_id)
+        finished = await photos.waiter.wait_for(photo_id, since)
     return json_response(photos.stored.response_of(finished), headers=NO_STORE)
 
 
@@ -110,8 +112,9 @@ async def process_face(request: Request, caller: Caller, photos: Photos, access:
             async with photos.uploads.receive(request, caller.limit_key) as upload:
                 treatment = Treatment.of_fields(upload.fields)
                 await photos.ephemeral.keep(photo_id, await upload.read())
+            since = monotonic()
             await photos.ephemeral.request(photo_id, caller, treatment.options(output))
-            finished = await photos.waiter.wait_for(photo_id)
+            finished = await photos.waiter.wait_for(photo_id, since)
         stream = await photos.ephemeral.open_result(finished)
         stack.push_async_callback(stream.close)
         first = await stream.read()

@@ -51,15 +51,18 @@ class ResultWaiter:
             self._waiting -= 1
             PHOTOS_WAITING.dec()
 
-    async def wait_for(self, photo_id: uuid.UUID) -> Finished:
-        """Return the finished photo. Raise the error that its failure stands for, `StillRunning` or `Unavailable`."""
-        started = monotonic()
+    async def wait_for(self, photo_id: uuid.UUID, since: float) -> Finished:
+        """Return the finished photo. Raise the error that its failure stands for, `StillRunning` or `Unavailable`.
+
+        `since` is the `time.monotonic()` at which the whole request was here: when hundreds of requests stand in line
+        for a database connection first, that line counts, or a client would get its 504 after its own time-out.
+        """
         try:
-            finished = await self._wait(photo_id, started + self._wait_seconds)
+            finished = await self._wait(photo_id, since + self._wait_seconds)
         except Exception as error:
-            PHOTO_WAIT.labels(type(error).__name__).observe(monotonic() - started)
+            PHOTO_WAIT.labels(type(error).__name__).observe(monotonic() - since)
             raise
-        PHOTO_WAIT.labels("finished").observe(monotonic() - started)
+        PHOTO_WAIT.labels("finished").observe(monotonic() - since)
         return finished
 
     async def _wait(self, photo_id: uuid.UUID, deadline: float) -> Finished:
