@@ -39,6 +39,7 @@ WIDE_POLICY = {
     "tolerationKeys": ["*"],
     "deniedVariables": [],
     "secretEndpoints": ["*"],
+    "unconfinedEngines": True,
     "openNetwork": True,
 }
 GROUPS = ("system:serviceaccounts", f"system:serviceaccounts:{NAMESPACE}", "system:authenticated")

@@ -18,6 +18,7 @@ from loppestars_operator.naming import digest
 from loppestars_operator.plan.readiness import CONFIGURATION_REASONS, Readiness, Replicas, State
 from loppestars_operator.rendering.context import API, CRAWLER, IMAGING, JOBS
 from loppestars_operator.spec import Images, Stack, StackSpec
+from loppestars_operator.spec.data import DatabaseRoles
 from loppestars_operator.spec.state import MigrationStatus, RolloutStatus
 
 # The oldest stack version that this operator can run. Whether a version can serve the database as it is, each
@@ -131,9 +132,16 @@ def resolve_images(spec: StackSpec) -> Images:
 
 
 def database_of(spec: StackSpec) -> str:
-    """Return by which Secrets and keys a stack finds its database."""
-    own, direct = spec.database.secret_ref, spec.database.direct_secret_ref
-    return f"{own.name}/{own.key}" + (f" {direct.name}/{direct.key}" if direct and direct.name else "")
+    """Return by which Secrets and keys a stack finds its database; a role that is new to it has no grants yet."""
+    own, direct, roles = spec.database.secret_ref, spec.database.direct_secret_ref, spec.database.roles
+    named = {name: role for name in DatabaseRoles.model_fields if (role := getattr(roles, name, None))}
+    return " ".join(
+        [
+            f"{own.name}/{own.key}",
+            *([f"{direct.name}/{direct.key}"] if direct and direct.name else []),
+            *(f"{name}={role.name}/{role.key}" for name, role in named.items()),
+        ]
+    )
 
 
 def plan_rollout(

@@ -1,14 +1,13 @@
 """All readiness → conditions, phase and counts; the worst wins. Pure: the clock is handed in."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final
 
-from loppestars_operator.plan.readiness import State
-from loppestars_operator.plan.rollout import SERVING_COMPONENTS, Gate, Plan, Workload
-from loppestars_operator.plan.routing import Routing
-from loppestars_operator.problems import Problem
-from loppestars_operator.rendering.context import CRAWLER, serving_url
+from loppestars_operator.plan.conditions import Claim, claims, claims_of_verdict
+from loppestars_operator.plan.rollout import Gate, Plan, Workload
+from loppestars_operator.plan.verdict import StatusInputs, Verdict, find_verdict, is_taking_up
+from loppestars_operator.rendering.context import serving_url
 from loppestars_operator.spec import Crawl, Stack, StackStatus
 from loppestars_operator.spec.state import (
     ComponentStatus,
@@ -21,28 +20,6 @@ from loppestars_operator.spec.state import (
 
 HISTORY_LENGTH: Final = 10
 MESSAGE_LIMIT: Final = 2000
-Truth = Literal["True", "False", "Unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What keeps a stack from being Ready. `stalled` waits for a person, the rest for time."""
-
-    reason: str
-    message: str
-    stalled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StatusInputs:
-    """Everything a status is made of, besides the stack and the plan."""
-
-    workloads: Mapping[str, Workload]
-    problems: Sequence[Problem] = ()
-    crawls: Sequence[Crawl] = ()
-    notes: Mapping[str, str] = field(default_factory=dict)
-    routing: Routing | None = None
-    operator: str | None = None
 
 
 def summarise(stack: Stack, plan: Plan, inputs: StatusInputs, now: str) -> StackStatus:
@@ -51,21 +28,12 @@ def summarise(stack: Stack, plan: Plan, inputs: StatusInputs, now: str) -> Stack
         message = "waits, as the stack is paused; set spec.paused to false to go on"
         plan = replace(plan, passage=replace(plan.passage, reason="Paused", message=message))
     verdict = find_verdict(plan, inputs)
-    conditions = [
-        _ready(stack, verdict, plan),
-        _reconciling(stack, verdict),
-        _stalled(stack, verdict),
-        _migrated(plan),
-        *(_available(f"{component.title()}Available", component, inputs) for component in SERVING_COMPONENTS),
-        _scheduled(stack, plan, inputs),
-        *([_routed(inputs.routing)] if inputs.routing else []),
-    ]
     return StackStatus(
         observed_generation=stack.generation,
         version=plan.rollout.version,
         url=serving_url(stack.spec),
         phase=_phase(stack, plan, verdict),
-        conditions=[_dated(stack, condition, now) for condition in conditions],
+        conditions=[_dated(stack, claim, now) for claim in claims(stack, plan, verdict, inputs)],
         components=_components(inputs.workloads) or None,
         last_crawl=_last_crawl(inputs.crawls, stack.status.last_crawl),
         last_successful_crawl_at=_last_success(inputs.crawls, stack.status.last_successful_crawl_at),
@@ -79,148 +47,19 @@ def summarise(stack: Stack, plan: Plan, inputs: StatusInputs, now: str) -> Stack
 def unusable_status(stack: Stack, reason: str, message: str, now: str) -> StackStatus:
     """Return the status of a resource on which no pass can be made; what is known of its parts is kept."""
     verdict = Verdict(reason, message, stalled=True)
-    conditions = [
-        _Claim("Ready", "False", verdict.reason, message),
-        _reconciling(stack, verdict),
-        _stalled(stack, verdict),
-    ]
-    told = [_dated(stack, condition, now) for condition in conditions]
+    claimed = [*claims_of_verdict(stack, verdict)]
+    told = [_dated(stack, claim, now) for claim in claimed]
     kept = [
         condition
         for condition in stack.status.conditions or ()
-        if condition.type not in {claim.type for claim in conditions}
+        if condition.type not in {claim.type for claim in claimed}
     ]
     return stack.status.model_copy(
         update={"observed_generation": stack.generation, "phase": "Stalled", "conditions": [*told, *kept]}
     )
 
 
-def find_verdict(plan: Plan, inputs: StatusInputs) -> Verdict | None:
-    """Return the worst of what is wrong, or None: what waits for a person before what waits for time."""
-    verdicts = [
-        *(Verdict(problem.reason, problem.message, not problem.transient) for problem in inputs.problems),
-        *_of_rollout(plan),
-        *(_of_workload(name, inputs.workloads.get(name)) for name in (SERVING_COMPONENTS if plan.revision else ())),
-    ]
-    if inputs.routing and inputs.routing.refused:
-        verdicts.append(Verdict(inputs.routing.reason, inputs.routing.message, stalled=True))
-    if is_taking_up(plan):
-        verdicts.append(Verdict("Progressing", "the version is being taken up", stalled=False))
-    found = [verdict for verdict in verdicts if verdict]
-    return next(iter(sorted(found, key=lambda verdict: not verdict.stalled)), None)
-
-
-def _of_rollout(plan: Plan) -> Iterable[Verdict]:
-    passage = plan.passage
-    match plan.gate:
-        case Gate.REFUSED:
-            yield Verdict("VersionTooOld", passage.message, stalled=True)
-        case Gate.FAILED:
-            yield Verdict("MigrationFailed", f"the database migration failed: {passage.message}", stalled=True)
-        case Gate.MIGRATING:
-            yield Verdict(passage.reason or "Migrating", f"database migration: {passage.message}", stalled=False)
-        case Gate.OPEN:
-            pass
-    if plan.rolled_back:
-        message = (
-            f"{plan.rolled_back}; version {plan.rollout.version} serves on with its configuration. Set another version "
-            "or configuration, or annotate the stack with loppestars.dev/retry=<any new value> to try again"
-        )
-        yield Verdict("RolledBack", message, stalled=True)
-
-
-def _of_workload(name: str, workload: Workload | None) -> Verdict | None:
-    if workload is None:
-        return Verdict("Progressing", f"{name} is being deployed", stalled=False)
-    if workload.readiness.ready:
-        return None
-    failed = workload.readiness.state is State.FAILED
-    return Verdict(workload.readiness.reason, f"{name}: {workload.readiness.message}", stalled=failed)
-
-
-def is_taking_up(plan: Plan) -> bool:
-    """Return whether the next pass records that the desired revision serves: it was not Ready when planned."""
-    served = plan.rollout.serving == plan.desired.images and plan.rollout.served == plan.desired.spec.to_stored()
-    return plan.revision == plan.desired and not served
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """A condition without its bookkeeping."""
-
-    type: str
-    status: Truth
-    reason: str
-    message: str
-
-
-def _ready(stack: Stack, verdict: Verdict | None, plan: Plan) -> _Claim:
-    if verdict:
-        return _Claim("Ready", "False", verdict.reason, verdict.message)
-    if plan.revision is None:
-        return _Claim("Ready", "False", "Pending", "nothing serves yet")
-    paused = "; the stack is paused" if stack.spec.paused else ""
-    return _Claim("Ready", "True", "Ready", f"version {plan.rollout.version} serves{paused}")
-
-
-def _reconciling(stack: Stack, verdict: Verdict | None) -> _Claim:
-    if stack.spec.paused:
-        return _Claim(
-            "Reconciling", "False", "Paused", "the stack is not reconciled; set spec.paused to false to go on"
-        )
-    if verdict and not verdict.stalled:
-        return _Claim("Reconciling", "True", verdict.reason, verdict.message)
-    return _Claim("Reconciling", "False", verdict.reason if verdict else "Ready", "")
-
-
-def _stalled(stack: Stack, verdict: Verdict | None) -> _Claim:
-    if verdict and verdict.stalled and not stack.spec.paused:
-        return _Claim("Stalled", "True", verdict.reason, verdict.message)
-    return _Claim("Stalled", "False", "Progressing" if verdict else "Ready", "")
-
-
-def _migrated(plan: Plan) -> _Claim:
-    name = "DatabaseMigrated"
-    match plan.gate:
-        case Gate.OPEN:
-            return _Claim(name, "True", "Migrated", "")
-        case Gate.FAILED:
-            return _Claim(name, "False", "MigrationFailed", plan.passage.message)
-        case Gate.REFUSED:
-            return _Claim(name, "False", "VersionTooOld", plan.passage.message)
-        case Gate.MIGRATING:
-            return _Claim(name, "False", plan.passage.reason or "Migrating", plan.passage.message)
-
-
-def _available(kind: str, component: str, inputs: StatusInputs) -> _Claim:
-    workload = inputs.workloads.get(component)
-    if workload is None:
-        return _Claim(kind, "False", "NotDeployed", f"{component} is not deployed yet")
-    note = inputs.notes.get(component, "")
-    message = workload.readiness.message + (f"; {note}" if note else "")
-    if workload.replicas.available >= 1:
-        return _Claim(kind, "True", "Available", message)
-    return _Claim(kind, "False", workload.readiness.reason, message)
-
-
-def _routed(routing: Routing) -> _Claim:
-    truths: dict[bool | None, Truth] = {True: "True", False: "False", None: "Unknown"}
-    return _Claim("Routed", truths[routing.routed], routing.reason, routing.message)
-
-
-def _scheduled(stack: Stack, plan: Plan, inputs: StatusInputs) -> _Claim:
-    name, crawler = "CrawlerScheduled", stack.spec.crawler
-    problem = next((problem for problem in inputs.problems if problem.component == CRAWLER), None)
-    if problem:
-        return _Claim(name, "False", problem.reason, problem.message)
-    if plan.revision is None:
-        return _Claim(name, "False", "NotDeployed", "the crawler waits for the migration of the database")
-    if crawler.suspend:
-        return _Claim(name, "False", "Suspended", "set spec.crawler.suspend to false to crawl by schedule")
-    return _Claim(name, "True", "Scheduled", f"{crawler.schedule} {crawler.time_zone}")
-
-
-def _dated(stack: Stack, claim: _Claim, now: str) -> Condition:
+def _dated(stack: Stack, claim: Claim, now: str) -> Condition:
     before = stack.status.condition(claim.type)
     since = before.last_transition_time if before and before.status == claim.status else now
     return Condition(

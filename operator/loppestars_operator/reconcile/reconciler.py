@@ -22,7 +22,8 @@ from loppestars_operator.plan.readiness import UNOBSERVED
 from loppestars_operator.plan.rollout import MigrationJob, Plan, Revision, plan_rollout, resolve_images
 from loppestars_operator.plan.routing import hosts_of, job_notes, judge_routing, scaling_notes
 from loppestars_operator.plan.snapshot import Snapshot, take_snapshot
-from loppestars_operator.plan.status import StatusInputs, is_taking_up, summarise, unusable_status
+from loppestars_operator.plan.status import summarise, unusable_status
+from loppestars_operator.plan.verdict import StatusInputs, is_taking_up
 from loppestars_operator.problems import Problem
 from loppestars_operator.reconcile.apply import Applier, Changes, explain
 from loppestars_operator.reconcile.crawls import CrawlOutcome, CrawlReconciler

@@ -84,6 +84,8 @@ def secrets_of(stack: Stack) -> list[str]:
         *environment.with_extra(environment.api(context), spec.api.pod),
         *environment.with_extra(environment.imaging(context), spec.imaging.pod),
         *environment.with_extra(environment.crawler(context), spec.crawler.pod),
+        *environment.with_extra(environment.jobs(context), spec.jobs.pod),
+        *environment.migrate(context),
     ]
     return environment.secret_names(variables)
 

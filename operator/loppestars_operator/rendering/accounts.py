@@ -2,7 +2,7 @@
 
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.rendering.context import API, CRAWLER, IMAGING, JOBS, MIGRATE, RenderContext
-from loppestars_operator.spec.stack import Component
+from loppestars_operator.spec.components import Component
 
 
 def render_accounts(context: RenderContext) -> list[Manifest]:

@@ -73,6 +73,7 @@ def crawl_arguments(crawl: Crawl) -> tuple[str, ...]:
         "api" if spec.run_id else "cli",
         *(part for name in spec.sources or () for part in ("--source", name)),
         *(("--limit", str(spec.limit)) if spec.limit is not None else ()),
+        *(("--accept-shrink",) if spec.accept_shrink else ()),
         *(("--dry-run",) if spec.dry_run else ()),
     )
 

@@ -4,7 +4,7 @@ from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import TEMPLATE_ANNOTATION, digest, selector_labels
 from loppestars_operator.rendering.context import RenderContext
 from loppestars_operator.rendering.pods import PodPlan, pod_template
-from loppestars_operator.spec.stack import Service
+from loppestars_operator.spec.components import Service
 
 
 def deployment(context: RenderContext, component: str, settings: Service, plan: PodPlan) -> Manifest:

@@ -1,13 +1,24 @@
 """Environment variables of the components, from the spec, named as the settings classes name them."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
-from loppestars_operator.rendering.context import HTTP_PORT, METRICS_PORT, RenderContext, serving_url
+from loppestars_operator.rendering.context import (
+    API,
+    CRAWLER,
+    HTTP_PORT,
+    IMAGING,
+    JOBS,
+    METRICS_PORT,
+    MIGRATE,
+    RenderContext,
+    serving_url,
+)
+from loppestars_operator.spec.components import Engine
 from loppestars_operator.spec.pods import PodOverrides
-from loppestars_operator.spec.sources import Source
 
 Variable = dict[str, Any]
+MEBIBYTE: Final = 1024 * 1024
 
 
 def value(name: str, text: object) -> list[Variable]:
@@ -29,13 +40,26 @@ def common(context: RenderContext) -> list[Variable]:
     return [*value("METRICS_HOST", context.facts.listen), *value("METRICS_PORT", METRICS_PORT)]
 
 
-def database(context: RenderContext) -> list[Variable]:
-    """Return the database URLs."""
-    reference, direct = context.spec.database.secret_ref, context.spec.database.direct_secret_ref
+def database(context: RenderContext, component: str) -> list[Variable]:
+    """Return the database URLs: those of the component's own role, where it has one."""
+    chosen = context.spec.database
+    if role := chosen.role_of(component):
+        return [
+            *secret("DATABASE_URL", role.name, role.key),
+            *(secret("DATABASE_DIRECT_URL", role.name, role.direct_key) if role.direct_key else []),
+        ]
+    reference, direct = chosen.secret_ref, chosen.direct_secret_ref
     return [
         *secret("DATABASE_URL", reference.name, reference.key),
         *(secret("DATABASE_DIRECT_URL", direct.name, direct.key) if direct else []),
     ]
+
+
+def migrate(context: RenderContext) -> list[Variable]:
+    """Return everything the migration reads: of a component's URL it takes the role, to grant it what it needs."""
+    roles = {component: context.spec.database.role_of(component) for component in (API, IMAGING, CRAWLER, JOBS)}
+    granted = [secret(f"{component.upper()}_ROLE", role.name, role.key) for component, role in roles.items() if role]
+    return [*database(context, MIGRATE), *(variable for variables in granted for variable in variables)]
 
 
 def storage(context: RenderContext) -> list[Variable]:
@@ -63,12 +87,14 @@ def api(context: RenderContext) -> list[Variable]:
         *value("HOST", context.facts.listen),
         *value("PORT", HTTP_PORT),
         *value("PUBLIC_URL", serving_url(spec)),
-        *database(context),
+        *database(context, API),
         *storage(context),
         *(secret("JWT_SECRET", jwt.name, jwt.key) if jwt else []),
         *value("JWKS_URL", spec.auth.jwks_url),
         *value("JWT_ISSUER", spec.auth.issuer),
         *value("JWT_AUDIENCE", spec.auth.audience),
+        *(secret("ANON_KEYS", anon.name, anon.key) if (anon := spec.api.anon_keys_secret_ref) else []),
+        *value("MAX_PHOTO_BYTES", spec.storage.max_photo_mib and spec.storage.max_photo_mib * MEBIBYTE),
         *value("TRUSTED_PROXIES", ",".join(spec.api.trusted_proxies or ()) or None),
         *value("CRAWL_LAUNCHER", "cluster"),
         *value("CRAWL_STACK", context.name),
@@ -78,40 +104,45 @@ def api(context: RenderContext) -> list[Variable]:
 
 def imaging(context: RenderContext) -> list[Variable]:
     """Return everything the imaging workers and the sweep read."""
-    blur = context.spec.imaging.blur
+    settings, largest = context.spec.imaging, context.spec.storage.max_photo_mib
+    engine = settings.engine or Engine()
     return [
         *common(context),
-        *database(context),
+        *database(context, IMAGING),
         *storage(context),
-        *value("ANONYMISE_STYLE", blur.style),
-        *value("MIN_CONFIDENCE", blur.min_confidence),
-        *value("SEARCH_ORIENTATIONS", context.spec.imaging.search_orientations),
+        *value("ANONYMISE_STYLE", settings.blur.style),
+        *value("MIN_CONFIDENCE", settings.blur.min_confidence),
+        *value("SEARCH_ORIENTATIONS", settings.search_orientations),
+        *value("MAX_SIDE", settings.max_published_side),
+        *value("MAX_BYTES", largest and largest * MEBIBYTE),
+        *value("IMAGING_PROCESSES", engine.processes),
+        *value("ENGINE_MEMORY_MIB", engine.memory_mib),
+        *value("ENGINE_RECYCLE_MIB", engine.recycle_mib),
+        *value("ENGINE_RECYCLE_PHOTOS", engine.recycle_photos),
+        *value("ENGINE_SANDBOX", engine.sandbox),
     ]
 
 
 def crawler(context: RenderContext) -> list[Variable]:
     """Return everything the crawler reads."""
     settings = context.spec.crawler
+    key = settings.geocoding.api_key_secret_ref
+    addresses = {source.name: source.start_urls for source in settings.sources if source.type == "jsonld"}
     return [
         *common(context),
-        *database(context),
+        *database(context, CRAWLER),
         *value("CRAWL_SOURCES", ",".join(source.name for source in settings.sources)),
-        *value("JSONLD_SOURCES", _jsonld_sources(settings.sources)),
+        *value("JSONLD_SOURCES", json.dumps(addresses) if addresses else None),
         *value("GEOCODING_PROVIDER", settings.geocoding.provider),
+        *(secret("GEOCODING_API_KEY", key.name, key.key) if key else []),
         *value("DEADLINE_SECONDS", settings.active_deadline_seconds - 30),
         *value("TERMINATION_MESSAGE_PATH", "/dev/termination-log"),
     ]
 
 
-def _jsonld_sources(sources: list[Source]) -> str | None:
-    """Return the addresses of sources that need no code, by name, as the crawler reads them."""
-    addresses = {source.name: source.start_urls for source in sources if source.type == "jsonld"}
-    return json.dumps(addresses) if addresses else None
-
-
 def jobs(context: RenderContext) -> list[Variable]:
     """Return everything the second worker reads."""
-    return [*common(context), *database(context), *storage(context)]
+    return [*common(context), *database(context, JOBS), *storage(context)]
 
 
 def with_extra(own: list[Variable], overrides: PodOverrides | None) -> list[Variable]:

@@ -8,12 +8,15 @@ from loppestars_operator.rendering.context import IMAGING, RenderContext
 from loppestars_operator.rendering.deployments import deployment
 from loppestars_operator.rendering.finite import cron_job, finite_pod
 from loppestars_operator.rendering.pods import PodPlan, metrics_port, pod_template, probe, serving_pod
-from loppestars_operator.spec.stack import Component
+from loppestars_operator.spec.components import Component, Engine
 
 SWEEP: Final = "sweep"
 # A photo in hand is finished; one that is not in time is taken up again by another worker.
 GRACE_SECONDS: Final = 45
 SWEEP_DEADLINE_SECONDS: Final = 900
+# An engine process ends itself at ENGINE_MEMORY_MIB; the worker next to it takes some 150 MiB.
+ENGINE_MIB: Final = 1024
+WORKER_MIB: Final = 512
 
 
 def render_imaging(context: RenderContext) -> list[Manifest]:
@@ -23,6 +26,8 @@ def render_imaging(context: RenderContext) -> list[Manifest]:
 
 
 def _worker(context: RenderContext) -> PodPlan:
+    engine = context.spec.imaging.engine or Engine()
+    memory = (engine.memory_mib or ENGINE_MIB) * (engine.processes or 1) + WORKER_MIB
     return PodPlan(
         component=IMAGING,
         image=context.images.imaging,
@@ -30,8 +35,7 @@ def _worker(context: RenderContext) -> PodPlan:
         settings=context.spec.imaging,
         env=environment.imaging(context),
         requests={"cpu": "250m", "memory": "384Mi"},
-        # One engine process ends itself at 1 GiB (ENGINE_MEMORY_MIB); the worker beside it takes some 150 MiB.
-        limits={"memory": "1536Mi"},
+        limits={"memory": f"{memory}Mi"},
         account=IMAGING,
         scratch="1Gi",
         container={

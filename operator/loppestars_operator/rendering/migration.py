@@ -8,7 +8,7 @@ from loppestars_operator.rendering import environment
 from loppestars_operator.rendering.context import MIGRATE, RenderContext
 from loppestars_operator.rendering.finite import finite_pod, job_spec
 from loppestars_operator.rendering.pods import PodPlan, pod_template
-from loppestars_operator.spec.stack import Component
+from loppestars_operator.spec.components import Component
 
 KEPT_SECONDS: Final = 24 * 3600
 
@@ -44,7 +44,7 @@ def _pod(context: RenderContext) -> PodPlan:
         command=("loppestars-migrate",),
         # Annotations of the API's pods may name its container, and labels may select it: neither is the Job's.
         settings=Component(pod=api.pod.model_copy(update={"annotations": None, "labels": None}) if api.pod else None),
-        env=environment.database(context),
+        env=environment.migrate(context),
         requests={"cpu": "50m", "memory": "128Mi"},
         limits={"memory": "512Mi"},
         account=MIGRATE,

@@ -17,7 +17,7 @@ from loppestars_operator.rendering.context import (
     port_of,
 )
 from loppestars_operator.rendering.imaging import SWEEP
-from loppestars_operator.spec.stack import Peers
+from loppestars_operator.spec.outside import Peers
 
 Rule = dict[str, Any]
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 from loppestars_operator.naming import SECRETS_ANNOTATION, component_labels, digest, selector_labels
 from loppestars_operator.rendering.context import METRICS_PORT, RenderContext, without_none
 from loppestars_operator.rendering.environment import Variable, secret_names, with_extra
+from loppestars_operator.spec.components import Component
 from loppestars_operator.spec.pods import Resources
 from loppestars_operator.spec.quantities import quantity
-from loppestars_operator.spec.stack import Component
 
 # The user of the images; see the Dockerfile. Left out where the cluster assigns IDs and refuses others.
 IDS: Final = {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532}

@@ -4,11 +4,15 @@ from typing import Any, Final
 
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.rendering.context import API, RenderContext, gateway_parents, ingress_enabled, without_none
-from loppestars_operator.spec.stack import ParentReference
+from loppestars_operator.spec.routes import ParentReference
 
 GATEWAY_GROUP: Final = "gateway.networking.k8s.io"
-# Photos of up to 50 MiB and answers that take up to 30 s; ingress-nginx's defaults are 1 MiB and 60 s.
-BODY_SIZE: Final = {"nginx.ingress.kubernetes.io/proxy-body-size": "64m", "haproxy.org/timeout-server": "60s"}
+# Answers take up to 30 s; photos are larger than the 1 MiB that ingress-nginx and NGINX's own controller allow.
+TIMEOUT: Final = {"haproxy.org/timeout-server": "60s"}
+BODY_SIZES: Final = ("nginx.ingress.kubernetes.io/proxy-body-size", "nginx.org/client-max-body-size")
+LARGEST_PHOTO_MIB: Final = 50
+# What a multipart body holds next to the photo.
+BODY_MARGIN_MIB: Final = 14
 # An Ingress has no field for it, so each controller has its annotation; Traefik redirects by its entry point.
 REDIRECT: Final = {
     "nginx.ingress.kubernetes.io/force-ssl-redirect": "true",
@@ -28,7 +32,9 @@ def _ingress(context: RenderContext) -> Manifest:
     if settings is None:
         raise AssertionError("an Ingress is rendered only where the spec has one")
     secret = settings.tls.secret_name
-    annotations = {**BODY_SIZE, **(REDIRECT if secret else {}), **(settings.annotations or {})}
+    largest = (context.spec.storage.max_photo_mib or LARGEST_PHOTO_MIB) + BODY_MARGIN_MIB
+    bodies = dict.fromkeys(BODY_SIZES, f"{largest}m")
+    annotations = {**bodies, **TIMEOUT, **(REDIRECT if secret else {}), **(settings.annotations or {})}
     backend = {"service": {"name": context.named(API), "port": {"name": "http"}}}
     manifest: Manifest = without_none(
         {

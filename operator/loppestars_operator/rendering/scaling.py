@@ -89,7 +89,7 @@ def _behavior(scaling: Autoscaling | ImagingAutoscaling) -> dict[str, Any]:
 
 def _by_queue_depth(context: RenderContext, scaling: ImagingAutoscaling, depth: int) -> list[Manifest]:
     name = context.named(IMAGING)
-    database = context.spec.database.secret_ref
+    database = context.spec.database.role_of(IMAGING) or context.spec.database.secret_ref
     return [
         {
             "apiVersion": "keda.sh/v1alpha1",

@@ -94,38 +94,3 @@ def addresses(field: str, *, single: bool = False) -> tuple[str, str]:
             "addresses or networks, e.g. 10.0.0.7 or 10.0.0.0/8",
         )
     return f"!has(self.{field}) || self.{field}.all(one, {test})", f"{field} holds {allowed}"
-
-
-class SecretName(Model):
-    """A Secret in the stack's namespace."""
-
-    name: Name = Field(description="Name of the Secret.")
-
-
-class DatabaseSecret(Model):
-    """The key of a Secret that holds a PostgreSQL URL."""
-
-    name: Name = Field(description="Name of the Secret.")
-    key: Key = Field("url", description="Key whose value is a URL: postgresql://user:password@host:5432/database.")
-
-
-class OptionalDatabaseSecret(Model):
-    """Like DatabaseSecret; without a name it asks for nothing."""
-
-    name: Name | None = Field(None, description="Name of the Secret.")
-    key: Key = Field("url", description="Key whose value is a URL that reaches the server itself, not a pooler.")
-
-
-class TokenSecret(Model):
-    """The key of a Secret that holds the shared secret of HS256 tokens."""
-
-    name: Name = Field(description="Name of the Secret.")
-    key: Key = Field("secret", description="Key whose value is the shared secret.")
-
-
-class S3Secret(Model):
-    """A Secret with the access key of the S3 server."""
-
-    name: Name = Field(description="Name of the Secret.")
-    access_key_id_key: Key = Field("accessKeyId", description="Key that holds the access key's id.")
-    secret_access_key_key: Key = Field("secretAccessKey", description="Key that holds the secret access key.")

@@ -34,6 +34,9 @@ class CrawlSpec(Model):
         None, description="Names of the sources to crawl; without it, all of the stack's."
     )
     limit: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(None, description="Items per source at most.")
+    accept_shrink: bool = Field(
+        default=False, description="Accept a source that lists less than half of what it listed the last time."
+    )
     dry_run: bool = Field(default=False, description="Fetch and extract, write nothing to the database.")
     cancel: bool = Field(default=False, description="Set it to true to stop the crawl; what is done is kept.")
 
@@ -41,6 +44,7 @@ class CrawlSpec(Model):
         json_schema_extra=rules(
             (
                 "self.stackRef == oldSelf.stackRef && self.dryRun == oldSelf.dryRun && "
+                "self.acceptShrink == oldSelf.acceptShrink && "
                 + " && ".join(f"({_stays(name)})" for name in _IMMUTABLE),
                 "only cancel can be changed; create another Crawl instead",
             ),

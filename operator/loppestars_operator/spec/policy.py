@@ -13,8 +13,8 @@ from pydantic import Field
 
 from loppestars_operator.spec import Stack
 from loppestars_operator.spec.base import Model
+from loppestars_operator.spec.components import Component
 from loppestars_operator.spec.pods import PodOverrides
-from loppestars_operator.spec.stack import Component
 
 Patterns = Annotated[tuple[str, ...], Field(max_length=256)]
 # Names under which clouds hand out a node's credentials; their addresses are link-local.
@@ -73,6 +73,7 @@ class Policy(Model):
         ("*.amazonaws.com", "*.svc", "*.svc.cluster.local"),
         description="hosts that access keys may be sent to, next to Services of the stack's own namespace",
     )
+    unconfined_engines: bool = Field(default=False, description="imaging.engine.sandbox may be off")
     open_network: bool = Field(default=False, description="networkPolicy.enabled may be false")
 
 
@@ -90,6 +91,11 @@ def violations(stack: Stack, policy: Policy) -> list[str]:
         *(found for name, component in components.items() for found in _pods(f"spec.{name}", component, policy)),
         *_addresses(stack, policy),
         *_ingress(stack, policy),
+        *(
+            ["spec.imaging.engine.sandbox may not be off here; auto confines by what the kernel allows"]
+            if spec.imaging.engine and spec.imaging.engine.sandbox == "off" and not policy.unconfined_engines
+            else []
+        ),
         *(
             ["spec.networkPolicy.enabled may not be false here; narrow or widen its peers instead"]
             if not spec.network_policy.enabled and not policy.open_network

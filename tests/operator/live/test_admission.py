@@ -15,6 +15,8 @@ RUN_ID = "0b9e3f1c-1a2b-4c3d-8e4f-5a6b7c8d9e0f"
 JSONLD = {"name": "torvet", "type": "jsonld", "startUrls": ["https://torvet.example/arrangementer"]}
 TWO_HOSTS = ["https://torvet.example/", "https://torvet.example:8443/"]
 
+POOLED = {"secretRef": {"name": "a"}, "directSecretRef": {"name": "b"}, "roles": {"api": {"name": "c"}}}
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"api": {"replicas": 2, "autoscaling": {}}}, "set replicas for a fixed number of pods or autoscaling for a range"),
     ({"api": {"autoscaling": {"minReplicas": 5, "maxReplicas": 3}}}, "minReplicas is above maxReplicas; lower the one"),
@@ -51,6 +53,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"api": {"image": "no-tag"}}, "spec.api.image"),
     ({"monitoring": {"mode": True}}, "mode"),
     ({"version": None}, "spec.version"),
+    ({"imaging": {"engine": {"memoryMib": 512, "recycleMib": 512}}}, "recycleMib is below memoryMib"),
+    ({"crawler": {"geocoding": {"provider": "geoapify"}}}, "datafordeleren and geoapify need apiKeySecretRef"),
+    ({"database": POOLED}, "each of roles needs directKey"),
     ({"nonsense": 1}, "spec.nonsense: field not declared in schema"),
 ]
 
@@ -100,6 +105,7 @@ class TestAdmission:
             {"runId": RUN_ID},
             {"stackRef": {"name": "x"}},
             {"dryRun": True},
+            {"acceptShrink": True},
         ):
             with pytest.raises(KubeError, match="only cancel can be changed; create another Crawl instead"):
                 await client.patch(CRAWL, "fixed", {"spec": change})

@@ -6,9 +6,10 @@ import pytest
 
 from loppestars_operator.plan.readiness import Readiness, Replicas, State
 from loppestars_operator.plan.rollout import Gate, Passage, Plan, Revision, Workload, resolve_images
-from loppestars_operator.plan.status import StatusInputs, summarise
+from loppestars_operator.plan.status import summarise
+from loppestars_operator.plan.verdict import StatusInputs
 from loppestars_operator.problems import Problem
-from loppestars_operator.spec import StackStatus
+from loppestars_operator.spec import Condition, Stack, StackStatus
 from loppestars_operator.spec.state import RolloutStatus
 from tests.factories.stacks import make_crawl, make_stack
 
@@ -164,3 +165,27 @@ class TestStatus:
         assert first.last_successful_crawl_at == "2026-01-01T11:00:00Z"
         later = status(stack=make_stack(status=first.to_json()), crawls=[failed])
         assert later.last_successful_crawl_at == "2026-01-01T11:00:00Z"
+
+
+def roles_of(stack: Stack) -> Condition:
+    found = status(stack=stack).condition("DatabaseRoles")
+    assert found
+    return found
+
+
+class TestRoles:
+    """Whether a component could do in the database what only another has to."""
+
+    def test_one_url_for_all(self) -> None:
+        """It works, and the status says it."""
+        found = roles_of(make_stack())
+        assert (found.status, found.reason) == ("False", "SharedUser")
+        assert "api, imaging, crawler, jobs connect" in found.message
+
+    def test_role_per_component(self) -> None:
+        """Each in a Secret or under a key of its own."""
+        roles = {name: {"name": "roles", "key": name} for name in ("api", "imaging", "crawler", "jobs")}
+        database = {"secretRef": {"name": "db"}, "roles": roles}
+        assert roles_of(make_stack(database=database)).status == "True"
+        database["roles"] = roles | {"jobs": {"name": "db"}}
+        assert "jobs connect" in roles_of(make_stack(database=database)).message

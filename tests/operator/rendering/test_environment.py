@@ -1,11 +1,15 @@
 """What the components read, from the spec."""
 
+from typing import Any
+
 import pytest
 
 from loppestars_core.contract.variables import API_VARIABLES, CRAWLER_VARIABLES, IMAGING_VARIABLES
+from loppestars_operator.plan.rollout import database_of
 from loppestars_operator.rendering import ClusterFacts, environment, render
 from tests.factories.stacks import make_context, make_stack
 
+STORAGE = {"s3": {"endpoint": "http://s3:7070"}}
 SOURCE = {"name": "torvet", "type": "jsonld", "startUrls": ["https://torvet.example/"]}
 EVERYTHING = make_stack(
     database={"secretRef": {"name": "db"}, "directSecretRef": {"name": "db", "key": "direct"}},
@@ -14,7 +18,8 @@ EVERYTHING = make_stack(
             "endpoint": "http://s3:7070",
             "publicUrl": "https://photos.example.com",
             "credentialsSecretRef": {"name": "s3"},
-        }
+        },
+        "maxPhotoMib": 30,
     },
     auth={
         "jwtSecretRef": {"name": "jwt"},
@@ -22,10 +27,42 @@ EVERYTHING = make_stack(
         "issuer": "https://auth.example.com",
         "audience": "app",
     },
-    api={"trustedProxies": ["10.0.0.0/8"]},
-    imaging={"searchOrientations": "never"},
-    crawler={"sources": [SOURCE]},
+    api={"trustedProxies": ["10.0.0.0/8"], "anonKeysSecretRef": {"name": "app"}},
+    imaging={
+        "searchOrientations": "never",
+        "maxPublishedSide": 1600,
+        "engine": {"processes": 2, "memoryMib": 2048, "recycleMib": 900, "recyclePhotos": 9, "sandbox": "required"},
+    },
+    crawler={"sources": [SOURCE], "geocoding": {"provider": "geoapify", "apiKeySecretRef": {"name": "geo"}}},
 )
+
+
+ROLES = {
+    "migrate": {"name": "owner"},
+    "api": {"name": "api-role", "directKey": "direct"},
+    "imaging": {"name": "imaging-role"},
+    "crawler": {"name": "crawler-role"},
+    "jobs": {"name": "jobs-role", "key": "uri"},
+}
+
+
+def plain(variables: list[dict[str, Any]]) -> dict[str, str]:
+    """The values that are not in Secrets."""
+    return {variable["name"]: variable["value"] for variable in variables if "value" in variable}
+
+
+def references(variables: list[dict[str, Any]]) -> dict[str, str]:
+    """The Secret and key of each value that is in one."""
+    found = {v["name"]: v["valueFrom"]["secretKeyRef"] for v in variables if "valueFrom" in v}
+    return {name: f"{reference['name']}/{reference['key']}" for name, reference in found.items()}
+
+
+def limit(**changes: object) -> str:
+    """The memory limit of imaging's container."""
+    manifests = render(make_context(make_stack(**changes)))
+    (worker,) = [m for m in manifests if m["kind"] == "Deployment" and m["metadata"]["name"] == "fair-imaging"]
+    memory: str = worker["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"]
+    return memory
 
 
 def variables(component: str, **changes: object) -> dict[str, str]:
@@ -61,6 +98,29 @@ class TestEnvironment:
             assert names == set(reserved), component
             assert len(own) == len({variable["name"] for variable in own}), component
 
+    def test_whole_numbers_and_words(self) -> None:
+        """Each field arrives under the name that the program reads, in its unit."""
+        found = plain(environment.imaging(make_context(EVERYTHING)))
+        assert found["MAX_SIDE"] == "1600"
+        assert found["MAX_BYTES"] == str(30 * 1024 * 1024)
+        assert (found["ENGINE_MEMORY_MIB"], found["ENGINE_SANDBOX"]) == ("2048", "required")
+        assert plain(environment.api(make_context(EVERYTHING)))["MAX_PHOTO_BYTES"] == found["MAX_BYTES"]
+
+    def test_memory_of_engines(self) -> None:
+        """The pod's limit leaves room for all of them; what the spec sets itself stays."""
+        engine = {"processes": 2, "memoryMib": 2048}
+        assert limit(imaging={"engine": engine}) == "4608Mi"
+        assert limit(imaging={"engine": engine, "resources": {"limits": {"memory": "6Gi"}}}) == "6Gi"
+        assert limit() == "1536Mi"
+
+    def test_size_of_photos_in_the_ingress(self) -> None:
+        """One value of the spec; every controller's annotation follows it."""
+        for size, allowed in (({}, "64m"), ({"maxPhotoMib": 100}, "114m")):
+            (ingress,) = [m for m in render(make_context(make_stack(storage=STORAGE | size))) if m["kind"] == "Ingress"]
+            annotations = ingress["metadata"]["annotations"]
+            assert annotations["nginx.ingress.kubernetes.io/proxy-body-size"] == allowed
+            assert annotations["nginx.org/client-max-body-size"] == allowed
+
     @pytest.mark.parametrize("component", ["imaging", "sweep"])
     def test_search_of_orientations(self, component: str) -> None:
         """Only where the spec says it: pods of stacks that do not are left as they are."""
@@ -88,3 +148,48 @@ class TestEnvironment:
         secured = {"host": "a.example.com", "tls": {"secretName": "tls"}}
         assert variables("api", ingress=secured)["PUBLIC_URL"] == "https://a.example.com"
         assert variables("api", publicUrl="https://b.example.com/")["PUBLIC_URL"] == "https://b.example.com"
+
+
+class TestRoles:
+    """The database's roles: one Secret per component."""
+
+    def test_own_url(self) -> None:
+        """No component is given another's, nor the owner's."""
+        context = make_context(make_stack(database={"secretRef": {"name": "db"}, "roles": ROLES}))
+        urls = {
+            "api": references(environment.api(context)),
+            "imaging": references(environment.imaging(context)),
+            "crawler": references(environment.crawler(context)),
+            "jobs": references(environment.jobs(context)),
+            "migrate": references(environment.migrate(context)),
+        }
+        assert {name: found["DATABASE_URL"] for name, found in urls.items()} == {
+            "api": "api-role/url",
+            "imaging": "imaging-role/url",
+            "crawler": "crawler-role/url",
+            "jobs": "jobs-role/uri",
+            "migrate": "owner/url",
+        }
+        assert urls["api"]["DATABASE_DIRECT_URL"] == "api-role/direct"
+        assert "DATABASE_DIRECT_URL" not in urls["imaging"]
+        granted = {name: text for name, text in urls["migrate"].items() if name.endswith("_ROLE")}
+        assert granted == {f"{name.upper()}_ROLE": urls[name]["DATABASE_URL"] for name in urls if name != "migrate"}
+
+    def test_one_url_for_all(self) -> None:
+        """As before; nothing is granted."""
+        context = make_context()
+        assert references(environment.migrate(context)) == {"DATABASE_URL": "loppestars-database/url"}
+        assert references(environment.jobs(context))["DATABASE_URL"] == "loppestars-database/url"
+
+    def test_new_role_is_migrated_first(self) -> None:
+        """It has no grants before."""
+        with_role = make_stack(database={"secretRef": {"name": "loppestars-database"}, "roles": {"api": ROLES["api"]}})
+        assert database_of(with_role.spec) != database_of(make_stack().spec)
+
+    def test_queue_depth(self) -> None:
+        """KEDA counts jobs as imaging's role."""
+        database = {"secretRef": {"name": "db"}, "roles": ROLES}
+        stack = make_stack(database=database, imaging={"autoscaling": {"queueDepth": 5}})
+        manifests = render(make_context(stack, ClusterFacts(frozenset({"keda.sh"}))))
+        (found,) = [manifest for manifest in manifests if manifest["kind"] == "TriggerAuthentication"]
+        assert found["spec"]["secretTargetRef"][0]["name"] == "imaging-role"

@@ -49,7 +49,11 @@ class TestGolden:
     def test_crawl_job_renders_as_recorded(self) -> None:
         """The Job of one Crawl that the API asked for."""
         crawl = make_crawl(
-            runId="0b9e3f1c-1a2b-4c3d-8e4f-5a6b7c8d9e0f", sources=["markedskalenderen"], limit=5, dryRun=True
+            runId="0b9e3f1c-1a2b-4c3d-8e4f-5a6b7c8d9e0f",
+            sources=["markedskalenderen"],
+            limit=5,
+            acceptShrink=True,
+            dryRun=True,
         )
         check("crawl-job", [render_crawl_job(make_context(), crawl)])
 

@@ -26,6 +26,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "metadata service": {"auth": {"jwksUrl": "http://169.254.169.254/latest"}},
     "metadata by name": {"auth": {"jwksUrl": "http://metadata.google.internal/x"}},
     "private address": {"auth": {"jwksUrl": "http://10.0.0.5/keys"}},
+    "open engine": {"imaging": {"engine": {"sandbox": "off"}}},
     "open network": {"networkPolicy": {"enabled": False}},
     "cloud role": {"api": {"serviceAccount": {"annotations": {"anything.example.com/role": "x"}}}},
 }

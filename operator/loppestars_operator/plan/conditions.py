@@ -1,0 +1,118 @@
+"""The conditions of a stack, each from what the pass decided and saw."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from loppestars_operator.plan.rollout import SERVING_COMPONENTS, Gate, Plan
+from loppestars_operator.plan.verdict import StatusInputs, Verdict
+from loppestars_operator.rendering.context import API, CRAWLER, IMAGING, JOBS, MIGRATE
+from loppestars_operator.spec import Stack
+
+Truth = Literal["True", "False", "Unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A condition without its bookkeeping."""
+
+    type: str
+    status: Truth
+    reason: str
+    message: str
+
+
+PAUSED: Final = Claim(
+    "Reconciling", "False", "Paused", "the stack is not reconciled; set spec.paused to false to go on"
+)
+
+
+def claims(stack: Stack, plan: Plan, verdict: Verdict | None, inputs: StatusInputs) -> list[Claim]:
+    """Return all conditions that a pass can judge."""
+    truths: dict[bool | None, Truth] = {True: "True", False: "False", None: "Unknown"}
+    routing = inputs.routing
+    return [
+        *(claims_of_verdict(stack, verdict) if verdict else _claims_without_verdict(stack, plan)),
+        _migrated(plan),
+        *(_available(f"{component.title()}Available", component, inputs) for component in SERVING_COMPONENTS),
+        _scheduled(stack, plan, inputs),
+        *([Claim("Routed", truths[routing.routed], routing.reason, routing.message)] if routing else []),
+        _separated(stack),
+    ]
+
+
+def claims_of_verdict(stack: Stack, verdict: Verdict) -> list[Claim]:
+    """Return the three conditions of kstatus for a stack that is not Ready."""
+    stalled = verdict.stalled and not stack.spec.paused
+    under_way = Claim("Reconciling", "False", verdict.reason, "")
+    if stack.spec.paused:
+        under_way = PAUSED
+    elif not verdict.stalled:
+        under_way = Claim("Reconciling", "True", verdict.reason, verdict.message)
+    return [
+        Claim("Ready", "False", verdict.reason, verdict.message),
+        under_way,
+        Claim("Stalled", "True", verdict.reason, verdict.message)
+        if stalled
+        else Claim("Stalled", "False", "Progressing", ""),
+    ]
+
+
+def _claims_without_verdict(stack: Stack, plan: Plan) -> list[Claim]:
+    paused = stack.spec.paused
+    serves = Claim(
+        "Ready", "True", "Ready", f"version {plan.rollout.version} serves{'; the stack is paused' if paused else ''}"
+    )
+    return [
+        Claim("Ready", "False", "Pending", "nothing serves yet") if plan.revision is None else serves,
+        PAUSED if paused else Claim("Reconciling", "False", "Ready", ""),
+        Claim("Stalled", "False", "Ready", ""),
+    ]
+
+
+def _migrated(plan: Plan) -> Claim:
+    name = "DatabaseMigrated"
+    match plan.gate:
+        case Gate.OPEN:
+            return Claim(name, "True", "Migrated", "")
+        case Gate.FAILED:
+            return Claim(name, "False", "MigrationFailed", plan.passage.message)
+        case Gate.REFUSED:
+            return Claim(name, "False", "VersionTooOld", plan.passage.message)
+        case Gate.MIGRATING:
+            return Claim(name, "False", plan.passage.reason or "Migrating", plan.passage.message)
+
+
+def _available(kind: str, component: str, inputs: StatusInputs) -> Claim:
+    workload = inputs.workloads.get(component)
+    if workload is None:
+        return Claim(kind, "False", "NotDeployed", f"{component} is not deployed yet")
+    note = inputs.notes.get(component, "")
+    message = workload.readiness.message + (f"; {note}" if note else "")
+    if workload.replicas.available >= 1:
+        return Claim(kind, "True", "Available", message)
+    return Claim(kind, "False", workload.readiness.reason, message)
+
+
+def _scheduled(stack: Stack, plan: Plan, inputs: StatusInputs) -> Claim:
+    name, crawler = "CrawlerScheduled", stack.spec.crawler
+    problem = next((problem for problem in inputs.problems if problem.component == CRAWLER), None)
+    if problem:
+        return Claim(name, "False", problem.reason, problem.message)
+    if plan.revision is None:
+        return Claim(name, "False", "NotDeployed", "the crawler waits for the migration of the database")
+    if crawler.suspend:
+        return Claim(name, "False", "Suspended", "set spec.crawler.suspend to false to crawl by schedule")
+    return Claim(name, "True", "Scheduled", f"{crawler.schedule} {crawler.time_zone}")
+
+
+def _separated(stack: Stack) -> Claim:
+    """Say whether a component could do in the database what only another has to."""
+    database = stack.spec.database
+    users = {name: database.role_of(name) or database.secret_ref for name in (MIGRATE, API, IMAGING, CRAWLER, JOBS)}
+    count = Counter((user.name, user.key) for user in users.values())
+    shared = [name for name, user in users.items() if name != MIGRATE and count[user.name, user.key] > 1]
+    if not shared:
+        return Claim("DatabaseRoles", "True", "RolePerComponent", "")
+    message = f"{', '.join(shared)} connect as a user of others too; give each a role of its own by spec.database.roles"
+    return Claim("DatabaseRoles", "False", "SharedUser", message)

@@ -1,0 +1,66 @@
+"""References to Secrets of the stack's namespace. The operator hands them on and never reads a value."""
+
+from pydantic import Field
+
+from loppestars_operator.spec.base import Key, Model, Name
+
+
+class SecretName(Model):
+    """A Secret in the stack's namespace."""
+
+    name: Name = Field(description="Name of the Secret.")
+
+
+class DatabaseSecret(Model):
+    """The key of a Secret that holds a PostgreSQL URL."""
+
+    name: Name = Field(description="Name of the Secret.")
+    key: Key = Field("url", description="Key whose value is a URL: postgresql://user:password@host:5432/database.")
+
+
+class OptionalDatabaseSecret(Model):
+    """Like DatabaseSecret; without a name it asks for nothing."""
+
+    name: Name | None = Field(None, description="Name of the Secret.")
+    key: Key = Field("url", description="Key whose value is a URL that reaches the server itself, not a pooler.")
+
+
+class TokenSecret(Model):
+    """The key of a Secret that holds the shared secret of HS256 tokens."""
+
+    name: Name = Field(description="Name of the Secret.")
+    key: Key = Field("secret", description="Key whose value is the shared secret.")
+
+
+class S3Secret(Model):
+    """A Secret with the access key of the S3 server."""
+
+    name: Name = Field(description="Name of the Secret.")
+    access_key_id_key: Key = Field("accessKeyId", description="Key that holds the access key's id.")
+    secret_access_key_key: Key = Field("secretAccessKey", description="Key that holds the secret access key.")
+
+
+class DatabaseRole(Model):
+    """A Secret with the PostgreSQL URL of one component's own role."""
+
+    name: Name = Field(description="Name of the Secret.")
+    key: Key = Field(
+        "url", description="Key whose value is the role's URL: postgresql://role:password@host:5432/database."
+    )
+    direct_key: Key | None = Field(
+        None, description="Key whose value is the role's URL at the server itself, where key names a pooler."
+    )
+
+
+class AnonKeysSecret(Model):
+    """The key of a Secret that holds the mobile app's keys."""
+
+    name: Name = Field(description="Name of the Secret.")
+    key: Key = Field("anonKeys", description="Key whose value is one key, or several with commas between.")
+
+
+class ApiKeySecret(Model):
+    """The key of a Secret that holds the key of a service."""
+
+    name: Name = Field(description="Name of the Secret.")
+    key: Key = Field("apiKey", description="Key whose value is the service's key.")
