@@ -10,7 +10,7 @@ GATEWAY_GROUP: Final = "gateway.networking.k8s.io"
 # Answers take up to 30 s; photos are larger than the 1 MiB that ingress-nginx and NGINX's own controller allow.
 TIMEOUT: Final = {"haproxy.org/timeout-server": "60s"}
 BODY_SIZES: Final = ("nginx.ingress.kubernetes.io/proxy-body-size", "nginx.org/client-max-body-size")
-LARGEST_PHOTO_MIB: Final = 50
+MAX_PHOTO_MIB: Final = 50
 # What a multipart body holds next to the photo.
 BODY_MARGIN_MIB: Final = 14
 # An Ingress has no field for it, so each controller has its annotation; Traefik redirects by its entry point.
@@ -32,7 +32,7 @@ def _ingress(context: RenderContext) -> Manifest:
     if settings is None:
         raise AssertionError("an Ingress is rendered only where the spec has one")
     secret = settings.tls.secret_name
-    largest = (context.spec.storage.max_photo_mib or LARGEST_PHOTO_MIB) + BODY_MARGIN_MIB
+    largest = (context.spec.storage.max_photo_mib or MAX_PHOTO_MIB) + BODY_MARGIN_MIB
     bodies = dict.fromkeys(BODY_SIZES, f"{largest}m")
     annotations = {**bodies, **TIMEOUT, **(REDIRECT if secret else {}), **(settings.annotations or {})}
     backend = {"service": {"name": context.named(API), "port": {"name": "http"}}}
