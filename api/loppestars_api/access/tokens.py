@@ -115,10 +115,7 @@ class TokenVerifier:
         subject = claims["sub"]
         if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
             raise TokenRefused("The token's subject is not a user id.")
-        return Identity(subject, self._roles(claims) if self._trust_roles else frozenset(), str(claims.get("iss", "")))
-
-    @staticmethod
-    def _roles(claims: dict[str, Any]) -> frozenset[str]:
         metadata = claims.get("app_metadata")
-        roles = metadata.get("roles") if isinstance(metadata, dict) else None
-        return frozenset(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else frozenset()
+        roles = metadata.get("roles") if self._trust_roles and isinstance(metadata, dict) else None
+        named = [role for role in roles if isinstance(role, str)] if isinstance(roles, list) else []
+        return Identity(subject, frozenset(named), str(claims.get("iss", "")))

@@ -100,22 +100,18 @@ class LocalCrawlLauncher:
         """Finish the record if the process did not; also when the database is away for a moment."""
         for attempt in range(_RECORD_TRIES):
             try:
-                await self._finish(run_id, code, said)
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("crawl_end_not_recorded", run_id=str(run_id), error=type(error).__name__)
+                async with self._sessions.begin() as session:
+                    run = await find_run(session, run_id)
+                    if not CrawlState(run.state).finished:
+                        state, error = outcome_of(code, said)
+                        await finish_run(session, run_id, state, error=error)
+            except (SQLAlchemyError, OSError) as failure:
+                log.warning("crawl_end_not_recorded", run_id=str(run_id), error=type(failure).__name__)
                 await asyncio.sleep(2**attempt)
-            else:
-                return
-
-    async def _finish(self, run_id: UUID, code: int, said: Sequence[str]) -> None:
-        async with self._sessions.begin() as session:
-            try:
-                run = await find_run(session, run_id)
             except CrawlNotFound:
                 return
-            if not CrawlState(run.state).finished:
-                state, error = outcome_of(code, said)
-                await finish_run(session, run_id, state, error=error)
+            else:
+                return
 
 
 def arguments_of(order: CrawlOrder) -> list[str]:

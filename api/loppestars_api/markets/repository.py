@@ -21,7 +21,7 @@ from psycopg.rows import RowMaker
 from psycopg.types.numeric import FloatLoader
 from psycopg.types.string import TextLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
-from sqlalchemy import Date, bindparam, func, literal_column, select
+from sqlalchemy import Date, Select, bindparam, func, literal_column, select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from loppestars_api.markets.schemas import Row
@@ -166,19 +166,15 @@ def adapt(context: AdaptContext) -> None:
         adapters.register_loader(name, loader)
 
 
-def _names_sql() -> str:
-    # Written out, so that the partial index on dates applies.
-    listed = Market.state == literal_column(f"'{MarketState.SCHEDULED}'")
-    statement = select(Market.search_name).where(listed, Market.end_date >= bindparam("today", type_=Date)).distinct()
+def _compiled(statement: Select[Any]) -> str:
     return str(statement.compile(dialect=PGDialect_psycopg()))  # type: ignore[no-untyped-call]
 
 
-def _find_sql() -> str:
-    wanted = bindparam("market_id", type_=Market.id.type)
-    merged_into = select(MarketRedirect.market_id).where(MarketRedirect.id == wanted).scalar_subquery()
-    statement = select_market().where(Market.id == func.coalesce(merged_into, wanted))
-    return str(statement.compile(dialect=PGDialect_psycopg()))  # type: ignore[no-untyped-call]
-
-
-_FIND: Final = _find_sql()
-_NAMES: Final = _names_sql()
+_WANTED: Final = bindparam("market_id", type_=Market.id.type)
+_MERGED_INTO: Final = select(MarketRedirect.market_id).where(MarketRedirect.id == _WANTED).scalar_subquery()
+_FIND: Final = _compiled(select_market().where(Market.id == func.coalesce(_MERGED_INTO, _WANTED)))
+# Written out, so that the partial index on dates applies.
+_LISTED: Final = Market.state == literal_column(f"'{MarketState.SCHEDULED}'")
+_NAMES: Final = _compiled(
+    select(Market.search_name).where(_LISTED, Market.end_date >= bindparam("today", type_=Date)).distinct()
+)

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Final
 
@@ -79,7 +79,10 @@ class ResultWaiter:
                 left = deadline - monotonic()
                 if left <= 0:
                     raise outcome.error if isinstance(outcome, PassingTrouble) else await self._too_late()
-                woken = await _set_within(changed, min(left, LOOK_AGAIN_SECONDS))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, LOOK_AGAIN_SECONDS)):
+                        await changed.wait()
+                woken = changed.is_set()
 
     async def _too_late(self) -> ApiError:
         """Return the answer for a photo that is not finished in time: being processed, or no worker is alive."""
@@ -92,12 +95,3 @@ class ResultWaiter:
             "Photo processing is not available now. The photo is kept; the same request later returns it.",
             RETRY_SECONDS,
         )
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -50,9 +50,15 @@ class RestService:
         resource = self._resource(table)
         if resource.insert is None:
             raise self._denied(table)
-        rows = [self._values(table, resource, row, resource.writable, query.columns) for row in _rows(body)]
-        for row in rows:
-            self._check_owner(table, resource, row)
+        given = body if isinstance(body, list) else [body]
+        if len(given) > MAX_INSERTED:
+            raise refuse(f"more than {MAX_INSERTED} rows")
+        rows = [self._values(table, resource, row, resource.writable, query.columns) for row in given]
+        caller = self._caller
+        if resource.owner and any(caller.anonymous or row.get(resource.owner) != caller.id for row in rows):
+            status = HTTPStatus.UNAUTHORIZED if caller.anonymous else HTTPStatus.FORBIDDEN
+            message = f'new row violates row-level security policy for table "{table}"'
+            raise DialectError(status, "42501", message)
         async with self._transaction() as session:
             with _refusals():
                 ids = await guarded(resource.insert(session, rows))
@@ -133,12 +139,6 @@ class RestService:
 
     def _own(self, resource: Resource) -> Any:  # noqa: ANN401 - an SQL expression
         return getattr(resource.model, resource.owner or "id") == self._caller.id
-
-    def _check_owner(self, table: str, resource: Resource, row: Mapping[str, Any]) -> None:
-        if resource.owner is not None and (self._caller.anonymous or row.get(resource.owner) != self._caller.id):
-            status = HTTPStatus.UNAUTHORIZED if self._caller.anonymous else HTTPStatus.FORBIDDEN
-            message = f'new row violates row-level security policy for table "{table}"'
-            raise DialectError(status, "42501", message)
 
     async def _read(self, resource: Resource, table: str, query: RestQuery, *, counted: bool) -> Page:
         columns = self._selected(resource, table, query)
@@ -250,10 +250,3 @@ def _known(known: Columns, table: str, name: str) -> Any:  # noqa: ANN401 - an S
     if name not in known:
         raise DialectError(HTTPStatus.BAD_REQUEST, "42703", f"column {table}.{name[:60]} does not exist")
     return known[name]
-
-
-def _rows(body: object) -> list[object]:
-    rows = body if isinstance(body, list) else [body]
-    if len(rows) > MAX_INSERTED:
-        raise refuse(f"more than {MAX_INSERTED} rows")
-    return rows

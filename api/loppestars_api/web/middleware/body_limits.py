@@ -12,6 +12,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from loppestars_api.web.errors import BodyTooSlow, TooLarge
+from loppestars_api.web.headers import header
 
 # Slower than the worst mobile network; whoever sends like this wants to hold a place.
 MIN_BYTES_PER_SECOND: Final = 8 * 1024
@@ -36,7 +37,8 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         limit = self._limits.get(scope["path"], self._default)
-        announced = _content_length(scope)
+        length = header(scope, b"content-length") or ""
+        announced = int(length) if length.isdecimal() and length.isascii() else None
         received = 0
         complete = False
         waited = 0.0
@@ -68,10 +70,3 @@ class BodyLimitMiddleware:
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"The body is larger than the limit of {limit} bytes.")
-
-
-def _content_length(scope: Scope) -> int | None:
-    for key, value in scope["headers"]:
-        if key == b"content-length":
-            return int(value) if value.isdigit() else None
-    return None

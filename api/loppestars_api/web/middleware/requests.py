@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, get_contextvars
 
 from loppestars_api.web.errors import ErrorForm, fault_answer
+from loppestars_api.web.headers import header
 from loppestars_api.web.metrics import IN_FLIGHT, UNMATCHED, RequestMeter
 from loppestars_core.kit.logging import accept_request_id, redact_text
 
@@ -51,7 +52,7 @@ class RequestMiddleware:
             return
         started = perf_counter()
         method: str = scope["method"]
-        request_id = accept_request_id(_header(scope, b"x-request-id"))
+        request_id = accept_request_id(header(scope, b"x-request-id"))
         # A HEAD is answered by the route of its GET, less the body.
         inner = scope if method != "HEAD" else {**scope, "method": "GET"}
         inner["request_id"] = request_id
@@ -117,10 +118,3 @@ def write_access_line(**fields: str | float) -> None:
     }
     sys.stdout.write(orjson.dumps(line, option=orjson.OPT_UTC_Z, default=str).decode() + "\n")
     sys.stdout.flush()
-
-
-def _header(scope: Scope, name: bytes) -> str | None:
-    for key, value in scope["headers"]:
-        if key == name:
-            return str(value, "latin-1")
-    return None
