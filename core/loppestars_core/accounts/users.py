@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -34,7 +34,8 @@ async def sign_in(session: AsyncSession, subject: str, issuer: str, *, tied: boo
     )
     row = (await session.execute(known)).first()
     if row is None or row.id is None:
-        if tied and row is not None and await _has_identity(session, subject):
+        has_another = select(exists().where(Identity.user_id == subject))
+        if tied and row is not None and await session.scalar(has_another):
             raise SubjectOfAnotherIssuer
         await ensure_user(session, subject, issuer=issuer)
     roles = await active_roles(session, subject)
@@ -53,7 +54,3 @@ async def ensure_user(session: AsyncSession, user_id: str, *, issuer: str | None
             .values(user_id=user_id, issuer=issuer, subject=user_id)
             .on_conflict_do_nothing(index_elements=[Identity.issuer, Identity.subject])
         )
-
-
-async def _has_identity(session: AsyncSession, user_id: str) -> bool:
-    return (await session.execute(select(Identity.id).where(Identity.user_id == user_id).limit(1))).first() is not None

@@ -27,12 +27,6 @@ def _words() -> dict[str, tuple[str, ...]]:
 
 
 @cache
-def _uninformative() -> frozenset[str]:
-    """Return words that say nothing about which market it is."""
-    return frozenset(_words()["small"] + _words()["kind"])
-
-
-@cache
 def _other_kinds() -> dict[str, str]:
     """Return words that name a market of another kind: the Christmas market is not the flea market."""
     prefix = "other "
@@ -59,12 +53,13 @@ class Name:
 def read_name(name: str) -> Name:
     """Return the telling words of a name: no kinds of market, dates, numbers or little words."""
     words, kinds = set(), set()
+    says_nothing = {*_words()["small"], *_words()["kind"]}
     said = spelled_out(fold_words(name))
     for word in said:
         for part in _parts(word):
             if kind := _other_kinds().get(part):
                 kinds.add(kind)
-            elif part not in _uninformative() and not part.isdecimal():
+            elif part not in says_nothing and not part.isdecimal():
                 words.add(part)
     named = [_kind_of(word) for word in said]
     is_fair = not kinds and "fair" in named and "flea" not in named

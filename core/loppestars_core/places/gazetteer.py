@@ -156,17 +156,17 @@ class Gazetteer:
             phrase = tokens[index : index + count]
             name = " ".join(token.word for token in phrase)
             compound = count == 1 and name not in self._places
-            places = self._places.get(name) or self._genitive(name) or (self._compound(name) if compound else None)
+            bare = name.removesuffix("s")
+            genitive = self._places.get(bare) if len(bare) >= _SHORT else None
+            places = self._places.get(name) or genitive or (self._compound(name) if compound else None)
             if not places:
                 continue
             following = tokens[index + count].word if index + count < len(tokens) else ""
             person = name not in self._places and following in _OF_PERSONS
             if person or (following in _ROADS_TO and places[0].kind is not Kind.STREET):
                 return None, count + 1
-            before, after = text[: phrase[0].start], text[phrase[-1].end :]
-            alone = _ends_segment(before) and _starts_segment(after)
             expected = (
-                alone
+                _is_a_segment(text[: phrase[0].start], text[phrase[-1].end :])
                 or count > 1
                 or (index > 0 and tokens[index - 1].word in _BEFORE_A_TOWN)
                 or following.startswith(_VENUE_STEMS)
@@ -175,10 +175,6 @@ class Gazetteer:
             written = text[phrase[0].start : phrase[-1].end]
             return Mention(written, tuple(places), expected, doubtful), count
         return None, 1
-
-    def _genitive(self, name: str) -> list[Place] | None:
-        bare = name.removesuffix("s")
-        return self._places.get(bare) if bare != name and len(bare) >= _SHORT else None
 
     def _compound(self, word: str) -> list[Place] | None:
         """Return the town that a compound begins with, the longest: `glostruphallen`, `kalundborgskolen`."""
@@ -233,9 +229,7 @@ def _key(name: str) -> str:
     return " ".join(spelled_out(fold_words(name)))
 
 
-def _ends_segment(before: str) -> bool:
-    return not before.strip() or bool(_SEPARATOR.match(before[::-1].lstrip() or ",")) or before.endswith(" - ")
-
-
-def _starts_segment(after: str) -> bool:
-    return not after.strip(" .") or bool(_SEPARATOR.match(after.lstrip(" ."))) or after.startswith(" - ")
+def _is_a_segment(before: str, after: str) -> bool:
+    """Return whether commas, dashes or the ends of the text stand before and after."""
+    begins = not before.strip() or bool(_SEPARATOR.match(before[::-1].lstrip() or ",")) or before.endswith(" - ")
+    return begins and (not after.strip(" .") or bool(_SEPARATOR.match(after.lstrip(" ."))) or after.startswith(" - "))
