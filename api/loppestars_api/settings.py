@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AnyHttpUrl, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings, Port, StorageSettings
+from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings, Port, PrivacySettings, StorageSettings
 
 # RFC 7518, section 3.2: a key of at least the hash's size.
 MIN_SECRET_BYTES: Final = 32
@@ -93,6 +93,12 @@ class LimitSettings(ComponentSettings):
     rate_limit_triggers_per_minute: int = Field(
         30, ge=0, description="crawl commands of one admin per minute; 0: no limit"
     )
+    rate_limit_exports_per_minute: int = Field(
+        6, ge=0, description="copies of their data that one user may ask for per minute; 0: no limit"
+    )
+    rate_limit_strangers_per_minute: int = Field(
+        10, ge=0, description="requests of one address without an account (take a photo down, delete data); 0: no limit"
+    )
     rate_limit_auth_failures_per_minute: int = Field(
         60, ge=0, description="refused tokens of one address per minute; 0: no limit"
     )
@@ -122,7 +128,7 @@ class LimitSettings(ComponentSettings):
         return _split(value)
 
 
-class ApiSettings(AuthSettings, LimitSettings, StorageSettings, DatabaseSettings):
+class ApiSettings(AuthSettings, LimitSettings, PrivacySettings, StorageSettings, DatabaseSettings):
     """Settings of `loppestars-api`."""
 
     database_read_pool_size: int = Field(
@@ -133,6 +139,10 @@ class ApiSettings(AuthSettings, LimitSettings, StorageSettings, DatabaseSettings
     anon_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="keys of the mobile app for /rest/v1, comma-separated so that one can be rotated; empty: closed"
     )
+    facebook_app_secret: SecretStr | None = Field(
+        None, description="secret of the Facebook app, for its data deletion callback; empty: the callback is closed"
+    )
+    privacy_contact: str = Field("", description="e-mail address for questions about personal data, shown on pages")
     cors_origins: Names = Field(
         ("*",), description="origins of browsers that may call, comma-separated; * is any, empty none"
     )

@@ -1,13 +1,12 @@
 """`loppestars-privacy`: a person's copy of their data, and their erasure, on the command line."""
 
 import asyncio
-import json
 import sys
 import zipfile
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import typer
 from sqlalchemy.exc import DBAPIError
@@ -17,14 +16,12 @@ from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.kit.cli import Local, epilog, fail, program, run
 from loppestars_core.kit.logging import redact_text
 from loppestars_core.kit.settings import describe, load_settings
-from loppestars_core.privacy import erasure
-from loppestars_core.privacy.export import UserNotFound, export_person
-from loppestars_core.storage import ObjectNotFound, Storage, StorageError, open_storage
+from loppestars_core.privacy import erasure, requests
+from loppestars_core.privacy.archive import archive_person
+from loppestars_core.privacy.export import UserNotFound, check_person
+from loppestars_core.storage import Storage, StorageError, open_storage
 from loppestars_core.tables import Base
 from loppestars_jobs.settings import JobsSettings
-
-# More than any upload limit allows.
-MAX_PHOTO_BYTES: Final = 1024**3
 
 Result = TypeVar("Result")
 Work = Callable[[JobsSettings, AsyncEngine, Storage], Awaitable[Result]]
@@ -52,29 +49,17 @@ def export(user: User, *, output: Archive = None, local: Local = False) -> None:
     target = output or Path(f"{user.replace('/', '_')}.zip")
 
     async def work(settings: JobsSettings, engine: AsyncEngine, storage: Storage) -> int:
+        buckets = (settings.originals_bucket, settings.processed_bucket)
         async with sessions(engine).begin() as session:
-            rows = await export_person(session, Base.metadata.tables, user, actor_id=None)
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("data.json", json.dumps(rows, indent=2, ensure_ascii=False, default=str))
-            return await _add_photos(archive, storage, settings.originals_bucket, rows)
+            await check_person(session, user, actor_id=None)
+        with target.open("wb") as file:
+            async for chunk in archive_person(engine, Base.metadata.tables, storage, buckets, user):
+                file.write(chunk)
+        with zipfile.ZipFile(target) as archive:
+            return sum(not name.endswith(".json") for name in archive.namelist())
 
     photos = _run(work)
     sys.stdout.write(f"{target}: everything of {user}, {photos} files of photos\n")
-
-
-async def _add_photos(
-    archive: zipfile.ZipFile, storage: Storage, originals: str, rows: dict[str, list[dict[str, Any]]]
-) -> int:
-    places = [(originals, photo["original_key"]) for photo in rows["photos"] if not photo["original_deleted_at"]]
-    places += [(variant["bucket"], variant["key"]) for variant in rows["photo_variants"]]
-    count = 0
-    for bucket, key in places:
-        try:
-            archive.writestr(f"{bucket}/{key}", await storage.get(bucket, key, MAX_PHOTO_BYTES))
-        except ObjectNotFound:
-            continue
-        count += 1
-    return count
 
 
 @app.command()
@@ -88,7 +73,7 @@ def erase(
 
     async def work(settings: JobsSettings, engine: AsyncEngine, storage: Storage) -> str:
         async with sessions(engine).begin() as session:
-            asked_at = await erasure.request_erasure(session, user, actor_id=None)
+            asked_at = await requests.request_erasure(session, user, actor_id=None)
         if not now:
             return f"{user} will be forgotten on {asked_at + timedelta(days=settings.erasure_grace_days):%Y-%m-%d}"
         erased = await erase_now(settings, engine, storage, user)
@@ -104,7 +89,7 @@ def cancel(user: User, *, local: Local = False) -> None:  # noqa: ARG001 - acts 
 
     async def work(_settings: JobsSettings, engine: AsyncEngine, _storage: Storage) -> bool:
         async with sessions(engine).begin() as session:
-            return await erasure.cancel_erasure(session, user, actor_id=None)
+            return await requests.cancel_erasure(session, user, actor_id=None)
 
     sys.stdout.write(f"{user} {'stays' if _run(work) else 'was not to be forgotten'}\n")
 
@@ -137,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _set_hold(user: str, *, hold: bool) -> None:
     async def work(_settings: JobsSettings, engine: AsyncEngine, _storage: Storage) -> None:
         async with sessions(engine).begin() as session:
-            await erasure.set_legal_hold(session, user, hold=hold, actor_id=None)
+            await requests.set_legal_hold(session, user, hold=hold, actor_id=None)
 
     _run(work)
 
@@ -154,7 +139,7 @@ def _run(work: Work[Result]) -> Result:
 
     try:
         return asyncio.run(carry_out())
-    except (UserNotFound, erasure.OnLegalHold) as error:
+    except (UserNotFound, erasure.OnLegalHold, erasure.PhotoInProgress) as error:
         fail(str(error))
     except (DBAPIError, StorageError, OSError) as error:
         fail(f"it could not be done: {redact_text(str(error))}")

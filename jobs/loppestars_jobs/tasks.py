@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_core.database.engine import sessions
 from loppestars_core.kit.clock import now_utc
-from loppestars_core.privacy.erasure import due_for_erasure
+from loppestars_core.privacy.erasure import OnLegalHold, PhotoInProgress
+from loppestars_core.privacy.export import UserNotFound
+from loppestars_core.privacy.requests import due_for_erasure, forget_unconfirmed, warn_of_erasure
 from loppestars_core.privacy.retention import run_retention
 from loppestars_core.storage import open_storage
 from loppestars_core.tables import Base
@@ -22,6 +24,8 @@ from loppestars_jobs.settings import JobsSettings
 log = structlog.get_logger(__name__)
 
 JOBS_QUEUE: Final = "jobs"
+# The link in a message is valid for less.
+_UNCONFIRMED_KEPT: Final = timedelta(days=2)
 _RETRY: Final = RetryStrategy(max_attempts=5, exponential_wait=4)
 
 
@@ -44,16 +48,30 @@ def periodic_tasks(settings: JobsSettings, engine: AsyncEngine) -> list[Periodic
         log.info("retention_finished", deleted={table: rows for table, rows in deleted.items() if rows})
 
     async def erasure() -> None:
-        async with sessions(engine)() as session:
-            due = await due_for_erasure(session, now_utc(), timedelta(days=settings.erasure_grace_days))
-        storage = open_storage(settings)
+        grace = timedelta(days=settings.erasure_grace_days)
+        async with sessions(engine).begin() as session:
+            due = await due_for_erasure(session, now_utc(), grace)
+            await forget_unconfirmed(session, older_than=_UNCONFIRMED_KEPT)
+        storage, left = open_storage(settings), 0
         for user_id in due:
-            erased = await erase_now(settings, engine, storage, user_id)
-            log.info("person_erased", user_id=user_id, objects=erased.objects, rows=sum(erased.rows.values()))
+            try:
+                erased = await erase_now(settings, engine, storage, user_id)
+            except (PhotoInProgress, OnLegalHold, UserNotFound) as reason:
+                left += isinstance(reason, PhotoInProgress)
+                continue
+            log.info("person_erased", objects=erased.objects, rows=sum(erased.rows.values()))
+        if left:
+            raise PhotoInProgress(f"{left} people are left for the next try")
+
+    async def warnings() -> None:
+        async with sessions(engine).begin() as session:
+            warned = await warn_of_erasure(session, now_utc(), timedelta(days=settings.erasure_grace_days))
+        log.info("erasure_warnings_written", people=warned)
 
     return [
         Periodic("jobs.retention", settings.retention_schedule, retention),
         Periodic("jobs.erasure", settings.erasure_schedule, erasure),
+        Periodic("jobs.erasure_warnings", settings.erasure_warnings_schedule, warnings),
     ]
 
 

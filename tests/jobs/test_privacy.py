@@ -1,6 +1,7 @@
 """Export and erasure of a person: what is given out, and that nothing is left anywhere but the audit log."""
 
 import asyncio
+import io
 import json
 import zipfile
 from datetime import timedelta
@@ -17,24 +18,43 @@ from loppestars_core.accounts.users import ensure_user
 from loppestars_core.database.engine import sessions
 from loppestars_core.kit.clock import now_utc
 from loppestars_core.kit.settings import DatabaseSettings
-from loppestars_core.photos import NewVariant, PhotoOptions, PhotoRequest, claim_photo, complete_photo, request_photo
-from loppestars_core.privacy.erasure import (
-    OnLegalHold,
+from loppestars_core.photos import (
+    FailureCode,
+    NewVariant,
+    PhotoOptions,
+    PhotoRequest,
+    claim_photo,
+    complete_photo,
+    fail_photo,
+    request_photo,
+)
+from loppestars_core.photos.takedown import decide_takedown, open_takedowns, request_takedown
+from loppestars_core.privacy import export as export_module
+from loppestars_core.privacy.archive import archive_person
+from loppestars_core.privacy.consents import record_consent
+from loppestars_core.privacy.erasure import OnLegalHold, PhotoInProgress
+from loppestars_core.privacy.export import UserNotFound, check_person
+from loppestars_core.privacy.models import Channel, ConsentKind
+from loppestars_core.privacy.policies import POLICIES, Erasure, Export
+from loppestars_core.privacy.requests import (
     cancel_erasure,
     due_for_erasure,
+    note_request,
     request_erasure,
+    request_state,
     set_legal_hold,
+    warn_of_erasure,
 )
-from loppestars_core.privacy.export import UserNotFound, export_person
-from loppestars_core.privacy.policies import POLICIES, Erasure, Export
 from loppestars_core.ratings.models import RatingType
 from loppestars_core.ratings.rate import NewRating, rate
 from loppestars_core.storage import open_storage
+from loppestars_core.storage.interface import CHUNK_BYTES
 from loppestars_core.tables import Base
 from loppestars_jobs.privacy import erase_now, main
 from loppestars_jobs.settings import JobsSettings
 from tests.factories.markets import add_market
 
+PHONE = "20304050"
 PERSON, OTHER = "person-to-forget", "other-person"
 TABLES = Base.metadata.tables
 # One statement per table that holds something of a person and that no service below fills.
@@ -71,7 +91,22 @@ async def fill(session: AsyncSession, settings: JobsSettings, user: str, market:
     storage = open_storage(settings)
     await ensure_user(session, user, issuer="https://issuer")
     await grant_role(session, user, Role.SELLER, granted_by=user, notes="test")
-    await rate(session, NewRating(user_id=user, market_id=market, rating=5, rating_type=RatingType.MARKET))
+    for stall in (None, "Bod 7"):
+        await rate(
+            session,
+            NewRating(
+                user_id=user,
+                market_id=market,
+                rating=5,
+                rating_type=RatingType.STALL if stall else RatingType.MARKET,
+                stall_name=stall,
+                mobilepay_phone=PHONE,
+                photo_url=f"http://api/{user}/x.jpg",
+                comment=f"I am {user}",
+            ),
+        )
+    await record_consent(session, user, ConsentKind.TERMS, "1", given=True)
+    await note_request(session, user, Channel.APP, confirmed=True)
     photo = await request_photo(session, PhotoRequest(f"{user}/1.jpg", user, PhotoOptions()))
     claim = await claim_photo(session, photo.id)
     assert claim is not None
@@ -105,18 +140,46 @@ def files_of(settings: JobsSettings, user: str) -> list[Path]:
     return [path for path in root.rglob("*") if path.is_file() and user in str(path.relative_to(root))]
 
 
+async def copy_of(engine: AsyncEngine, settings: JobsSettings, user: str) -> zipfile.ZipFile:
+    """The person's archive as a client gets it."""
+    buckets = (settings.originals_bucket, settings.processed_bucket)
+    data = b""
+    async for chunk in archive_person(engine, TABLES, open_storage(settings), buckets, user):
+        data += chunk
+    return zipfile.ZipFile(io.BytesIO(data))
+
+
 class TestExport:
-    async def test_every_table(self, people: AsyncSession) -> None:
-        """Each table that the registry exports has a row of the person, and none of another."""
-        exported = await export_person(people, TABLES, PERSON, actor_id=PERSON)
+    async def test_every_table(
+        self, people: AsyncSession, engine: AsyncEngine, settings: JobsSettings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each table that the registry exports has a row of the person, and none of another, in pages of any size."""
+        monkeypatch.setattr(export_module, "_PAGE", 1)
+        await check_person(people, PERSON, actor_id=PERSON)
+        await people.commit()
+        archive = await copy_of(engine, settings, PERSON)
+        exported = json.loads(archive.read("data.json"))
         wanted = {name for name, policy in POLICIES.items() if policy.export is Export.ROWS}
         assert {name for name, rows in exported.items() if rows} == wanted
-        assert OTHER not in json.dumps(exported, default=str)
+        assert len(exported["ratings"]) == 2
+        assert OTHER not in json.dumps(exported)
+        assert archive.testzip() is None
+        assert {archive.read(name) for name in archive.namelist()} >= {b"original", b"processed", b"forgotten"}
+
+    async def test_memory(self, people: AsyncSession, engine: AsyncEngine, settings: JobsSettings) -> None:
+        """A photo passes in chunks: no part of the archive is larger than one of them and its headers."""
+        assert people is not None
+        storage = open_storage(settings)
+        await storage.put(settings.originals_bucket, f"{PERSON}/3.jpg", b"x" * 5_000_000, "image/jpeg")
+        buckets = (settings.originals_bucket, settings.processed_bucket)
+        sizes = [len(chunk) async for chunk in archive_person(engine, TABLES, storage, buckets, PERSON)]
+        assert sum(sizes) > 5_000_000
+        assert max(sizes) < CHUNK_BYTES + 10_000
 
     async def test_nobody(self, session: AsyncSession) -> None:
         """An id that is not there."""
         with pytest.raises(UserNotFound):
-            await export_person(session, TABLES, "nobody", actor_id=None)
+            await check_person(session, "nobody", actor_id=None)
 
     async def test_archive(
         self, people: AsyncSession, settings: JobsSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -135,10 +198,13 @@ class TestExport:
 class TestErasure:
     async def test_nothing_is_left(self, people: AsyncSession, engine: AsyncEngine, settings: JobsSettings) -> None:
         """No table and no bucket names the person afterwards, the audit log apart; another person has everything."""
+        await request_erasure(people, PERSON, actor_id=PERSON)
+        await people.commit()
         before = await tables_that_name(people, OTHER)
+        erased_ones = {Erasure.DELETE, Erasure.DETACH, Erasure.ANONYMISE}
         assert await tables_that_name(people, PERSON) >= {
-            name for name, policy in POLICIES.items() if policy.erasure in {Erasure.DELETE, Erasure.DETACH}
-        } - {"photo_variants"}
+            name for name, policy in POLICIES.items() if policy.erasure in erased_ones
+        } - {"photo_variants", "takedowns"}
         erased = await erase_now(settings, engine, open_storage(settings), PERSON)
         await people.rollback()
         assert await tables_that_name(people, PERSON) == {"audit_log"}
@@ -146,6 +212,67 @@ class TestErasure:
         assert erased.objects == 3
         assert await tables_that_name(people, OTHER) == before
         assert len(files_of(settings, OTHER)) == 3
+
+    async def test_ratings_stay_without_a_name(
+        self, people: AsyncSession, engine: AsyncEngine, settings: JobsSettings
+    ) -> None:
+        """The numbers count on; nothing says whose they were, nor that two of them are one person's."""
+        await erase_now(settings, engine, open_storage(settings), PERSON)
+        await people.rollback()
+        rows = "SELECT user_id, rating, mobilepay_phone, photo_url, comment FROM ratings WHERE user_id <> :other"
+        left = (await people.execute(text(rows), {"other": OTHER})).all()
+        assert len({row.user_id for row in left}) == 2
+        assert [(row.rating, row.mobilepay_phone, row.photo_url, row.comment) for row in left] == [
+            (5, None, None, None)
+        ] * 2
+
+    async def test_photo_in_progress(self, people: AsyncSession, engine: AsyncEngine, settings: JobsSettings) -> None:
+        """While a worker has a photo nothing goes that it could write again; when it has given up all is gone."""
+        storage = open_storage(settings)
+        photo = await request_photo(people, PhotoRequest(f"{PERSON}/9.jpg", PERSON, PhotoOptions()))
+        claim = await claim_photo(people, photo.id)
+        await people.commit()
+        assert claim is not None
+        with pytest.raises(PhotoInProgress):
+            await erase_now(settings, engine, storage, PERSON)
+        # The worker writes its result, and is killed before it can record it.
+        await storage.put(settings.processed_bucket, f"{PERSON}/late.jpg", b"late", "image/jpeg")
+        assert await fail_photo(people, claim, FailureCode.WORKER_DIED)
+        await people.commit()
+        await erase_now(settings, engine, storage, PERSON)
+        assert files_of(settings, PERSON) == []
+
+    async def test_finished_meanwhile(self, people: AsyncSession) -> None:
+        """What a worker finishes after its owner asked to be forgotten is never shown; taking it back shows it."""
+        photo = await request_photo(people, PhotoRequest(f"{PERSON}/9.jpg", PERSON, PhotoOptions()))
+        claim = await claim_photo(people, photo.id)
+        await request_erasure(people, PERSON, actor_id=PERSON)
+        assert claim is not None
+        variant = NewVariant("b", f"{PERSON}/late.jpg", "image/jpeg", 1, 1, 1)
+        assert await complete_photo(people, claim, variant, faces=1, content_hash="x")
+        visible = text("SELECT visibility FROM photos WHERE id = :photo")
+        assert (await people.execute(visible, {"photo": photo.id})).scalar_one() == "withdrawn"
+        assert await cancel_erasure(people, PERSON, actor_id=PERSON)
+        assert (await people.execute(visible, {"photo": photo.id})).scalar_one() == "public"
+
+    async def test_taken_down_stays_hidden(self, people: AsyncSession) -> None:
+        """A photo that was hidden for another reason does not come back with its owner."""
+        photos = (
+            await people.execute(text("SELECT id FROM photos WHERE owner_id = :user"), {"user": PERSON})
+        ).scalars()
+        photo = photos.one()
+        assert await request_takedown(people, photo, reason="me", contact=None)
+        await request_erasure(people, PERSON, actor_id=PERSON)
+        assert await cancel_erasure(people, PERSON, actor_id=PERSON)
+        seen = text("SELECT visibility, withdrawn_for FROM photos WHERE id = :photo")
+        assert (await people.execute(seen, {"photo": photo})).one() == ("withdrawn", "takedown")
+        # And the other way round: asked for while the owner is leaving.
+        await request_erasure(people, PERSON, actor_id=PERSON)
+        request = (await open_takedowns(people, limit=10, offset=0))[0].takedown.id
+        assert await decide_takedown(people, request, confirm=False, moderator=OTHER, note=None) == []
+        assert (await people.execute(seen, {"photo": photo})).one() == ("withdrawn", "erasure")
+        assert await cancel_erasure(people, PERSON, actor_id=PERSON)
+        assert (await people.execute(seen, {"photo": photo})).one() == ("public", None)
 
     async def test_again(self, people: AsyncSession, engine: AsyncEngine, settings: JobsSettings) -> None:
         """A second time there is nobody to forget."""
@@ -168,6 +295,35 @@ class TestErasure:
         assert (await people.execute(visible, {"user": PERSON})).scalar_one() == "public"
         assert await due_for_erasure(people, now_utc() + timedelta(days=31), grace) == []
 
+    async def test_warnings(self, people: AsyncSession) -> None:
+        """At 7, 3 and 1 days, each once; after a pause only the nearest; none after it was taken back."""
+        grace, start = timedelta(days=30), await request_erasure(people, PERSON, actor_id=PERSON)
+        events = text("SELECT payload ->> 'days' FROM domain_events WHERE event = 'user.erasure_warning' ORDER BY id")
+
+        async def warned_on(day: float) -> list[str]:
+            await warn_of_erasure(people, start + timedelta(days=day), grace)
+            return list((await people.execute(events)).scalars())
+
+        assert await warned_on(22.9) == []
+        assert await warned_on(23) == await warned_on(24) == ["7"]
+        assert await warned_on(29.5) == await warned_on(29.6) == ["7", "1"]
+        assert await cancel_erasure(people, PERSON, actor_id=PERSON)
+        assert await warned_on(29.7) == ["7", "1"]
+
+    async def test_state_of_a_request(self, people: AsyncSession, engine: AsyncEngine, settings: JobsSettings) -> None:
+        """Whoever has the code sees that it is done when the user is gone."""
+        code = await note_request(people, PERSON, Channel.FACEBOOK, confirmed=True)
+        asked_at = await request_erasure(people, PERSON, actor_id=None)
+        await people.commit()
+        state = await request_state(people, code)
+        assert state is not None
+        assert (state.asked_at, state.done) == (asked_at, False)
+        await people.rollback()
+        await erase_now(settings, engine, open_storage(settings), PERSON)
+        state = await request_state(people, code)
+        assert state is not None
+        assert (state.asked_at, state.done) == (None, True)
+
     async def test_legal_hold(self, people: AsyncSession, engine: AsyncEngine, settings: JobsSettings) -> None:
         """Nothing goes while it lasts, whoever asks."""
         await set_legal_hold(people, PERSON, hold=True, actor_id=None)
@@ -183,7 +339,7 @@ class TestErasure:
 
     async def test_audited(self, people: AsyncSession, engine: AsyncEngine, settings: JobsSettings) -> None:
         """Who asked for what is kept."""
-        await export_person(people, TABLES, PERSON, actor_id=PERSON)
+        await check_person(people, PERSON, actor_id=PERSON)
         await request_erasure(people, PERSON, actor_id=PERSON)
         await people.commit()
         await erase_now(settings, engine, open_storage(settings), PERSON)

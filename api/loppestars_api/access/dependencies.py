@@ -23,6 +23,7 @@ from loppestars_api.web.errors import Forbidden, NotAuthenticated, Unavailable
 from loppestars_core.accounts.models import Role
 from loppestars_core.accounts.users import Account, SubjectOfAnotherIssuer, sign_in
 from loppestars_core.database.engine import sessions
+from loppestars_core.kit.logging import pseudonym
 
 _KEYS_RETRY_SECONDS: Final = 10
 SIGN_IN_SECONDS: Final = 10.0
@@ -44,16 +45,19 @@ class Access:
     limiter: ExactLimiter
     requests: RequestLimiter
 
-    async def signed_in(self, token: str) -> Principal:
-        """Return the user of a token. Raise `TokenRefused` or `KeysUnavailable`."""
+    async def signed_in(self, token: str, *, leaving: bool = False) -> Principal:
+        """Return the user of a token; one who asked to be forgotten only with `leaving`.
+
+        Raise `TokenRefused` or `KeysUnavailable`.
+        """
         identity = await self.verifier.verify(token)
         try:
             account = await within(SIGN_IN_SECONDS, self._account_of(identity))
         except SubjectOfAnotherIssuer:
             raise TokenRefused("This user signs in by another issuer.") from None
-        if account.deleted:
+        if account.deleted and not leaving:
             raise TokenRefused("The account of this token has been deleted.")
-        bind_contextvars(user_id=identity.subject)
+        bind_contextvars(user_id=pseudonym(identity.subject))
         return signed_in(identity.subject, admin=Role.ADMIN in identity.roles | account.roles)
 
     async def _account_of(self, identity: Identity) -> Account:
@@ -90,9 +94,25 @@ AccessControl = Annotated[Access, Depends(access_of)]
 async def identify(
     request: Request,
     access: AccessControl,
-    _documented: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None,
+    documented: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None,  # noqa: ARG001 - see there
 ) -> Principal:
     """Return the caller of this request. A token that is not accepted is a 401, also where none would be needed."""
+    return await _identified(request, access, leaving=False)
+
+
+async def identify_person(
+    request: Request,
+    access: AccessControl,
+    documented: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None,  # noqa: ARG001 - see there
+) -> Principal:
+    """Return the user of this request, also one who asked to be forgotten: they may change their mind."""
+    caller = await _identified(request, access, leaving=True)
+    if caller.anonymous:
+        raise NotAuthenticated
+    return caller
+
+
+async def _identified(request: Request, access: Access, *, leaving: bool) -> Principal:
     address = access.addresses.key_of(request.scope)
     header = request.headers.get("authorization")
     if header is None:
@@ -101,7 +121,7 @@ async def identify(
     if scheme.lower() != "bearer" or not token.strip():
         raise NotAuthenticated("The Authorization header must be 'Bearer <token>'.")
     try:
-        return await access.signed_in(token.strip())
+        return await access.signed_in(token.strip(), leaving=leaving)
     except TokenRefused as refusal:
         # Only those who are refused have to wait: many share an address, and one of them must not lock the others out.
         await access.limiter.take(access.rates.auth_failures, address)
@@ -111,6 +131,17 @@ async def identify(
 
 
 Caller = Annotated[Principal, Depends(identify)]
+Person = Annotated[Principal, Depends(identify_person)]
+
+
+async def signed_in_only(caller: Caller) -> Principal:
+    """Return the user of this request."""
+    if caller.anonymous:
+        raise NotAuthenticated
+    return caller
+
+
+User = Annotated[Principal, Depends(signed_in_only)]
 
 
 def requires(scope: Scope) -> Callable[[Principal], Awaitable[Principal]]:

@@ -68,4 +68,4 @@ class FileService:
 
     def _report(self, variant: PhotoVariant, kind: str) -> None:
         DAMAGED.labels(kind).inc()
-        log.error("published_photo_damaged", kind=kind, photo_id=str(variant.photo_id), key=variant.key)
+        log.error("published_photo_damaged", kind=kind, photo_id=str(variant.photo_id))

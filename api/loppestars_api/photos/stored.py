@@ -11,7 +11,7 @@ from loppestars_api.access.principal import Principal
 from loppestars_api.photos.outcomes import Finished
 from loppestars_api.photos.schemas import ProcessRequest
 from loppestars_api.web.errors import Forbidden, NotFound, TooLarge, Unprocessable
-from loppestars_core.accounts.users import ensure_user
+from loppestars_core.accounts.users import ensure_user, is_leaving
 from loppestars_core.database.engine import sessions
 from loppestars_core.kit.clock import now_utc
 from loppestars_core.photos import PhotoOptions, PhotoRequest, photo_of_original, request_again, request_photo
@@ -110,6 +110,8 @@ class StoredPhotos:
         )
         async with self._sessions.begin() as session:
             await ensure_user(session, request.user_id)
+            if await is_leaving(session, request.user_id):
+                raise Forbidden("The account of this photo is being deleted.")
             return (await request_photo(session, wanted)).id
 
     def response_of(self, finished: Finished) -> dict[str, object]:

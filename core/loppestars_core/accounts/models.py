@@ -31,6 +31,8 @@ class User(Base):
     created_at: Mapped[CreatedAt]
     deleted_at: Mapped[datetime | None]
     """When the user asked to be forgotten; their data goes after the time of grace."""
+    erasure_warned: Mapped[int | None]
+    """How many days before their erasure the user was last warned."""
     legal_hold: Mapped[bool] = mapped_column(server_default=text("false"))
     """Nothing of this user is erased while it is set."""
 

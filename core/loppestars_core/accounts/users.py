@@ -54,3 +54,9 @@ async def ensure_user(session: AsyncSession, user_id: str, *, issuer: str | None
             .values(user_id=user_id, issuer=issuer, subject=user_id)
             .on_conflict_do_nothing(index_elements=[Identity.issuer, Identity.subject])
         )
+
+
+async def is_leaving(session: AsyncSession, user_id: str) -> bool:
+    """Return whether the user asked to be forgotten."""
+    asked = select(User.id).where(User.id == user_id, User.deleted_at.is_not(None))
+    return (await session.execute(asked)).first() is not None

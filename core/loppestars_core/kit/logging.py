@@ -4,6 +4,7 @@ Fields: time, level, event, component, and whatever the context carries (request
 Tokens, e-mail addresses and the query of signed links never reach the output: `redact` runs last on every event.
 """
 
+import hashlib
 import logging
 import re
 import sys
@@ -123,6 +124,11 @@ def _redacted_word(found: re.Match[str]) -> str:
         return word[:token] + "[token]"
     name, at, host = word.lstrip("@").partition("@")
     return "[e-mail]" if at and name and "." in host else word
+
+
+def pseudonym(user_id: str) -> str:
+    """Return what stands for a user in logs: the same for all their lines, and no way back to the id."""
+    return hashlib.sha256(user_id.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def new_request_id() -> str:

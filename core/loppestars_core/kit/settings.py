@@ -66,6 +66,12 @@ class DatabaseSettings(BaseSettings):
         return self.database_direct_url is not None
 
 
+class PrivacySettings(BaseSettings):
+    """What people are promised about their data."""
+
+    erasure_grace_days: int = Field(30, ge=0, le=365, description="days until a person who asked for it is forgotten")
+
+
 class StorageSettings(BaseSettings):
     """Where photos are kept: a folder (`STORAGE_DIR`) or an S3 server (any `S3_*`)."""
 

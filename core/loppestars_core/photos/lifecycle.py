@@ -5,14 +5,23 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from loppestars_core.accounts.models import User
 from loppestars_core.events.domain_events import record_event
 from loppestars_core.kit.logging import current_request_id
 from loppestars_core.photos.failures import FAILURES, FailureCode
-from loppestars_core.photos.models import Photo, PhotoState, PhotoSubject, PhotoVariant, VariantKind, Visibility
+from loppestars_core.photos.models import (
+    Photo,
+    PhotoState,
+    PhotoSubject,
+    PhotoVariant,
+    VariantKind,
+    Visibility,
+    Withdrawal,
+)
 from loppestars_core.photos.options import PhotoOptions
 from loppestars_core.queue.photo_jobs import enqueue_photo
 
@@ -99,12 +108,12 @@ async def photo_of_original(session: AsyncSession, original_key: str) -> Photo |
 
 
 async def request_again(session: AsyncSession, photo_id: uuid.UUID, options: PhotoOptions) -> bool:
-    """Process a finished photo once more with `options`; False when it is not finished, or gone.
+    """Process a finished photo once more with `options`; False when it is not finished, withdrawn, or gone.
 
     Its result is withdrawn: the next one has another address.
     """
     photo = (await session.execute(select(Photo).where(Photo.id == photo_id).with_for_update())).scalar_one_or_none()
-    if photo is None or not PhotoState(photo.state).finished:
+    if photo is None or not PhotoState(photo.state).finished or photo.visibility == Visibility.WITHDRAWN:
         return False
     await session.execute(
         update(Photo)
@@ -186,14 +195,20 @@ async def claim_photo(session: AsyncSession, photo_id: uuid.UUID) -> Claim | Non
 async def complete_photo(
     session: AsyncSession, claim: Claim, *variants: NewVariant, faces: int, content_hash: str
 ) -> bool:
-    """Record the result in all its sizes; False (and nothing written) when another claim has taken the photo over."""
+    """Record the result in all its sizes; False (and nothing written) when another claim has taken the photo over.
+
+    The photo of an owner who asked to be forgotten meanwhile is withdrawn from the start.
+    """
     state = PhotoState.COMPLETED if faces else PhotoState.NO_FACES
+    leaving = select(User.id).where(User.id == Photo.owner_id, User.deleted_at.is_not(None)).exists()
+    shown = case((leaving, Visibility.WITHDRAWN), else_=Visibility.PUBLIC)
     ephemeral = claim.subject is PhotoSubject.EPHEMERAL
-    values = {
+    values: dict[str, Any] = {
         "state": state,
         "faces": faces,
         "content_hash": content_hash,
-        "visibility": Visibility.PRIVATE if ephemeral else Visibility.PUBLIC,
+        "visibility": Visibility.PRIVATE if ephemeral else shown,
+        "withdrawn_for": None if ephemeral else case((leaving, Withdrawal.ERASURE)),
         "error_code": None,
         "error_detail": None,
     }

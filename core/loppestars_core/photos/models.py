@@ -39,6 +39,21 @@ class Visibility(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class Withdrawal(StrEnum):
+    """Why a photo is withdrawn: only the same reason brings it back."""
+
+    ERASURE = "erasure"
+    """Its owner asked to be forgotten."""
+    TAKEDOWN = "takedown"
+    """A person asked to take it down, and it is not decided yet or was granted."""
+
+
+class TakedownState(StrEnum):
+    OPEN = "open"
+    CONFIRMED = "confirmed"
+    RESTORED = "restored"
+
+
 class VariantKind(StrEnum):
     ORIGINAL = "original"
     PROCESSED = "processed"
@@ -70,6 +85,8 @@ class Photo(Base):
     content_hash: Mapped[str | None]
     state: Mapped[str] = mapped_column(server_default=PhotoState.PENDING)
     visibility: Mapped[str] = mapped_column(server_default=Visibility.PRIVATE)
+    withdrawn_for: Mapped[str | None]
+    """The `Withdrawal` that hides it; None where it is not withdrawn, or by hand."""
     options: Mapped[Document] = mapped_column(server_default=text("'{}'::jsonb"))
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     claim_token: Mapped[uuid.UUID | None]
@@ -103,3 +120,24 @@ class PhotoVariant(Base):
     height: Mapped[int]
     bytes: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[CreatedAt]
+
+
+class Takedown(Base):
+    """A request to take a photo down, by whoever is pictured; it needs no account."""
+
+    __tablename__ = "takedowns"
+    __table_args__ = (
+        CheckConstraint(one_of("state", TakedownState), name="state_is_known"),
+        Index("ix_takedowns_open", "created_at", postgresql_where=text("state = 'open'")),
+    )
+
+    id: Mapped[UuidKey]
+    photo_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(Photo.id, ondelete="CASCADE"), index=True)
+    reason: Mapped[str | None]
+    contact: Mapped[str | None]
+    """Where to answer, if the person wishes so; emptied by the decision."""
+    state: Mapped[str] = mapped_column(server_default=TakedownState.OPEN)
+    created_at: Mapped[CreatedAt]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[str | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
+    note: Mapped[str | None]

@@ -21,4 +21,7 @@ def rows_of(tables: Tables, name: str, user_id: str) -> ColumnElement[bool] | No
         return None if theirs is None else table.c[column].in_(select(tables[parent].c.id).where(theirs))
     if policy.key is not None:
         return table.c[policy.key].contains(user_id, autoescape=True)
+    if policy.about is not None:
+        kind, identifier = policy.about
+        return (table.c[kind] == "user") & (table.c[identifier] == user_id)
     return None

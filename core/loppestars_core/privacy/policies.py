@@ -21,6 +21,8 @@ class Erasure(StrEnum):
     DELETE = "delete"
     DETACH = "detach"
     """The row stays, its owner column becomes null."""
+    ANONYMISE = "anonymise"
+    """The row stays without its personal columns and belongs to a nameless user of its own."""
     KEEP = "keep"
     """Kept for a legal or security reason; the subject is an identifier that no longer resolves."""
     NOT_PERSONAL = "not personal"
@@ -39,6 +41,8 @@ class TablePolicy:
             clears them itself.
         through: column and table of the row that this one belongs to, where that one has the owner.
         key: column of text in which the user's id may stand among other words.
+        about: columns with the type and the id of what a row is about; theirs are the rows about the user.
+        personal: columns that become null when rows are anonymised.
     """
 
     owner: str | None
@@ -48,6 +52,8 @@ class TablePolicy:
     since: str | None = None
     through: tuple[str, str] | None = None
     key: str | None = None
+    about: tuple[str, str] | None = None
+    personal: tuple[str, ...] = ()
 
 
 _PUBLIC: Final = TablePolicy(None, None, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL)
@@ -58,11 +64,18 @@ POLICIES: dict[str, TablePolicy] = {
     "role_grants": TablePolicy("user_id", None, Export.ROWS, Erasure.DELETE),
     "photos": TablePolicy("owner_id", None, Export.ROWS, Erasure.DELETE),
     "photo_variants": TablePolicy(None, None, Export.ROWS, Erasure.DELETE, through=("photo_id", "photos")),
-    "ratings": TablePolicy("user_id", None, Export.ROWS, Erasure.DELETE),
+    "takedowns": TablePolicy(
+        None, 365, Export.NOT_PERSONAL, Erasure.DELETE, since="decided_at", through=("photo_id", "photos")
+    ),
+    "ratings": TablePolicy(
+        "user_id", None, Export.ROWS, Erasure.ANONYMISE, personal=("mobilepay_phone", "photo_url", "comment")
+    ),
     "favourites": TablePolicy("user_id", None, Export.ROWS, Erasure.DELETE),
     "app_events": TablePolicy("user_id", 365, Export.ROWS, Erasure.DELETE, since="timestamp"),
     "sessions": TablePolicy("user_id", 90, Export.ROWS, Erasure.DELETE, since="ended_at"),
     "sign_ins": TablePolicy("user_id", 1, Export.NOT_PERSONAL, Erasure.DELETE, since="created_at"),
+    "consents": TablePolicy("user_id", None, Export.ROWS, Erasure.DELETE),
+    "erasure_requests": TablePolicy("user_id", 365, Export.ROWS, Erasure.DETACH, since="requested_at"),
     "scraping_logs": TablePolicy(None, 365, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL, since="scraped_at"),
     "markets": _PUBLIC,
     "market_redirects": _PUBLIC,
@@ -75,7 +88,9 @@ POLICIES: dict[str, TablePolicy] = {
     "crawl_failed_items": TablePolicy(None, 90, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL, since="created_at"),
     "crawled_pages": TablePolicy(None, 30, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL, since="fetched_at"),
     "audit_log": TablePolicy("actor_id", 730, Export.ROWS, Erasure.KEEP, since="at"),
-    "domain_events": TablePolicy(None, 90, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL, since="at"),
+    "domain_events": TablePolicy(
+        None, 90, Export.NOT_PERSONAL, Erasure.DELETE, since="at", about=("subject_type", "subject_id")
+    ),
     "schema_releases": _PUBLIC,
     "retention_runs": TablePolicy(None, 365, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL, since="finished_at"),
     # Numbers of workers; cleared by the next worker that starts.

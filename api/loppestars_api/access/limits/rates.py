@@ -31,15 +31,20 @@ class Rates:
     requests: Rate
     photos: Rate
     triggers: Rate
+    exports: Rate
+    strangers: Rate
     auth_failures: Rate
 
     @classmethod
     def of(cls, settings: LimitSettings) -> Self:
         """Return the limits of `settings`."""
         triggers, failures = settings.rate_limit_triggers_per_minute, settings.rate_limit_auth_failures_per_minute
+        exports, strangers = settings.rate_limit_exports_per_minute, settings.rate_limit_strangers_per_minute
         return cls(
             requests=Rate("lists", settings.rate_limit_lists_per_minute, settings.rate_limit_lists_per_minute),
             photos=Rate("photos", settings.rate_limit_photos_per_minute, settings.rate_limit_photos_burst),
             triggers=Rate("triggers", triggers, max(triggers, 1)),
+            exports=Rate("exports", exports, max(exports, 1)),
+            strangers=Rate("strangers", strangers, max(strangers, 1)),
             auth_failures=Rate("auth_failures", failures, max(failures, 1)),
         )

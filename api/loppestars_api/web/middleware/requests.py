@@ -4,6 +4,7 @@ Each layer of middleware costs every request; these belong together because all 
 answer and its end.
 """
 
+import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ MAX_LOGGED_PATH: Final = 512
 _SECURE: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 # What is not a page of ours loads nothing and is shown in no frame.
 _LOCKED: Final = (*_SECURE, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
+# The folder in a bucket is its owner's id.
+_OWNER: Final = re.compile(r"^(/storage/v1/object/(?:public/|sign/|authenticated/|info/)*[^/]+/)[^/]+/")
 QUIET_PATHS: Final = frozenset({"/health", "/serving", "/ready"})
 
 
@@ -80,7 +83,7 @@ class RequestMiddleware:
             pass  # there is no client left to answer
         except Exception:
             # An answer that has begun cannot be taken back: the server cuts the connection.
-            log.exception("fault", path=scope["path"])
+            log.exception("fault", path=logged_path(scope["path"]))
             if status:
                 raise
             await fault_answer(inner)(inner, receive, send_on)
@@ -110,7 +113,7 @@ def write_access_line(**fields: str | float) -> None:
     line = {
         **get_contextvars(),
         **fields,
-        "path": redact_text(str(fields["path"])[:MAX_LOGGED_PATH]),
+        "path": logged_path(str(fields["path"])),
         "event": "request",
         "level": "info",
         "component": "api",
@@ -118,3 +121,8 @@ def write_access_line(**fields: str | float) -> None:
     }
     sys.stdout.write(orjson.dumps(line, option=orjson.OPT_UTC_Z, default=str).decode() + "\n")
     sys.stdout.flush()
+
+
+def logged_path(path: str) -> str:
+    """Return a path as logs show it: short, without secrets, and without the owner of a stored object."""
+    return redact_text(_OWNER.sub(r"\1…/", path[:MAX_LOGGED_PATH]))
