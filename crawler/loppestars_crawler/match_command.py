@@ -9,7 +9,8 @@ import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from loppestars_core.kit.cli import Json, fail, show_json
-from loppestars_core.markets.matching import Listing, Match, compare
+from loppestars_core.markets.listing import Listing
+from loppestars_core.markets.matching import Match, compare
 from loppestars_core.places.points import Point
 from loppestars_crawler.addresses.normalising import PlaceWords
 from loppestars_crawler.geocoding.locating import Locator

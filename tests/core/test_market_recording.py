@@ -54,6 +54,25 @@ EVENTS = replace(
 )
 
 
+# Notes each statement that updates a table, and in how many rows anything but the time of the sighting differs.
+WATCH = (
+    "CREATE TEMPORARY TABLE written (relation text, rows int, differing int)",
+    """
+    CREATE FUNCTION pg_temp.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO written SELECT TG_TABLE_NAME, count(*), count(*) FILTER (
+            WHERE to_jsonb(o) - 'last_seen_at' IS DISTINCT FROM to_jsonb(n) - 'last_seen_at'
+        ) FROM old_rows o JOIN new_rows n USING (id);
+        RETURN NULL;
+    END $$
+    """,
+    *(
+        f"CREATE TRIGGER note AFTER UPDATE ON {table} REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows"
+        " FOR EACH STATEMENT EXECUTE FUNCTION pg_temp.note()"
+        for table in ("markets", "market_sightings")
+    ),
+)
+
+
 async def the_market(session: AsyncSession) -> Market:
     """The only market there is."""
     return (await session.execute(select(Market).execution_options(populate_existing=True))).scalar_one()
@@ -270,3 +289,41 @@ class TestMarketRecording:
     def test_a_market_that_one_source_calls_off_is_cancelled(self) -> None:
         """Better a market missing than a visitor before closed doors."""
         assert combine([CALENDAR, replace(EVENTS, cancelled=True)])["state"] == "cancelled"
+
+
+class TestBatches:
+    """Many listings at once."""
+
+    async def test_two_listings_and_one_market(self, session: AsyncSession) -> None:
+        """Only the first of two that mean the market of another source joins it; the other stays by itself."""
+        await record_sighting(session, CALENDAR)
+        batch = [EVENTS, replace(EVENTS, external_id="85355")]
+        outcomes = await record_sightings(session, batch, {})
+        assert list(outcomes.values()) == [Recorded.CHANGED, Recorded.NEW]
+        sightings = await session.execute(select(MarketSighting.market_id, func.count()).group_by("market_id"))
+        assert sorted(count for _, count in sightings) == [1, 2]
+
+    async def test_one_that_cannot_be_stored(self, session: AsyncSession) -> None:
+        """It costs itself only, also among new ones that are stored together."""
+        batch = [replace(CALENDAR, external_id=str(number), name=f"Marked {number}") for number in range(5)]
+        batch[2] = replace(batch[2], name="\x00")
+        outcomes = await record_sightings(session, batch, {})
+        assert [isinstance(outcome, Exception) for outcome in outcomes.values()].count(True) == 1
+        assert (await session.execute(select(func.count(Market.id)))).scalar_one() == 4
+
+    async def test_what_an_older_release_stored_is_found(self, session: AsyncSession) -> None:
+        """It has no blocks, and is found by its day."""
+        await record_sighting(session, CALENDAR)
+        await session.execute(text("UPDATE market_sightings SET blocks = NULL"))
+        assert await record_sighting(session, EVENTS) is Recorded.CHANGED
+
+    async def test_seen_again_is_one_statement(self, session: AsyncSession) -> None:
+        """500 unchanged listings are one write per table, and nothing differs but `last_seen_at`."""
+        batch = [replace(CALENDAR, external_id=str(number), name=f"Marked {number}") for number in range(500)]
+        await record_sightings(session, batch, {})
+        for statement in WATCH:
+            await session.execute(text(statement))
+        outcomes = await record_sightings(session, batch, await known_sightings(session, batch))
+        assert set(outcomes.values()) == {Recorded.UNCHANGED}
+        written = (await session.execute(text("SELECT relation, rows, differing FROM written ORDER BY 1"))).all()
+        assert [tuple(row) for row in written] == [("market_sightings", 500, 0), ("markets", 500, 0)]

@@ -7,8 +7,8 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.events.audit import record_audit
+from loppestars_core.markets.assembly import refresh_market
 from loppestars_core.markets.fields import CORRECTABLE
-from loppestars_core.markets.ingest import refresh_market
 from loppestars_core.markets.models import Market, MarketOverride
 
 

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.markets.ingest import CRAWLS_UNTIL_VANISHED, refresh_market
+from loppestars_core.markets.assembly import CRAWLS_UNTIL_VANISHED, refresh_market
 from loppestars_core.markets.models import Market, MarketSighting, MarketState
 
 

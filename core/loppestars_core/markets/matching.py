@@ -4,22 +4,17 @@ Wrongly joining two markets hides one from its visitors, wrongly keeping two sho
 doubt keeps them apart and is left to an admin.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from enum import IntEnum
-from functools import lru_cache
-from typing import Any, Final, Self
+from typing import Final
 
-from rapidfuzz import fuzz
-
-from loppestars_core.kit.folding import fold, fold_words
+from loppestars_core.kit.folding import fold
+from loppestars_core.markets.listing import Listing, place_words
 from loppestars_core.markets.names import Name, is_specific, read_name, shared
-from loppestars_core.places.gazetteer import Kind, danish_places
-from loppestars_core.places.points import Point, distance_km
+from loppestars_core.markets.streets import same_house, shared_venue
+from loppestars_core.places.points import distance_km
 from loppestars_core.places.postal_codes import danish_postal_codes
-from loppestars_core.places.spelling import spelled_out, street_key
 
 SAME: Final = 0.8
 """Least score at which two listings are joined by themselves."""
@@ -28,12 +23,6 @@ DOUBTFUL: Final = 0.5
 
 _SPOT_KM: Final = 0.25
 _FAR_KM: Final = 4.0
-_MIN_STREETS_ALIKE: Final = 88.0
-_STREET: Final = re.compile(
-    r"^(?=\W*+[^\W\d])(?P<street>\s*+[^\s\d]++(?:\s++[^\s\d]++)*+)\s++"
-    r"(?P<first>\d+)[a-z]?(?:\s+(?P<last>\d+)[a-z]?)?\b"
-)
-_STREET_WORD: Final = re.compile(r"(?:vej|gade|alle|torv|plads|straede|boulevard|vaenget|stien|torvet|pladsen|vejen)$")
 
 
 class Near(IntEnum):
@@ -98,38 +87,6 @@ _SCORES: Final[Mapping[tuple[Near, Named], float]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """What is compared of a listed market. `point` is exact, never the middle of a postal code."""
-
-    name: str
-    start_date: date
-    end_date: date
-    address: str | None = None
-    venue: str | None = None
-    postal_code: str | None = None
-    city: str | None = None
-    municipality: str | None = None
-    point: Point | None = None
-
-    @classmethod
-    def of(cls, market: Any) -> Self:  # noqa: ANN401 - a SourceMarket or a row of markets
-        """Return the listing of anything with a market's columns."""
-        exact = market.latitude is not None and not market.position_approximate
-        extra = getattr(market, "source_fields", None) or {}
-        return cls(
-            name=market.name,
-            start_date=market.start_date,
-            end_date=market.end_date,
-            address=market.address,
-            venue=extra.get("venue"),
-            postal_code=market.postal_code,
-            city=market.city,
-            municipality=market.municipality,
-            point=Point(market.latitude, market.longitude) if exact else None,
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Match:
     """The judgement on two listings; `reasons` are for a person, the deciding one last."""
@@ -157,8 +114,8 @@ def compare(one: Listing, other: Listing) -> Match:
     reasons.append(why)
     if near is Near.APART:
         return Match(0.05, tuple(reasons))
-    venue = _shared_venue(one, other)
-    streets = _streets(one, other)
+    venue = shared_venue(one, other)
+    streets = same_house(one, other)
     named, why = _names(one, other, venue)
     if named is Named.OTHER_KIND:
         return Match(0.1, (*reasons, why))
@@ -192,13 +149,13 @@ def _places(one: Listing, other: Listing) -> tuple[Near, str]:
 
 
 def _towns_or_municipalities(one: Listing, other: Listing) -> tuple[Near, str]:
-    towns = _towns(one), _towns(other)
+    towns = one.towns, other.towns
     if all(towns):
         if not towns[0] & towns[1]:
             return Near.APART, f"different towns, {one.city} and {other.city}"
         known = (one.postal_code or other.postal_code) and fold(one.city or "") == fold(other.city or "")
         return (Near.AREA if known else Near.TOWN), f"the same town, {one.city}"
-    municipalities = {_municipality(one), _municipality(other)}
+    municipalities = {one.known_municipality, other.known_municipality}
     if "" in municipalities:
         return Near.UNKNOWN, "nothing says whether they are in one town"
     if len(municipalities) == 1:
@@ -216,78 +173,13 @@ def _codes(one: str, other: str) -> tuple[Near, str]:
     return Near.APART, f"different postal codes, {one} and {other}"
 
 
-def _towns(listing: Listing) -> frozenset[str]:
-    """Return the town, also without its district."""
-    if not listing.city:
-        return frozenset()
-    table = danish_postal_codes()
-    row = table.get(listing.postal_code)
-    towns = {listing.city, row.town if row else listing.city}
-    if row is not None:
-        towns.add(table.large_town_of(row.code))
-    return frozenset(fold(town) for town in towns)
-
-
-def _municipality(listing: Listing) -> str:
-    row = danish_postal_codes().get(listing.postal_code)
-    return fold(row.municipality if row else listing.municipality or "")
-
-
-@lru_cache(maxsize=20_000)
-def _house(address: str) -> tuple[str, int, int] | None:
-    """Return street and house numbers of a street line, if it has both, the numbers 0 where it has none."""
-    for part in address.split(","):
-        key = street_key(part)
-        if found := _STREET.match(key):
-            first = int(found["first"])
-            return found["street"], first, int(found["last"] or first)
-        if _STREET_WORD.search(key):
-            return key, 0, 0
-    return None
-
-
-def _streets(one: Listing, other: Listing) -> bool | None:
-    """Return True for one house, False for different streets or numbers, None where they do not say."""
-    house, other_house = _house(one.address or ""), _house(other.address or "")
-    if house is None or other_house is None:
-        return None
-    if fuzz.ratio(house[0], other_house[0]) < _MIN_STREETS_ALIKE:
-        return False
-    if not house[1] or not other_house[1]:
-        return None
-    return house[1] <= other_house[2] and other_house[1] <= house[2]
-
-
-def _shared_venue(one: Listing, other: Listing) -> str | None:
-    """Return the hall or square that both name, if one does: Remisen is one hall under three addresses."""
-    landmarks = _landmarks(one) & _landmarks(other)
-    if landmarks:
-        return min(landmarks)
-    if one.venue and fold(one.venue) == fold(other.venue or "") and is_specific(read_name(one.venue).words):
-        return one.venue
-    return None
-
-
-def _landmarks(listing: Listing) -> frozenset[str]:
-    return _landmarks_in(f"{listing.name}; {listing.venue or ''}; {listing.address or ''}")
-
-
-@lru_cache(maxsize=20_000)
-def _landmarks_in(text: str) -> frozenset[str]:
-    return frozenset(
-        fold(mention.text).removesuffix("s")
-        for mention in danish_places().mentions(text)
-        if mention.kind is Kind.LANDMARK
-    )
-
-
 def _names(one: Listing, other: Listing, venue: str | None) -> tuple[Named, str]:
     """Compare the telling words of two names, without the words of their place."""
     name, other_name = read_name(one.name), read_name(other.name)
     quoted = f"{one.name!r} and {other.name!r}"
     if _kinds_differ(name, other_name):
         return Named.OTHER_KIND, f"markets of different kinds: {quoted}"
-    place = _place_words(one) | _place_words(other)
+    place = place_words(one) | place_words(other)
     named = _telling(name.without(place), other_name.without(place), venue)
     if named in {Named.GENERIC, Named.HALF} and name.is_fair != other_name.is_fair:
         return Named.DIFFERENT, f"a fair and a flea market: {quoted}"
@@ -313,10 +205,3 @@ def _telling(words: frozenset[str], others: frozenset[str], venue: str | None) -
 def _kinds_differ(one: Name, other: Name) -> bool:
     """Return whether one is a market of another kind: both say it, or one says it and the other says flea market."""
     return one.kinds != other.kinds and not (one.kinds & other.kinds)
-
-
-def _place_words(listing: Listing) -> frozenset[str]:
-    said = f"{listing.city or ''} {listing.municipality or ''}"
-    row = danish_postal_codes().get(listing.postal_code)
-    words = spelled_out(fold_words(f"{said} {row.town if row else ''}"))
-    return frozenset(words) | frozenset(f"{word}s" for word in words)

@@ -9,8 +9,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, Numeric, UniqueConstraint, func, text
-from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, Integer, Numeric, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from loppestars_core.accounts.models import User
@@ -109,6 +109,19 @@ class MarketSighting(Base):
             unique=True,
             postgresql_where=text("superseded_at IS NULL"),
         ),
+        Index(
+            "ix_market_sightings_blocks",
+            "blocks",
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+            postgresql_where=text("superseded_at IS NULL"),
+        ),
+        # What an older release stored: none, once its days are over.
+        Index(
+            "ix_market_sightings_without_blocks",
+            "market_id",
+            postgresql_where=text("blocks IS NULL AND superseded_at IS NULL"),
+        ),
     )
 
     id: Mapped[Sequence]
@@ -118,6 +131,8 @@ class MarketSighting(Base):
     url: Mapped[str | None]
     raw: Mapped[Document]
     content_hash: Mapped[str]
+    blocks: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
+    """What a listing of the same market would share with it (`markets.blocks`)."""
     first_seen_at: Mapped[CreatedAt]
     last_seen_at: Mapped[CreatedAt]
     missed_crawls: Mapped[int] = mapped_column(server_default=text("0"))

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from loppestars_core.markets.matching import Listing, Match, compare
+from loppestars_core.markets.listing import Listing
+from loppestars_core.markets.matching import Match, compare
 from loppestars_core.places.points import Point
 
 LABELLED = Path(__file__).with_name("market_pairs.tsv")

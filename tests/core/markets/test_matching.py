@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from loppestars_core.markets.matching import Listing, compare
+from loppestars_core.markets.listing import Listing
+from loppestars_core.markets.matching import compare
 from loppestars_core.places.points import Point
 
 DAY = date(2026, 12, 5)

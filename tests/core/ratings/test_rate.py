@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from loppestars_core.accounts.users import ensure_user
 from loppestars_core.database.engine import sessions
 from loppestars_core.favourites.models import Favourite
-from loppestars_core.markets.ingest import merge_markets
+from loppestars_core.markets.assembly import merge_markets
 from loppestars_core.ratings.models import Rating, RatingType
 from loppestars_core.ratings.rate import NewRating, rate
 from tests.factories.markets import add_market

@@ -1,0 +1,78 @@
+"""The market that a listing is, among those that other sources list: few are compared, each with its reasons."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Final, NamedTuple
+
+from sqlalchemy import ARRAY, Date, Integer, Text, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from loppestars_core.markets.blocks import blocks_of
+from loppestars_core.markets.listing import Listing
+from loppestars_core.markets.matching import compare
+from loppestars_core.markets.sighting import SourceMarket
+
+# What shares a block, and of the days of the batch what an older release stored without blocks; never markets that
+# the source lists itself. A market that another source calls off counts: it must not be listed as another one.
+_CANDIDATES: Final = text(
+    """
+    WITH near AS MATERIALIZED (
+        SELECT market_id, raw, blocks FROM market_sightings
+        WHERE superseded_at IS NULL AND blocks && :blocks AND source <> :source
+    ), older AS MATERIALIZED (
+        SELECT s.market_id, s.raw, s.blocks FROM market_sightings s JOIN markets m ON m.id = s.market_id
+        WHERE s.superseded_at IS NULL AND s.blocks IS NULL AND s.source <> :source AND m.start_date = ANY(:days)
+    )
+    SELECT m.id, m.start_date, m.end_date, s.raw, s.blocks
+    FROM (SELECT * FROM near UNION ALL SELECT * FROM older) s JOIN markets m ON m.id = s.market_id
+    WHERE m.state IN ('scheduled', 'cancelled', 'postponed') AND NOT EXISTS (
+        SELECT FROM market_sightings own
+        WHERE own.market_id = m.id AND own.source = :source AND own.superseded_at IS NULL
+    )
+    """
+).bindparams(
+    bindparam("blocks", type_=ARRAY(Integer)), bindparam("days", type_=ARRAY(Date)), bindparam("source", type_=Text)
+)
+
+
+class Candidate(NamedTuple):
+    """What another source says of a market, and the days on which the market is."""
+
+    market_id: uuid.UUID
+    said: SourceMarket
+    days: tuple[date, date]
+
+
+async def candidates_of(session: AsyncSession, batch: Sequence[SourceMarket]) -> dict[str, list[Candidate]]:
+    """Return the candidates of each of some listings of one source, by its id: one question for all."""
+    if not batch:
+        return {}
+    blocks = {said.external_id: blocks_of(Listing.of(said)) for said in batch}
+    rows = await session.execute(
+        _CANDIDATES,
+        {
+            "blocks": sorted(set().union(*blocks.values())),
+            "days": sorted({said.start_date for said in batch}),
+            "source": batch[0].source,
+        },
+    )
+    found: dict[int, dict[int, Candidate]] = defaultdict(dict)
+    for number, row in enumerate(rows):
+        candidate = Candidate(row.id, SourceMarket.of_raw(row.raw), (row.start_date, row.end_date))
+        for block in row.blocks or blocks_of(Listing.of(candidate.said)):
+            found[block][number] = candidate
+    candidates = {}
+    for said in batch:
+        near = {number: other for block in blocks[said.external_id] for number, other in found.get(block, {}).items()}
+        days = (said.start_date, said.end_date)
+        candidates[said.external_id] = [near[number] for number in sorted(near) if near[number].days == days]
+    return candidates
+
+
+def same_market(said: SourceMarket, candidates: Iterable[Candidate]) -> uuid.UUID | None:
+    """Return the market that is meant, if exactly one of the candidates is."""
+    listing = Listing.of(said)
+    same = {candidate.market_id for candidate in candidates if compare(listing, Listing.of(candidate.said)).same}
+    return same.pop() if len(same) == 1 else None
