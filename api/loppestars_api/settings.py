@@ -146,6 +146,11 @@ class ApiSettings(AuthSettings, LimitSettings, PrivacySettings, StorageSettings,
     cors_origins: Names = Field(
         ("*",), description="origins of browsers that may call, comma-separated; * is any, empty none"
     )
+    security_contact: str = Field(
+        "",
+        pattern=r"^((mailto:|https://|tel:)\S+)?$",
+        description="where a vulnerability is reported, such as mailto:security@example.com; /.well-known/security.txt",
+    )
     access_log: bool = Field(default=True, description="write a log line for each request")
     drain_seconds: int = Field(40, ge=1, description="how long requests in flight are waited for at shutdown")
     crawl_launcher: Literal["local", "cluster"] = Field(

@@ -124,9 +124,18 @@ class TestHeaders:
 
     @pytest.mark.parametrize(
         ("accepted", "packed"),
-        [("gzip", True), ("gzip;q=0", False), ("br, gzip;q=0.5", True), ("gzip;q=0, *", False), ("gzip;q=x", False)],
+        [
+            ("gzip", True),
+            ("gzip;q=0", False),
+            ("br, gzip;q=0.5", True),
+            ("gzip;q=0, *", False),
+            ("gzip;q=x", False),
+            ("*", True),
+            ("identity, gzip;q=0.5", False),
+            ("identity;q=0.5, gzip;q=0.5", True),
+        ],
     )
     async def test_accept_encoding(self, client: httpx.AsyncClient, accepted: str, *, packed: bool) -> None:
-        """`q=0` means no."""
+        """`q=0` means no, and what weighs less than bytes as they are is not sent."""
         answer = await client.get("/openapi.json", headers={"Accept-Encoding": accepted})
         assert (answer.headers.get("content-encoding") == "gzip") is packed

@@ -12,6 +12,7 @@ from loppestars_api.files.media_types import media_type
 from loppestars_api.files.service import NO_SUCH_FILE
 from loppestars_api.state import State
 from loppestars_api.web.errors import Forbidden, NotFound, answers
+from loppestars_api.web.ranges import requested_range
 from loppestars_api.web.responses import StoredObjectResponse
 from loppestars_core.storage import ObjectStream
 from loppestars_core.storage.links import PUBLIC_PATH, SIGNED_PATH, verify_link
@@ -44,17 +45,24 @@ Key = Annotated[str, Path(max_length=900)]
 @router.get(
     PUBLIC_PATH + "/{bucket}/{key:path}",
     response_class=Response,
-    responses={HTTPStatus.NOT_MODIFIED.value: {"description": "Unchanged"}, **answers(HTTPStatus.GONE)},
+    responses={
+        HTTPStatus.PARTIAL_CONTENT.value: {"description": "The range of bytes that was asked for"},
+        HTTPStatus.NOT_MODIFIED.value: {"description": "Unchanged"},
+        **answers(HTTPStatus.GONE, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE),
+    },
 )
 async def public_file(request: Request, state: State, files: Files, bucket: Bucket, key: Key) -> Response:
     """Return a processed photo. Originals are private: for them this answers as if they did not exist."""
     if bucket != state.settings.processed_bucket or "\x00" in key:
         raise NotFound(NO_SUCH_FILE)
     variant = await files.published(bucket, key)
-    headers = {"Cache-Control": _PUBLIC, "ETag": f'"{variant.id}-{variant.bytes}"'}
+    headers = {"Cache-Control": _PUBLIC, "ETag": f'"{variant.id}-{variant.bytes}"', "Accept-Ranges": "bytes"}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return await _answer(await files.open_published(variant), headers)
+    # A part of another version would be joined to the client's first part of this one.
+    same_version = request.headers.get("if-range", headers["ETag"]) == headers["ETag"]
+    part = requested_range(request.headers.get("range") if same_version else None, variant.bytes)
+    return await _answer(await files.open_published(variant), headers, part)
 
 
 @router.get(SIGNED_PATH + "/{bucket}/{key:path}", response_class=Response, responses=answers(HTTPStatus.FORBIDDEN))
@@ -77,11 +85,13 @@ async def signed_file(  # noqa: PLR0913 - one argument per parameter
     return await _answer(await files.open(bucket, key), {"Cache-Control": _PRIVATE})
 
 
-async def _answer(stream: ObjectStream, headers: Mapping[str, str]) -> Response:
+async def _answer(stream: ObjectStream, headers: Mapping[str, str], part: range | None = None) -> Response:
     try:
         first = await stream.read()
     except BaseException:
         await stream.close()
         raise
     # The type comes from the bytes: what is stored here came from strangers.
-    return StoredObjectResponse(stream, first, media_type=media_type(first), headers=headers, close=stream.close)
+    return StoredObjectResponse(
+        stream, first, media_type=media_type(first), headers=headers, close=stream.close, part=part
+    )

@@ -1,17 +1,24 @@
-"""The welcome, liveness, and readiness."""
+"""The welcome, liveness, readiness, and whom to write to."""
 
+from datetime import UTC, datetime, time, timedelta
 from http import HTTPStatus
+from typing import Final
 
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from loppestars_api.health.dependencies import Checks
 from loppestars_api.health.readiness import OK
 from loppestars_api.health.schemas import Health, Ready, Serving, Welcome
+from loppestars_api.state import State
+from loppestars_api.web.errors import NotFound, answers
 from loppestars_api.web.middleware.liveness import BODY
 from loppestars_api.web.responses import NO_STORE, json_response
+from loppestars_core.kit.clock import now_utc
 
 router = APIRouter(tags=["health"])
+
+_CONTACT_HOLDS: Final = timedelta(days=180)
 
 
 @router.get("/", response_model=Welcome)
@@ -47,3 +54,21 @@ async def ready(checks: Checks) -> Response:
     passed = all(state == OK for state in states.values())
     body = {"status": "ready" if passed else "not ready", "checks": states}
     return json_response(body, HTTPStatus.OK if passed else HTTPStatus.SERVICE_UNAVAILABLE, NO_STORE)
+
+
+@router.get(
+    "/.well-known/security.txt",
+    response_class=Response,
+    responses={
+        HTTPStatus.OK.value: {"description": "The contact", "content": {"text/plain": {"schema": {"type": "string"}}}},
+        **answers(HTTPStatus.NOT_FOUND),
+    },
+)
+async def security_contact(state: State) -> Response:
+    """Say where to report a vulnerability (RFC 9116)."""
+    if not state.settings.security_contact:
+        raise NotFound("This installation names no contact for security. Its operator sets SECURITY_CONTACT.")
+    # The RFC asks for a date less than a year ahead, after which the text is not to be believed.
+    expires = datetime.combine(now_utc().date(), time(), UTC) + _CONTACT_HOLDS
+    text = f"Contact: {state.settings.security_contact}\nExpires: {expires.isoformat()}\nPreferred-Languages: en, da\n"
+    return PlainTextResponse(text)

@@ -79,7 +79,7 @@ SearchText = Annotated[
     Query(
         min_length=1,
         max_length=200,
-        pattern=r"^[^\u0000]*$",
+        pattern=r"^[^\u0000]*[^\s\u0000][^\u0000]*$",
         description="Words of a name, city, address or municipality; `kobenhavn` finds København.",
     ),
 ]

@@ -10,6 +10,7 @@
     ├── TooLarge             413
     ├── UriTooLong           414
     ├── UnsupportedMedia     415
+    ├── RangeNotSatisfiable  416
     ├── Unprocessable        422
     ├── TooManyRequests      429, Retry-After
     ├── Unavailable          503, Retry-After
@@ -100,6 +101,15 @@ class UnsupportedMedia(ApiError):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
+class RangeNotSatisfiable(ApiError):
+    status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            f"The file has {size} bytes; none of them is in this range.", {"Content-Range": f"bytes */{size}"}
+        )
+
+
 class Unprocessable(ApiError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
@@ -160,6 +170,7 @@ _DESCRIPTIONS: Final[Mapping[int, str]] = {
     HTTPStatus.REQUEST_URI_TOO_LONG: "The address is longer than allowed",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Larger than allowed",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Not a photo in a supported format",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "The range lies behind the end of the file",
     HTTPStatus.UNPROCESSABLE_ENTITY: "A parameter, or the photo, was refused",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests; Retry-After says when to come back",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Internal error; the log has it under the request id",

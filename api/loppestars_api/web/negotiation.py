@@ -8,9 +8,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 MAX_HEADER_CHARACTERS: Final = 2048
 
 
-def accepted(header: str | None) -> list[str]:
-    """Return the names in an Accept header, the most wanted first, without those that are refused (q=0)."""
-    wanted: list[tuple[float, str]] = []
+def weights(header: str | None) -> dict[str, float]:
+    """Return each name of an Accept header with its weight, 0 to 1; what is malformed weighs nothing."""
+    found: dict[str, float] = {}
     for part in (header or "")[:MAX_HEADER_CHARACTERS].split(","):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
         quality = next((piece[2:] for piece in parameters if piece.startswith("q=")), "1")
@@ -18,22 +18,35 @@ def accepted(header: str | None) -> list[str]:
             weight = float(quality)
         except ValueError:
             weight = 0.0
-        if name and 0 < weight <= 1:
-            wanted.append((weight, name))
+        if name:
+            found[name] = weight if 0 < weight <= 1 else 0.0
+    return found
+
+
+def accepted(header: str | None) -> list[str]:
+    """Return the names in an Accept header, the most wanted first, without those that are refused (q=0)."""
+    wanted = [(weight, name) for name, weight in weights(header).items() if weight]
     return [name for _, name in sorted(wanted, key=lambda item: -item[0])]
 
 
+def prefers_gzip(header: str) -> bool:
+    """Return whether an Accept-Encoding header takes gzip, and wants nothing less than bytes as they are (RFC 9110)."""
+    encodings = weights(header)
+    gzip = encodings.get("gzip", encodings.get("*", 0.0))
+    return gzip > 0 and gzip >= encodings.get("identity", 0.0)
+
+
 class EncodingMiddleware:
-    """Tells the compression inside whether the client takes gzip; it looks for the word and not for `q=0`."""
+    """Tells the compression inside what the client prefers; it looks for the word gzip and not for weights."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Rewrite Accept-Encoding where it refuses gzip."""
+        """Rewrite Accept-Encoding to the one word that it comes to."""
         if scope["type"] == "http":
             headers = MutableHeaders(scope=scope)
             encodings = headers.get("accept-encoding")
-            if encodings is not None and "gzip" in encodings and "gzip" not in accepted(encodings):
-                headers["accept-encoding"] = "identity"
+            if encodings is not None:
+                headers["accept-encoding"] = "gzip" if prefers_gzip(encodings) else "identity"
         await self._app(scope, receive, send)

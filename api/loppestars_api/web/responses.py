@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
@@ -27,9 +28,10 @@ class StoredObjectResponse(StreamingResponse):
     Args:
         stream: the opened object, of which `first` has been read.
         close: called once, whatever becomes of the response.
+        part: the positions of the bytes that are sent; None sends all.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one fact of the answer
         self,
         stream: ObjectStream,
         first: bytes,
@@ -37,10 +39,14 @@ class StoredObjectResponse(StreamingResponse):
         media_type: str,
         headers: Mapping[str, str],
         close: Callable[[], Awaitable[None]],
+        part: range | None = None,
     ) -> None:
-        super().__init__(
-            _chunks(stream, first), headers={**headers, "Content-Length": str(stream.size)}, media_type=media_type
-        )
+        positions = range(stream.size) if part is None else part
+        headers = {**headers, "Content-Length": str(len(positions))}
+        if part is not None:
+            headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{stream.size}"
+        status = HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT
+        super().__init__(_chunks(stream, first, positions), status, headers, media_type)
         self._close = close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,8 +56,11 @@ class StoredObjectResponse(StreamingResponse):
             await asyncio.shield(asyncio.ensure_future(self._close()))
 
 
-async def _chunks(stream: ObjectStream, first: bytes) -> AsyncIterator[bytes]:
-    chunk = first
-    while chunk:
-        yield chunk
+async def _chunks(stream: ObjectStream, first: bytes, positions: range) -> AsyncIterator[bytes]:
+    chunk, start = first, 0
+    while chunk and start < positions.stop:
+        wanted = chunk[max(0, positions.start - start) : positions.stop - start]
+        if wanted:
+            yield wanted
+        start += len(chunk)
         chunk = await stream.read()

@@ -88,3 +88,50 @@ class TestPublicFile:
         """Bytes in the bucket alone are not a published photo."""
         await storage.put(BUCKET, "u/other.jpg", PHOTO, "image/jpeg")
         assert (await client.get(URL.replace("x.jpg", "other.jpg"))).status_code == 404
+
+
+class TestRanges:
+    """A download that broke off goes on."""
+
+    @pytest.mark.parametrize(
+        ("header", "status", "part"),
+        [
+            ("bytes=0-9", 206, slice(0, 10)),
+            ("bytes=1000000-", 206, slice(1_000_000, None)),
+            ("bytes=-3", 206, slice(-3, None)),
+            ("bytes=70000-70001", 206, slice(70_000, 70_002)),
+            ("bytes=5-99999999", 206, slice(5, None)),
+            ("bytes=9-5", 200, slice(None)),
+            ("bytes=0-1,5-6", 200, slice(None)),
+            ("lines=0-1", 200, slice(None)),
+            ("bytes=99999999-", 416, None),
+            ("bytes=-0", 416, None),
+        ],
+    )
+    async def test_answer(  # noqa: PLR0913 - one argument per fixture and column
+        self,
+        client: httpx.AsyncClient,
+        session: AsyncSession,
+        storage: Storage,
+        *,
+        header: str,
+        status: int,
+        part: slice | None,
+    ) -> None:
+        """206 with what was asked for, 416 behind the end, the whole file where the header means nothing."""
+        await publish(session, storage, data := PHOTO[:3] + bytes(range(256)) * 5000)
+        answer = await client.get(URL, headers={"Range": header, "Accept-Encoding": "identity"})
+        assert answer.status_code == status
+        assert answer.headers.get("content-range", "").endswith(f"/{len(data)}" if status != 200 else "")
+        if part is not None:
+            assert answer.content == data[part]
+            assert answer.headers["accept-ranges"] == "bytes"
+            assert int(answer.headers["content-length"]) == len(data[part])
+
+    async def test_another_version(self, client: httpx.AsyncClient, session: AsyncSession, storage: Storage) -> None:
+        """A part of a file that has changed is of no use: the whole one comes."""
+        await publish(session, storage)
+        stale = await client.get(URL, headers={"Range": "bytes=0-9", "If-Range": '"other"'})
+        tag = stale.headers["etag"]
+        fresh = await client.get(URL, headers={"Range": "bytes=0-9", "If-Range": tag})
+        assert (stale.status_code, fresh.status_code) == (200, 206)

@@ -1,11 +1,14 @@
 """Welcome, health, readiness: what probes and the app's splash screen see."""
 
+from datetime import datetime, timedelta
+
 import httpx
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from loppestars_api.app import create_app
 from loppestars_api.settings import ApiSettings
+from loppestars_core.kit.clock import now_utc
 
 
 class TestRoutes:
@@ -54,3 +57,31 @@ class TestRoutes:
         assert failing == ({"database", "queue"} if broken == "database" else {"storage"})
         assert "secret" not in answer.text
         assert "proc" not in answer.text
+
+
+class TestSecurityContact:
+    async def test_where_to_write_to(self, api_settings: ApiSettings) -> None:
+        """The fields that RFC 9116 requires; the date lies ahead, and less than a year."""
+        app = create_app(api_settings.model_copy(update={"security_contact": "mailto:security@example.com"}))
+        transport = httpx.ASGITransport(app=app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://api.test") as client,
+        ):
+            answer = await client.get("/.well-known/security.txt")
+        fields = dict(line.split(": ", 1) for line in answer.text.splitlines())
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert fields["Contact"] == "mailto:security@example.com"
+        assert timedelta() < datetime.fromisoformat(fields["Expires"]) - now_utc() < timedelta(days=365)
+
+    async def test_nobody_is_named(self, client: httpx.AsyncClient) -> None:
+        """The answer says which setting is missing."""
+        answer = await client.get("/.well-known/security.txt")
+        assert answer.status_code == 404
+        assert "SECURITY_CONTACT" in answer.json()["detail"]
+
+    @pytest.mark.parametrize("wrong", ["security@example.com", "http://example.com", "mailto:a@example.com\nX: y"])
+    def test_not_an_address(self, wrong: str) -> None:
+        """An address without its scheme is refused at start."""
+        with pytest.raises(ValidationError):
+            ApiSettings(database_url=SecretStr("postgresql://127.0.0.1/x"), security_contact=wrong)

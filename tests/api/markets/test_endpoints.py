@@ -259,7 +259,8 @@ class TestSearch:
         assert await names(client, "search", query="torvet", limit=2, offset=2) == ["Marked", "Torvet"]
 
     @pytest.mark.parametrize(
-        "params", [{}, {"query": ""}, {"query": "x" * 201}, {"query": "a\x00b"}, {"query": "a", "offset": -1}]
+        "params",
+        [{}, {"query": ""}, {"query": "x" * 201}, {"query": " \t "}, {"query": "a\x00b"}, {"query": "a", "offset": -1}],
     )
     async def test_bounds(self, client: httpx.AsyncClient, params: dict[str, Any]) -> None:
         """1 to 200 characters, no NUL."""
