@@ -1,14 +1,14 @@
 """Blocks of sightings: which of them a new listing is compared with.
 
-Revision: 0013, after 0011.
+Revision: 0014, after 0013.
 """
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0013"
-down_revision = "0011"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
