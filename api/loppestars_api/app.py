@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from loppestars_api.access.dependencies import open_access
 from loppestars_api.access.limits.middleware import RequestLimitMiddleware
+from loppestars_api.access.own_tokens import ISSUER_PATH
 from loppestars_api.crawls.dependencies import open_crawls
 from loppestars_api.crawls.endpoints import router as crawls
 from loppestars_api.files.endpoints import router as files
@@ -25,6 +26,9 @@ from loppestars_api.photos.endpoints import TOKENLESS_PATHS, UPLOAD_PATHS
 from loppestars_api.photos.endpoints import router as photos
 from loppestars_api.settings import ApiSettings
 from loppestars_api.state import open_state
+from loppestars_api.supabase.auth.endpoints import open_sign_in
+from loppestars_api.supabase.auth.endpoints import router as auth
+from loppestars_api.supabase.auth.errors import SignInMiddleware, auth_form
 from loppestars_api.supabase.errors import rest_form
 from loppestars_api.supabase.rest.endpoints import PREFIX as REST_PREFIX
 from loppestars_api.supabase.rest.endpoints import router as rest
@@ -50,7 +54,7 @@ _CORS_ANSWER_HEADERS: Final = (
 
 class _Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
-        return LivenessMiddleware(super().build_middleware_stack())
+        return LivenessMiddleware(SignInMiddleware(super().build_middleware_stack()))
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
@@ -62,6 +66,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             shared = await stack.enter_async_context(open_state(settings))
             app.state.shared = shared
             app.state.access = await stack.enter_async_context(open_access(shared))
+            app.state.sign_in = open_sign_in(shared, app.state.access)
             app.state.markets = await stack.enter_async_context(open_markets(shared))
             app.state.photos = await stack.enter_async_context(open_photos(shared))
             app.state.crawls = await stack.enter_async_context(open_crawls(shared))
@@ -80,7 +85,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     )
     _add_layers(app, settings)
     errors.install_error_handlers(app)
-    for router in (health, markets, photos, crawls, files, rest):
+    for router in (health, markets, photos, crawls, files, rest, auth):
         app.include_router(router)
     documentation.install_documentation(app, TOKENLESS_PATHS)
     return app
@@ -108,5 +113,5 @@ def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
     app.add_middleware(
         RequestMiddleware,
         access_log=settings.access_log and settings.log_level in {"DEBUG", "INFO"},
-        forms={f"{REST_PREFIX}/": rest_form},
+        forms={f"{REST_PREFIX}/": rest_form, f"{ISSUER_PATH}/": auth_form},
     )

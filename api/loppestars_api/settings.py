@@ -7,6 +7,7 @@ from pydantic import AnyHttpUrl, Field, IPvAnyNetwork, SecretStr, field_validato
 from pydantic_settings import NoDecode
 
 from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings, Port, PrivacySettings, StorageSettings
+from loppestars_core.sign_in.settings import SignInSettings
 
 # RFC 7518, section 3.2: a key of at least the hash's size.
 MIN_SECRET_BYTES: Final = 32
@@ -102,6 +103,9 @@ class LimitSettings(ComponentSettings):
     rate_limit_auth_failures_per_minute: int = Field(
         60, ge=0, description="refused tokens of one address per minute; 0: no limit"
     )
+    rate_limit_sign_ins_per_minute: int = Field(
+        120, ge=0, description="sign-ins that one address may begin per minute; 0: no limit"
+    )
     max_connections: int = Field(
         2000, ge=16, description="connections of one process; beyond it those that wait for a request are closed"
     )
@@ -128,7 +132,7 @@ class LimitSettings(ComponentSettings):
         return _split(value)
 
 
-class ApiSettings(AuthSettings, LimitSettings, PrivacySettings, StorageSettings, DatabaseSettings):
+class ApiSettings(AuthSettings, SignInSettings, LimitSettings, PrivacySettings, StorageSettings, DatabaseSettings):
     """Settings of `loppestars-api`."""
 
     database_read_pool_size: int = Field(

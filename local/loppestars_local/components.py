@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from loppestars_local.openid.provider import CLIENT_ID
 from loppestars_local.ports import LOOPBACK
 from loppestars_local.tokens import anon_key
 
 # Whoever pressed Ctrl-C waits: enough for answers that are nearly there, not for a photo that has just begun (its job
 # is taken up again by the next run).
 _DRAIN_SECONDS: Final = "1"
+# Where the released app is called back.
+_APP_REDIRECT: Final = "loppestars://auth/callback"
 _VARIABLES_FOR_OTHERS: Final = (
     "DATABASE_URL",
     "STORAGE_DIR",
@@ -42,11 +45,21 @@ class Addresses:
     imaging_metrics: int
     crawler_metrics: int
     jobs_metrics: int
+    openid: int
     sample_site: int | None
 
     @property
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.api}"
+
+    @property
+    def openid_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.openid}"
+
+    @property
+    def callback_url(self) -> str:
+        """Where a provider sends people back to."""
+        return f"{self.url}/auth/v1/callback"
 
     @property
     def sample_site_url(self) -> str | None:
@@ -60,10 +73,13 @@ class Addresses:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Keys of this data folder."""
+    """Keys of this data folder: `jwt` and `signing` for tokens and links, the others for signing in."""
 
     jwt: str
     signing: str
+    sessions: str
+    token_key: str
+    openid: str
 
 
 class Platform:
@@ -105,7 +121,7 @@ class Platform:
         if (site := addresses.sample_site_url) is not None:
             # The sample site is ours and on this machine: nothing needs to be spared.
             self._shared |= {"MARKEDSKALENDEREN_URL": site, "LOPPEMARKEDER_URL": site, "CRAWL_DELAY_SECONDS": "0"}
-        self._jwt_secret = secrets.jwt
+        self._secrets = secrets
         self.anon_key = anon_key(secrets.jwt)
 
     @property
@@ -123,10 +139,34 @@ class Platform:
             HOST=LOOPBACK,
             PORT=str(self.addresses.api),
             METRICS_PORT=str(self.addresses.api_metrics),
-            JWT_SECRET=self._jwt_secret,
+            JWT_SECRET=self._secrets.jwt,
             ANON_KEYS=self.anon_key,
+            finite=False,
+            **self._sign_in(),
             CRAWL_LAUNCHER="local",
             CRAWL_COMMAND=program("loppestars-crawler"),
+        )
+
+    def _sign_in(self) -> dict[str, str]:
+        """Return how people sign in: the provider of this machine unless the user has set another."""
+        names = ("AUTH_GOOGLE_CLIENT_ID", "AUTH_FACEBOOK_CLIENT_ID", "AUTH_APPLE_CLIENT_ID", "AUTH_OIDC_CLIENT_ID")
+        keys = {"AUTH_SIGNING_KEYS": self._secrets.token_key, "AUTH_SESSION_SECRETS": self._secrets.sessions}
+        addresses = {"AUTH_REDIRECTS": f"{_APP_REDIRECT},{self.addresses.url}/"}
+        found = {name: self._shared.get(name) or value for name, value in {**keys, **addresses}.items()}
+        if any(self._shared.get(name) for name in names):
+            return found
+        for name in ("GOOGLE", "FACEBOOK"):
+            found[f"AUTH_{name}_CLIENT_ID"] = CLIENT_ID
+            found[f"AUTH_{name}_CLIENT_SECRET"] = self._secrets.openid
+            found[f"AUTH_{name}_ISSUER"] = self.addresses.openid_url
+        return found
+
+    def openid(self) -> Command:
+        return self._command(
+            "openid",
+            ["loppestars-local", "openid", "--port", str(self.addresses.openid)],
+            OPENID_SECRET=self._secrets.openid,
+            OPENID_REDIRECT=self.addresses.callback_url,
         )
 
     def imaging(self) -> Command:

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
+from loppestars_core.sign_in.signing import new_key
+
 _MIN_KEY_CHARACTERS: Final = 32
 _FOLDERS: Final = ("keys", "logs", "storage")
 
@@ -98,6 +100,13 @@ class DataFolder:
                 "tokens and links made with the old one are no longer accepted."
             )
         return key
+
+    def token_key(self) -> str:
+        """Return the private key that signs access tokens, as PEM; made once and kept."""
+        path = self.path / "keys" / "tokens.pem"
+        if not path.exists():
+            write_privately(path, new_key())
+        return path.read_text(encoding="utf-8", errors="replace")
 
     def announce(self, platform: RunningPlatform) -> None:
         """Write `run.json` and `environment`, readable by their owner only: they hold tokens and keys."""

@@ -19,7 +19,7 @@ from loppestars_local.ports import answers, free_ports
 from loppestars_local.postgres import EmbeddedPostgres
 from loppestars_local.settings import RunSettings
 from loppestars_local.tokens import ADMIN, access_token
-from loppestars_local.users import prepare_user
+from loppestars_local.users import prepare_people, prepare_user
 
 DATABASE: Final = "loppestars"
 _READY_SECONDS: Final = 60
@@ -71,14 +71,16 @@ class Machine:
             self._start(platform.sample_site())
         self._migrate()
         markets = crawl_progress(platform.database_url).markets
-        for command in (platform.api(), platform.imaging(), platform.jobs()):
+        for command in (platform.openid(), platform.api(), platform.imaging(), platform.jobs()):
             self._progress.show(command.name, "starting …")
             self._start(command)
         if not has_admin(platform.database_url):
             asyncio.run(prepare_user(platform.database_url, ADMIN, Role.ADMIN, notes="the admin of this machine"))
+        asyncio.run(prepare_people(platform.database_url))
         if (site := platform.addresses.sample_site_url) is not None:
             self._wait_for(f"{site}/robots.txt", "sample-site")
         crawl = self._start(platform.crawl()) if not markets else None
+        self._wait_for(f"{platform.addresses.openid_url}/.well-known/openid-configuration", "openid")
         self._wait_for(f"{platform.addresses.url}/ready", "api")
         for name in ("imaging", "jobs"):
             self._wait_for(platform.addresses.metrics_urls[name].replace("/metrics", "/ready"), name)
@@ -116,19 +118,26 @@ class Machine:
             self._database.stop()
 
     def _choose_platform(self) -> Platform:
-        free = free_ports(5)
+        free = free_ports(6)
         addresses = Addresses(
             api=self._settings.port,
             api_metrics=free[0],
             imaging_metrics=free[1],
             crawler_metrics=free[2],
             jobs_metrics=free[3],
-            sample_site=free[4] if self._settings.sources == "sample" else None,
+            openid=free[4],
+            sample_site=free[5] if self._settings.sources == "sample" else None,
         )
         return Platform(
             inherited=os.environ,
             addresses=addresses,
-            secrets=Secrets(jwt=self._folder.key("jwt"), signing=self._folder.key("signing")),
+            secrets=Secrets(
+                jwt=self._folder.key("jwt"),
+                signing=self._folder.key("signing"),
+                sessions=self._folder.key("sessions"),
+                token_key=self._folder.token_key(),
+                openid=self._folder.key("openid"),
+            ),
             database_url=self._start_database(),
             storage_folder=None if self._settings.s3_endpoint_url else self._folder.storage,
             imaging_processes=self._settings.imaging_processes,

@@ -1,17 +1,40 @@
 """Users of this machine: made and given roles as an admin would."""
 
+from typing import Final
+
 from pydantic import SecretStr
 from sqlalchemy.exc import IntegrityError
 
-from loppestars_core.accounts.models import Role
+from loppestars_core.accounts.models import Role, User
 from loppestars_core.accounts.roles import grant_role
-from loppestars_core.accounts.users import ensure_user
+from loppestars_core.accounts.users import add_identity, ensure_user
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.kit.settings import DatabaseSettings
+from loppestars_core.sign_in.providers import FACEBOOK, GOOGLE
+from loppestars_local.tokens import ADMIN
+
+_ORGANISER: Final = "local-organiser"
 
 
 class UserRefused(ValueError):
     """The database does not take the user's id."""
+
+
+async def prepare_people(database_url: str) -> None:
+    """Let the people of this machine's provider who hold a role sign in as the users who hold it."""
+    engine = create_engine(DatabaseSettings(database_url=SecretStr(database_url)), application="loppestars-local")
+    try:
+        async with sessions(engine).begin() as session:
+            known = await session.get(User, _ORGANISER)
+            for subject, user in (("admin", ADMIN), ("organiser", _ORGANISER)):
+                await ensure_user(session, user)
+                for provider, issuer in (("google", GOOGLE), ("facebook", FACEBOOK)):
+                    await add_identity(session, user, issuer=issuer, subject=subject, provider=provider)
+            if known is None:
+                notes = "the organiser of this machine"
+                await grant_role(session, _ORGANISER, Role.ORGANISER, granted_by=None, notes=notes)
+    finally:
+        await engine.dispose()
 
 
 async def prepare_user(database_url: str, user: str, role: Role | None, *, notes: str) -> None:

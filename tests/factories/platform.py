@@ -13,6 +13,7 @@ import jwt
 import psycopg
 
 from loppestars_core.kit.processes import Child
+from loppestars_core.sign_in.signing import new_key
 from loppestars_local.components import Addresses, Command, Platform, Secrets
 from loppestars_local.ports import answers, free_ports
 from loppestars_local.postgres import EmbeddedPostgres
@@ -30,8 +31,10 @@ class Stack:
         self.postgres = EmbeddedPostgres(folder / "postgres")
         self.postgres.start()
         self.postgres.ensure_database("loppestars")
-        self.secrets = Secrets(jwt=secrets.token_urlsafe(48), signing=secrets.token_urlsafe(48))
-        self.addresses = Addresses(*free_ports(6))
+        self.secrets = Secrets(
+            *(secrets.token_urlsafe(48) for _ in range(3)), token_key=new_key(), openid=secrets.token_urlsafe(48)
+        )
+        self.addresses = Addresses(*free_ports(7))
         inherited = {key: value for key, value in os.environ.items() if key in {"PATH", "HOME", "LANG", "TMPDIR"}}
         self.platform = Platform(
             inherited={**inherited, **(environment or {})},

@@ -111,7 +111,7 @@ class TestOneCommand:
         assert lines[-1] == f"Loppestars is ready at {running.info['url']}"
         assert lines[0] == "Starting Loppestars …"
         started = [line.split()[0] for line in lines if line.endswith("  ready")]
-        assert started == ["postgresql", "sample-site", "api", "imaging", "jobs"]
+        assert started == ["postgresql", "sample-site", "openid", "api", "imaging", "jobs"]
         assert any(line.startswith("crawl  ") and line.endswith(" markets") for line in lines), (
             "the first crawl is done"
         )

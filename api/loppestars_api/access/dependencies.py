@@ -11,19 +11,21 @@ from fastapi.security.http import HTTPAuthorizationCredentials
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from structlog.contextvars import bind_contextvars
 
-from loppestars_api.access.jwks import KeysUnavailable
 from loppestars_api.access.limits.client_address import ClientAddresses
 from loppestars_api.access.limits.gcra import ExactLimiter
 from loppestars_api.access.limits.rates import Rates
 from loppestars_api.access.limits.requests import RequestLimiter
+from loppestars_api.access.own_tokens import OwnTokens, own_tokens
 from loppestars_api.access.principal import Principal, Scope, anonymous, signed_in
-from loppestars_api.access.tokens import Identity, TokenRefused, TokenVerifier
+from loppestars_api.access.tokens import Identity, SessionEnded, TokenRefused, TokenVerifier
 from loppestars_api.state import AppState, repeating, within
 from loppestars_api.web.errors import Forbidden, NotAuthenticated, Unavailable
 from loppestars_core.accounts.models import Role
-from loppestars_core.accounts.users import Account, SubjectOfAnotherIssuer, sign_in
+from loppestars_core.accounts.users import Account, SubjectOfAnotherIssuer, account_of, sign_in
 from loppestars_core.database.engine import sessions
 from loppestars_core.kit.logging import pseudonym
+from loppestars_core.sign_in.issuer_keys import KeysUnavailable
+from loppestars_core.sign_in.sessions import session_runs
 
 _KEYS_RETRY_SECONDS: Final = 10
 SIGN_IN_SECONDS: Final = 10.0
@@ -38,6 +40,7 @@ class Access:
     """Tokens, accounts and limits of the running API."""
 
     verifier: TokenVerifier
+    own: OwnTokens | None
     sessions: async_sessionmaker[AsyncSession]
     tied: bool
     addresses: ClientAddresses
@@ -58,11 +61,16 @@ class Access:
         if account.deleted and not leaving:
             raise TokenRefused("The account of this token has been deleted.")
         bind_contextvars(user_id=pseudonym(identity.subject))
-        return signed_in(identity.subject, admin=Role.ADMIN in identity.roles | account.roles)
+        admin = Role.ADMIN in identity.roles | account.roles
+        return signed_in(identity.subject, admin=admin, session_id=identity.session_id)
 
     async def _account_of(self, identity: Identity) -> Account:
         async with self.sessions.begin() as session:
-            return await sign_in(session, identity.subject, identity.issuer, tied=self.tied)
+            if identity.session_id is None:
+                return await sign_in(session, identity.subject, identity.issuer, tied=self.tied)
+            if not await session_runs(session, identity.session_id, identity.subject):
+                raise SessionEnded("The session of this token has ended.")
+            return await account_of(session, identity.subject)
 
 
 @asynccontextmanager
@@ -70,9 +78,11 @@ async def open_access(state: AppState) -> AsyncIterator[Access]:
     """Open what routes need to know their callers, and forget limits that no longer matter."""
     rates = Rates.of(state.settings)
     limiter = ExactLimiter(state.engine)
+    own = own_tokens(state.settings)
     async with repeating(_SWEEP_SECONDS, limiter.sweep):
         yield Access(
-            verifier=TokenVerifier(state.settings),
+            verifier=TokenVerifier(state.settings, own),
+            own=own,
             sessions=sessions(state.engine),
             tied=state.settings.issuers_differ,
             addresses=ClientAddresses(state.settings.trusted_proxies),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
+from uuid import UUID
 
 
 class Kind(StrEnum):
@@ -26,12 +27,16 @@ _SCOPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """`id` is the subject of the token, empty for anonymous; `limit_key` is what rate limits count by."""
+    """`id` is the subject of the token, empty for anonymous; `limit_key` is what rate limits count by.
+
+    `session_id` is the device that signed in here; None for tokens of other issuers.
+    """
 
     kind: Kind
     id: str
     limit_key: str
     scopes: frozenset[Scope] = field(default_factory=frozenset)
+    session_id: UUID | None = None
 
     @property
     def anonymous(self) -> bool:
@@ -43,7 +48,7 @@ def anonymous(address_key: str) -> Principal:
     return Principal(Kind.ANONYMOUS, "", f"address:{address_key}")
 
 
-def signed_in(subject: str, *, admin: bool) -> Principal:
+def signed_in(subject: str, *, admin: bool, session_id: UUID | None = None) -> Principal:
     """Return the caller that a checked token stands for."""
     kind = Kind.ADMIN if admin else Kind.USER
-    return Principal(kind, subject, f"user:{subject}", _SCOPES[kind])
+    return Principal(kind, subject, f"user:{subject}", _SCOPES[kind], session_id)

@@ -2,18 +2,21 @@
 
 The algorithm is never the token's choice: HS256 is tried with the shared secret only, RS256 and ES256 with the
 issuer's public key of that id only, and a key is used for no other algorithm than its own. So `alg: none` and a
-public key passed off as a secret have nothing to hold on to.
+public key passed off as a secret have nothing to hold on to. A key of our own vouches for our own issuer only.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 import jwt
 from jwt.exceptions import ExpiredSignatureError, ImmatureSignatureError, PyJWTError
 
-from loppestars_api.access.jwks import IssuerKeys
+from loppestars_api.access.own_tokens import AUDIENCE, OwnTokens
 from loppestars_api.settings import AuthSettings
+from loppestars_core.sign_in.issuer_keys import IssuerKeys
+from loppestars_core.sign_in.signing import ALGORITHM
 
 MAX_TOKEN_CHARACTERS: Final = 8192
 # The end of the year 9999.
@@ -32,17 +35,26 @@ class TokenExpired(TokenRefused):
     """The token was good once."""
 
 
+class SessionEnded(TokenRefused):
+    """The device of the token was signed out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a checked token says: its subject, and the roles that its issuer vouches for."""
+    """What a checked token says: its subject, and the roles that its issuer vouches for.
+
+    `session_id` is set for our own tokens, whose subject is a user of ours.
+    """
 
     subject: str
     roles: frozenset[str]
     issuer: str
+    session_id: UUID | None = None
 
 
 class TokenVerifier:
-    def __init__(self, settings: AuthSettings) -> None:
+    def __init__(self, settings: AuthSettings, own: OwnTokens | None = None) -> None:
+        self._own = own
         self._secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
         self._keys = (
             IssuerKeys(
@@ -71,8 +83,12 @@ class TokenVerifier:
         # The header is a stranger's JSON: `alg` may be a list or an object as well.
         if not isinstance(algorithm, str):
             raise TokenRefused("The token's algorithm is not accepted here.")
+        own_key = self._own.keys.find(header.get("kid")) if self._own and algorithm == ALGORITHM else None
+        if self._own is not None and own_key is not None:
+            return self._own_identity(self._claims(token, own_key, algorithm, self._own.issuer, AUDIENCE))
         key = await self._key(algorithm, header.get("kid"))
-        return self._identity(self._claims(token, key, algorithm))
+        issuer = self._secret_issuer if algorithm == "HS256" else self._issuer
+        return self._identity(self._claims(token, key, algorithm, issuer, self._audience))
 
     async def _key(self, algorithm: str, key_id: object) -> Any:  # noqa: ANN401 - str or one of PyJWT's key types
         if algorithm == "HS256" and self._secret is not None:
@@ -86,18 +102,17 @@ class TokenVerifier:
             return found.key
         raise TokenRefused("The token's algorithm is not accepted here.")
 
-    def _claims(self, token: str, key: Any, algorithm: str) -> dict[str, Any]:  # noqa: ANN401 - see _key
-        issuer = self._secret_issuer if algorithm == "HS256" else self._issuer
-        required = ["exp", "sub", *(["iss"] if issuer else []), *(["aud"] if self._audience else [])]
+    def _claims(self, token: str, key: Any, algorithm: str, issuer: str | None, audience: str | None) -> dict[str, Any]:  # noqa: ANN401 - see _key
+        required = ["exp", "sub", *(["iss"] if issuer else []), *(["aud"] if audience else [])]
         try:
             claims = jwt.decode(
                 token,
                 key,
                 algorithms=[algorithm],
-                audience=self._audience,
+                audience=audience,
                 issuer=issuer,
                 leeway=self._leeway,
-                options={"require": required, "verify_aud": self._audience is not None},
+                options={"require": required, "verify_aud": audience is not None},
             )
         except ExpiredSignatureError:
             raise TokenExpired("The token has expired.") from None
@@ -110,6 +125,14 @@ class TokenVerifier:
             if name in claims and (type(claims[name]) not in {int, float} or not 0 <= claims[name] <= MAX_TIME):
                 raise TokenRefused(f"The token's {name} is not a time in seconds.")
         return claims
+
+    def _own_identity(self, claims: dict[str, Any]) -> Identity:
+        found = self._identity(claims)
+        try:
+            session_id = UUID(str(claims.get("session_id")))
+        except ValueError:
+            raise TokenRefused("The token names no session.") from None
+        return Identity(found.subject, frozenset(), found.issuer, session_id)
 
     def _identity(self, claims: dict[str, Any]) -> Identity:
         subject = claims["sub"]

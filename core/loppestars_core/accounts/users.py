@@ -42,6 +42,12 @@ async def sign_in(session: AsyncSession, subject: str, issuer: str, *, tied: boo
     return Account(roles, deleted=row is not None and row.deleted_at is not None)
 
 
+async def account_of(session: AsyncSession, user_id: str) -> Account:
+    """Return the account of a user that we vouch for ourselves; one that is gone counts as deleted."""
+    row = (await session.execute(select(User.deleted_at).where(User.id == user_id))).first()
+    return Account(await active_roles(session, user_id), deleted=row is None or row.deleted_at is not None)
+
+
 async def ensure_user(session: AsyncSession, user_id: str, *, issuer: str | None = None) -> None:
     """Make the user's row, and with `issuer` the identity, unless they exist.
 
@@ -60,3 +66,12 @@ async def is_leaving(session: AsyncSession, user_id: str) -> bool:
     """Return whether the user asked to be forgotten."""
     asked = select(User.id).where(User.id == user_id, User.deleted_at.is_not(None))
     return (await session.execute(asked)).first() is not None
+
+
+async def add_identity(session: AsyncSession, user_id: str, *, issuer: str, subject: str, provider: str) -> None:
+    """Let a user sign in as somebody whom a provider knows, unless a user already does."""
+    await session.execute(
+        insert(Identity)
+        .values(user_id=user_id, issuer=issuer, subject=subject, provider=provider)
+        .on_conflict_do_nothing(index_elements=[Identity.issuer, Identity.subject])
+    )

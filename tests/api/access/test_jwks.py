@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import AnyHttpUrl, SecretStr, ValidationError
 
-from loppestars_api.access.jwks import IssuerKeys, KeysUnavailable
 from loppestars_api.settings import ApiSettings
+from loppestars_core.sign_in.issuer_keys import IssuerKeys, KeysUnavailable
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 DOCUMENT = json.dumps(

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from loppestars_api.access import jwks
-from loppestars_api.access.jwks import KeysUnavailable
 from loppestars_api.access.tokens import TokenRefused, TokenVerifier
 from loppestars_api.settings import AuthSettings
+from loppestars_core.sign_in import issuer_keys as jwks
+from loppestars_core.sign_in.issuer_keys import KeysUnavailable
 
 SECRET = "a-secret-of-at-least-thirty-two-bytes"
 

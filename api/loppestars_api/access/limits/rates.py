@@ -34,10 +34,12 @@ class Rates:
     exports: Rate
     strangers: Rate
     auth_failures: Rate
+    sign_ins: Rate
 
     @classmethod
     def of(cls, settings: LimitSettings) -> Self:
         """Return the limits of `settings`."""
+        sign_ins = settings.rate_limit_sign_ins_per_minute
         triggers, failures = settings.rate_limit_triggers_per_minute, settings.rate_limit_auth_failures_per_minute
         exports, strangers = settings.rate_limit_exports_per_minute, settings.rate_limit_strangers_per_minute
         return cls(
@@ -47,4 +49,5 @@ class Rates:
             exports=Rate("exports", exports, max(exports, 1)),
             strangers=Rate("strangers", strangers, max(strangers, 1)),
             auth_failures=Rate("auth_failures", failures, max(failures, 1)),
+            sign_ins=Rate("sign_ins", sign_ins, max(sign_ins, 1)),
         )

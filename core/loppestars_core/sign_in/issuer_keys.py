@@ -11,7 +11,7 @@ from http import HTTPStatus
 from time import monotonic
 from typing import Final
 
-import httpx
+import httpx2
 import structlog
 from jwt import PyJWK, PyJWKSet
 from jwt.exceptions import PyJWTError
@@ -28,7 +28,7 @@ class KeysUnavailable(Exception):
     """The issuer does not answer, and no keys of it are known."""
 
 
-class DocumentTooLarge(Exception):
+class DocumentTooLarge(ValueError):
     """The issuer sends more than a set of keys can be."""
 
 
@@ -76,10 +76,9 @@ class IssuerKeys:
 
     async def _fetch(self) -> None:
         try:
-            async with asyncio.timeout(self._timeout):
-                document = await self._download()
+            document = await fetch(self._url, timeout=self._timeout, tls=self._tls)
             keys = PyJWKSet.from_json(document.decode()).keys
-        except (PyJWTError, DocumentTooLarge, httpx.HTTPError, OSError, ValueError) as error:
+        except (PyJWTError, httpx2.HTTPError, OSError, ValueError) as error:
             log.warning("issuer_keys_unavailable", error=type(error).__name__)
         else:
             self._keys = {key.key_id: key for key in keys if key.key_id}
@@ -87,19 +86,20 @@ class IssuerKeys:
         finally:
             self._running = None
 
-    async def _download(self) -> bytes:
-        # A redirect could lead from https to http, or to an address inside the cluster.
-        async with (
-            httpx.AsyncClient(
-                timeout=self._timeout, follow_redirects=False, trust_env=False, verify=self._tls
-            ) as client,
-            client.stream("GET", self._url, headers={"Accept-Encoding": "identity"}) as answer,
-        ):
-            if answer.status_code != HTTPStatus.OK:
-                raise OSError(f"status {answer.status_code}")
-            document = bytearray()
-            async for part in answer.aiter_raw():
-                document += part
-                if len(document) > MAX_DOCUMENT_BYTES:
-                    raise DocumentTooLarge
-        return bytes(document)
+
+async def fetch(url: str, *, timeout: float, tls: ssl.SSLContext | bool) -> bytes:  # noqa: ASYNC109 - of one answer
+    """Return the body of a small document. Raise `OSError`, `DocumentTooLarge` or one of httpx's errors."""
+    # A redirect could lead from https to http, or to an address inside the cluster.
+    async with (
+        asyncio.timeout(timeout),
+        httpx2.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False, verify=tls) as client,
+        client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer,
+    ):
+        if answer.status_code != HTTPStatus.OK:
+            raise OSError(f"status {answer.status_code}")
+        document = bytearray()
+        async for part in answer.aiter_raw():
+            document += part
+            if len(document) > MAX_DOCUMENT_BYTES:
+                raise DocumentTooLarge
+    return bytes(document)
