@@ -1,15 +1,17 @@
 """`loppestars-jobs`: the worker of periodic and outgoing work, and its tasks by hand."""
 
-import argparse
 import asyncio
 import signal
-import sys
+from collections.abc import Sequence
+from typing import Annotated, Final
 
 import structlog
+import typer
 from sqlalchemy.exc import DBAPIError
 
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.database.engine import create_engine
+from loppestars_core.kit.cli import Json, Local, epilog, fail, program, run, show
 from loppestars_core.kit.clock import now_utc
 from loppestars_core.kit.logging import configure_logging, redact_text
 from loppestars_core.kit.metrics import start_metrics_server
@@ -21,19 +23,53 @@ from loppestars_jobs.worker import Worker
 
 log = structlog.get_logger(__name__)
 
+DryRun = Annotated[bool, typer.Option("--dry-run", help="only count what would be deleted")]
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run `loppestars-jobs`; exit with 0 when it is done, 1 when it failed, 2 on wrong usage."""
-    options = _parser().parse_args(arguments)
+app: Final = program(
+    "loppestars-jobs",
+    "Periodic and outgoing work: retention of the whole database, and what people asked to have erased.",
+    epilog=epilog(
+        describe(JobsSettings),
+        examples=["loppestars-jobs work", "loppestars-jobs retention --dry-run --local"],
+        notes="exit codes: 0 done, 1 failed (e.g. the database cannot be reached), 2 wrong usage",
+    ),
+)
+
+
+@app.command()
+def work() -> None:
+    """Run periodic tasks until SIGTERM; jobs in hand are finished."""
     settings = load_settings(JobsSettings)
+    configure_logging("jobs", settings.log_level)
     try:
-        if options.command == "work":
-            configure_logging("jobs", settings.log_level)
-            sys.exit(asyncio.run(_work(settings)))
-        sys.stdout.write(asyncio.run(_retention(settings, dry_run=options.dry_run)))
+        raise SystemExit(asyncio.run(_work(settings)))
     except (DBAPIError, OSError) as error:
-        sys.stderr.write(f"loppestars-jobs: {redact_text(str(error))}\n")
-        sys.exit(ExitCode.FAILED)
+        fail(f"loppestars-jobs: {redact_text(str(error))}", ExitCode.FAILED)
+
+
+@app.command()
+def retention(*, dry_run: DryRun = False, json: Json = False, local: Local = False) -> None:  # noqa: ARG001 - acts by itself
+    """Delete the rows whose time is over, now; show how many of each table."""
+    settings = load_settings(JobsSettings)
+
+    async def delete() -> dict[str, int]:
+        engine = create_engine(settings, application="loppestars-jobs")
+        try:
+            return await (count_expired if dry_run else run_retention)(engine, Base.metadata.tables, now_utc())
+        finally:
+            await engine.dispose()
+
+    try:
+        rows = asyncio.run(delete())
+    except (DBAPIError, OSError) as error:
+        fail(f"loppestars-jobs: {redact_text(str(error))}", ExitCode.FAILED)
+    done = "would_be_deleted" if dry_run else "deleted"
+    show([{"table": table, done: count} for table, count in rows.items()], json=json)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `loppestars-jobs`; exit with 0 when it is done, 1 when it failed, 2 on wrong usage."""
+    run(app, arguments)
 
 
 async def _work(settings: JobsSettings) -> ExitCode:
@@ -48,31 +84,3 @@ async def _work(settings: JobsSettings) -> ExitCode:
     finally:
         server.stop()
         log.info("worker_stopped")
-
-
-async def _retention(settings: JobsSettings, *, dry_run: bool) -> str:
-    """Run retention once, or only count, and return a table of what was deleted or would be."""
-    engine = create_engine(settings, application="loppestars-jobs")
-    try:
-        rows = await (count_expired if dry_run else run_retention)(engine, Base.metadata.tables, now_utc())
-    finally:
-        await engine.dispose()
-    width = max(len(table) for table in rows)
-    title = "would be deleted" if dry_run else "deleted"
-    return "".join(f"{table:<{width}}  {count}\n" for table, count in [("table", title), *rows.items()])
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="loppestars-jobs",
-        description="Periodic and outgoing work: retention of the whole database.",
-        epilog=describe(JobsSettings),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    work = "run periodic tasks until SIGTERM"
-    commands.add_parser("work", help=work, description=f"{work.capitalize()}.")
-    once = "delete rows whose time is over, now"
-    retention = commands.add_parser("retention", help=once, description=f"{once.capitalize()}.")
-    retention.add_argument("--dry-run", action="store_true", help="only count what would be deleted")
-    return parser

@@ -1,6 +1,5 @@
 """Entry point of `loppestars-operator`: elect a leader, reconcile while leading, end on any doubt."""
 
-import argparse
 import asyncio
 import contextlib
 import os
@@ -8,11 +7,15 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
-from kubernetes.config import ConfigException
+from kubernetes.aio.config.config_exception import ConfigException
+from kubernetes.config import ConfigException as NoConfigInPod
 
+from loppestars_core.kit.cli import Version, epilog, single
+from loppestars_core.kit.cli import run as run_command
 from loppestars_core.kit.logging import configure_logging
 from loppestars_core.kit.metrics import Readiness, start_metrics_server
 from loppestars_core.kit.settings import describe, load_settings
@@ -27,6 +30,18 @@ FAILED: Final = 1
 # A loop that has not turned for this long is as good as dead: the Lease has run out long before.
 STUCK_SECONDS: Final = 60.0
 BEAT_SECONDS: Final = 2.0
+
+
+command: Final = single(
+    "loppestars-operator",
+    "Reconcile LoppestarsStack and Crawl resources. Install it by the chart loppestars-operator.",
+    epilog=epilog(
+        describe(OperatorSettings),
+        examples=["KUBECONFIG=~/.kube/config LEASE_NAMESPACE=default loppestars-operator"],
+        notes="The API server is found by the pod's service account, else by KUBECONFIG or ~/.kube/config.\n"
+        "exit codes: 0 ended by SIGTERM or SIGINT, 1 the lead was lost or there is no API server, 2 wrong usage",
+    ),
+)
 
 
 class Pulse:
@@ -105,21 +120,19 @@ def _outcome(work: asyncio.Task[None]) -> int:
     return FAILED
 
 
-def main() -> None:
-    """Parse the command line and the environment, and run."""
-    parser = argparse.ArgumentParser(
-        prog="loppestars-operator",
-        description="Reconcile LoppestarsStack and Crawl resources. Install it by the chart loppestars-operator.",
-        epilog=describe(OperatorSettings)
-        + "\n\nThe API server is found by the pod's service account, else by KUBECONFIG or ~/.kube/config.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.parse_args()
+@command.command()
+def operate(*, version: Version = False) -> None:  # noqa: ARG001 - its callback prints the version
+    """Reconcile LoppestarsStack and Crawl resources. Install it by the chart loppestars-operator."""
     settings = load_settings(OperatorSettings)
     configure_logging("operator", settings.log_level)
     try:
         code = asyncio.run(run(settings))
-    except ConfigException as error:
+    except (ConfigException, NoConfigInPod) as error:
         sys.stderr.write(f"no way to the API server: {error}; set KUBECONFIG or run inside a cluster\n")
         code = FAILED
     raise SystemExit(code)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the operator; exit with 0 after SIGTERM, 1 when the lead is lost or no API server is found."""
+    run_command(command, arguments)

@@ -1,6 +1,7 @@
 """The jobs worker as a process: it serves its port, runs what is due, survives its database, drains on SIGTERM."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -117,12 +118,17 @@ class TestProgram:
         """It shows each table with what would go, and deletes nothing."""
         done = run(database_url, "retention", "--dry-run")
         assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines()[0].split(maxsplit=1) == ["table", "would be deleted"]
-        assert ["audit_log", "0"] in [line.split() for line in done.stdout.splitlines()]
+        assert ["audit_log", "0"] in [line.split("\t") for line in done.stdout.splitlines()]
 
     def test_once(self, database_url: str) -> None:
-        """One run by hand."""
-        assert run(database_url, "retention").stdout.splitlines()[0].split() == ["table", "deleted"]
+        """One run by hand, for another program to read."""
+        done = run(database_url, "retention", "--json")
+        assert {"table": "audit_log", "deleted": 0} in json.loads(done.stdout)
+
+    @pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["--help"], 0), ([], 2), (["rest"], 2)])
+    def test_usage(self, arguments: list[str], code: int) -> None:
+        """Help and version need no settings; what is not a command is refused."""
+        assert run("", *arguments).returncode == code
 
     def test_wrong_schedule(self) -> None:
         """A schedule that is not one is refused with its name and what was expected."""

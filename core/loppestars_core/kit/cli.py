@@ -20,6 +20,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version as installed_version
+from inspect import getdoc
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -82,6 +83,9 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
     if app.registered_callback is None:
         # A program without subcommands: its one command's help is the program's.
         app.registered_commands[0].epilog = app.info.epilog
+    for command in app.registered_commands:
+        # Typer would cut the sentence off in the list of commands.
+        command.short_help = command.short_help or (getdoc(command.callback) or "").split("\n\n")[0]
     try:
         app(args=arguments, prog_name=app.info.name)
     except SystemExit as ended:

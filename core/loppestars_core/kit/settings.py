@@ -6,9 +6,11 @@ A component derives one class from `ComponentSettings` and the mixins it needs, 
 
 import re
 import sys
+from datetime import timedelta
 from typing import Annotated, Final, Literal, Self, TypeVar, cast
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, model_validator
+from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from loppestars_core.contract.exit_codes import ExitCode
@@ -140,9 +142,21 @@ def describe(cls: type[BaseSettings]) -> str:
     """Return a table of the variables that `cls` reads, for `--help`."""
     rows = []
     for name, field in cls.model_fields.items():
-        default = field.get_default(call_default_factory=True, validated_data={}) if not field.is_required() else None
-        shown = "required" if field.is_required() else ("" if default in (None, "", {}) else f"default {default}")
-        if isinstance(default, SecretStr):
-            shown = ""
-        rows.append(f"  {name.upper():<28} {field.description or ''}{f' [{shown}]' if shown else ''}")
+        default = shown_default(field)
+        shown = " [required]" if field.is_required() else f" [default {default}]" if default else ""
+        rows.append(f"  {name.upper():<28} {field.description or ''}{shown}")
     return "environment variables:\n" + "\n".join(rows)
+
+
+def shown_default(field: FieldInfo) -> str:
+    """Return a default as one would write it into the environment; nothing for none, secrets and whole documents."""
+    if field.is_required():
+        return ""
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if value is None or isinstance(value, SecretStr | BaseModel | dict):
+        return ""
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}s"
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
