@@ -21,6 +21,8 @@ from loppestars_api.health.dependencies import open_readiness
 from loppestars_api.health.endpoints import router as health
 from loppestars_api.markets.dependencies import open_markets
 from loppestars_api.markets.endpoints import router as markets
+from loppestars_api.markets.exports.endpoints import router as exports
+from loppestars_api.markets.exports.reading import open_exports
 from loppestars_api.photos.dependencies import open_photos
 from loppestars_api.photos.endpoints import TOKENLESS_PATHS, UPLOAD_PATHS
 from loppestars_api.photos.endpoints import router as photos
@@ -68,6 +70,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             app.state.access = await stack.enter_async_context(open_access(shared))
             app.state.sign_in = open_sign_in(shared, app.state.access)
             app.state.markets = await stack.enter_async_context(open_markets(shared))
+            app.state.exports = await stack.enter_async_context(open_exports(shared, app.state.markets))
             app.state.photos = await stack.enter_async_context(open_photos(shared))
             app.state.crawls = await stack.enter_async_context(open_crawls(shared))
             app.state.files = FileService(shared.engine, shared.storage)
@@ -85,7 +88,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     )
     _add_layers(app, settings)
     errors.install_error_handlers(app)
-    for router in (health, markets, photos, crawls, files, rest, auth):
+    for router in (health, markets, exports, photos, crawls, files, rest, auth):
         app.include_router(router)
     documentation.install_documentation(app, TOKENLESS_PATHS)
     return app

@@ -69,10 +69,13 @@ class MarketRepository:
         rows = await self._read(*compile_markets(query, today_in_denmark()))
         if rows or query.text is None:
             return rows
-        corrected = (await self._known_words()).corrected(query.text)
-        if corrected is None:
-            return rows
-        return await self._read(*compile_markets(query.model_copy(update={"text": corrected}), today_in_denmark()))
+        corrected = await self.corrected(query)
+        return rows if corrected is None else await self._read(*compile_markets(corrected, today_in_denmark()))
+
+    async def corrected(self, query: MarketQuery) -> MarketQuery | None:
+        """Return a query without the typing errors of its text; None where there are none that are known."""
+        text = (await self._known_words()).corrected(query.text) if query.text else None
+        return None if text is None else query.model_copy(update={"text": text})
 
     async def find(self, market_id: UUID) -> Row | None:
         """Return the market of that id, also when it has been merged into another."""
@@ -113,11 +116,11 @@ class MarketRepository:
 
 @asynccontextmanager
 async def open_market_pool(
-    settings: DatabaseSettings, *, size: int, statement_seconds: float
+    settings: DatabaseSettings, *, size: int, statement_seconds: float, name: str = "markets"
 ) -> AsyncIterator[AsyncConnectionPool[Any]]:
     """Open connections for reading, `size` at most. A database that is not there yet is connected to when it is."""
     arguments: dict[str, Any] = {
-        "application_name": "loppestars-api-markets",
+        "application_name": f"loppestars-api-{name}",
         **connection_arguments(settings.pooled_url),
         "autocommit": True,
         "row_factory": market_row,
@@ -138,7 +141,7 @@ async def open_market_pool(
         max_size=size,
         timeout=CONNECT_TIMEOUT_SECONDS,
         max_idle=IDLE_SECONDS,
-        name="markets",
+        name=name,
         open=False,
     )
     await pool.open(wait=False)
@@ -172,7 +175,9 @@ def _compiled(statement: Select[Any]) -> str:
 
 _WANTED: Final = bindparam("market_id", type_=Market.id.type)
 _MERGED_INTO: Final = select(MarketRedirect.market_id).where(MarketRedirect.id == _WANTED).scalar_subquery()
-_FIND: Final = _compiled(select_market().where(Market.id == func.coalesce(_MERGED_INTO, _WANTED)))
+_FIND: Final = _compiled(
+    select_market().add_columns(Market.series_id, Market.state).where(Market.id == func.coalesce(_MERGED_INTO, _WANTED))
+)
 # Written out, so that the partial index on dates applies.
 _LISTED: Final = Market.state == literal_column(f"'{MarketState.SCHEDULED}'")
 _NAMES: Final = _compiled(

@@ -87,17 +87,18 @@ SearchText = Annotated[
 
 def market_bytes(row: Row) -> bytes:
     """Return a row as JSON. Validating rows by pydantic costs more than reading them; a test validates instead."""
-    return _dump(_document(row))
+    return _dump(document(row))
 
 
 def markets_bytes(rows: Iterable[Row]) -> bytes:
     """Return rows as a JSON array, in one step."""
-    return _dump([_document(row) for row in rows])
+    return _dump([document(row) for row in rows])
 
 
-def _document(row: Row) -> Row:
+def document(row: Row) -> Row:
+    """Return what clients read of a row, in the contract's order."""
     # The server's time zone decides the offset of what it returns; clients get UTC.
-    return row | {"scraped_at": row["scraped_at"].astimezone(UTC)}
+    return {key: row[key] for key in KEYS} | {"scraped_at": row["scraped_at"].astimezone(UTC)}
 
 
 def _dump(content: dict[str, Any] | list[dict[str, Any]]) -> bytes:

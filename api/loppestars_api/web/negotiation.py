@@ -1,5 +1,6 @@
 """Accept headers: what a client takes, by preference."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -34,6 +35,16 @@ def prefers_gzip(header: str) -> bool:
     encodings = weights(header)
     gzip = encodings.get("gzip", encodings.get("*", 0.0))
     return gzip > 0 and gzip >= encodings.get("identity", 0.0)
+
+
+def preferred(header: str | None, offered: Sequence[str]) -> str:
+    """Return which of the offered media types a client wants most: the first one where it does not mind."""
+    for name in accepted(header):
+        kind = name.removesuffix("*") if name.endswith("/*") else name
+        for media_type in offered:
+            if name in {"*/*", media_type} or (kind != name and media_type.startswith(kind)):
+                return media_type
+    return offered[0]
 
 
 class EncodingMiddleware:

@@ -69,7 +69,8 @@ class MarketQuery(BaseModel):
     until_day: date | None = None
     text: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     flags: dict[str, bool] = Field(default_factory=dict)
-    limit: Annotated[int, Field(ge=1, le=1000)] = 50
+    limit: Annotated[int, Field(ge=1)] | None = 50
+    """None is all of them, which only exports ask for."""
     offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
     @model_validator(mode="after")
@@ -83,7 +84,7 @@ class MarketQuery(BaseModel):
         return self
 
 
-class _Shape(NamedTuple):
+class Shape(NamedTuple):
     """What of a query decides its SQL, apart from the values in it."""
 
     positioned: bool
@@ -98,7 +99,7 @@ class _Shape(NamedTuple):
 
 def select_markets(query: MarketQuery, today: date) -> Select[Any]:
     """Return the SQL of `query`: rows of `COLUMNS` and `distance` (km, null without a position)."""
-    return _statement(_shape(query)).params(parameters(query, today))
+    return _statement(shape_of(query)).params(parameters(query, today))
 
 
 def compile_markets(query: MarketQuery, today: date) -> tuple[str, dict[str, Any]]:
@@ -107,7 +108,7 @@ def compile_markets(query: MarketQuery, today: date) -> tuple[str, dict[str, Any
     Building and compiling an expression of this size takes longer than many of the searches; the text depends on the
     shape of the query only, so it is kept.
     """
-    sql, constants = _sql(_shape(query))
+    sql, constants = _sql(shape_of(query))
     return sql, constants | parameters(query, today)
 
 
@@ -134,8 +135,9 @@ def parameters(query: MarketQuery, today: date) -> dict[str, Any]:
     return values
 
 
-def _shape(query: MarketQuery) -> _Shape:
-    return _Shape(
+def shape_of(query: MarketQuery) -> Shape:
+    """Return what of a query decides its SQL."""
+    return Shape(
         positioned=query.position is not None,
         within_radius=query.radius_km is not None,
         from_day=query.from_day is not None,
@@ -148,16 +150,16 @@ def _shape(query: MarketQuery) -> _Shape:
 
 
 @lru_cache(maxsize=256)
-def _sql(shape: _Shape) -> tuple[str, dict[str, Any]]:
+def _sql(shape: Shape) -> tuple[str, dict[str, Any]]:
     """Text, and the values of the numbers in it, which SQLAlchemy makes parameters too."""
     compiled = _statement(shape).compile(dialect=PGDialect_psycopg())  # type: ignore[no-untyped-call]
     return str(compiled), dict(compiled.params)
 
 
 @lru_cache(maxsize=256)
-def _statement(shape: _Shape) -> Select[Any]:
-    distance = _distance(shape)
-    found = select(*_columns(), distance).where(_LISTED, *_conditions(shape))
+def _statement(shape: Shape) -> Select[Any]:
+    distance = distance_to(shape)
+    found = select(*columns(), distance).where(_LISTED, *conditions(shape))
     if shape.within_radius:
         # The box in `_conditions` used the index; the exact distance is computed once, for what is in the box.
         inner = found.subquery("within_box")
@@ -168,10 +170,11 @@ def _statement(shape: _Shape) -> Select[Any]:
 
 def select_market() -> Select[Any]:
     """Return one market as `COLUMNS` and a null distance, whatever its state; the caller adds the id."""
-    return select(*_columns(), null().label("distance"))
+    return select(*columns(), null().label("distance"))
 
 
-def _columns() -> list[Any]:
+def columns() -> list[Any]:
+    """Return the columns that clients read."""
     return [getattr(Market, name).label(name) for name in COLUMNS]
 
 
@@ -179,29 +182,30 @@ def _number(name: str) -> BindParameter[float]:
     return bindparam(name, type_=Double)
 
 
-def _page(statement: Select[Any], shape: _Shape) -> Select[Any]:
+def _page(statement: Select[Any], shape: Shape) -> Select[Any]:
     page = statement.limit(bindparam("limit", type_=Integer))
     return page.offset(bindparam("offset", type_=Integer)) if shape.offset else page
 
 
-def _conditions(shape: _Shape) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+def conditions(shape: Shape) -> list[ColumnElement[bool]]:
+    """Return what markets of a query fulfil, their state and the exact radius apart."""
+    found: list[ColumnElement[bool]] = []
     if shape.from_day:
-        conditions.append(Market.end_date >= bindparam("from_day", type_=Date))
+        found.append(Market.end_date >= bindparam("from_day", type_=Date))
     if shape.until_day:
-        conditions.append(Market.start_date <= bindparam("until_day", type_=Date))
+        found.append(Market.start_date <= bindparam("until_day", type_=Date))
     if shape.text:
         # A text without a single letter or digit matches nothing.
         words = cast(bindparam("words", type_=Text), TSQUERY)
-        conditions.append(Market.search_terms.op("@@")(words) if shape.words else literal_column("false"))
-    conditions.extend(getattr(Market, name).is_(wanted) for name, wanted in shape.flags)
+        found.append(Market.search_terms.op("@@")(words) if shape.words else literal_column("false"))
+    found.extend(getattr(Market, name).is_(wanted) for name, wanted in shape.flags)
     if shape.within_radius:
-        conditions.append(Market.latitude.is_not(None))
+        found.append(Market.latitude.is_not(None))
         southwest = func.point(_number("west"), _number("south"))
         northeast = func.point(_number("east"), _number("north"))
         position = func.point(Market.longitude, Market.latitude)
-        conditions.append(position.op("<@")(func.box(southwest, northeast)))
-    return conditions
+        found.append(position.op("<@")(func.box(southwest, northeast)))
+    return found
 
 
 def bounding_box(centre: Position, radius_km: float) -> tuple[float, float, float, float]:
@@ -224,7 +228,7 @@ def bounding_box(centre: Position, radius_km: float) -> tuple[float, float, floa
     return (west, south, east, north)
 
 
-def _distance(shape: _Shape) -> Label[Any]:
+def distance_to(shape: Shape) -> Label[Any]:
     """Great-circle distance in km by the haversine formula, which stays exact for short distances."""
     if not shape.positioned:
         return null().label("distance")
@@ -239,7 +243,7 @@ def _distance(shape: _Shape) -> Label[Any]:
     return case((Market.latitude.is_not(None), kilometres)).label("distance")
 
 
-def _order(shape: _Shape, distance: Label[Any]) -> list[Any]:
+def _order(shape: Shape, distance: Label[Any]) -> list[Any]:
     if shape.text:
         today = bindparam("today", type_=Date)
         is_over = Market.end_date < today

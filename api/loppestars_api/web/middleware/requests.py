@@ -56,8 +56,8 @@ class RequestMiddleware:
         started = perf_counter()
         method: str = scope["method"]
         request_id = accept_request_id(header(scope, b"x-request-id"))
-        # A HEAD is answered by the route of its GET, less the body.
-        inner = scope if method != "HEAD" else {**scope, "method": "GET"}
+        # A HEAD is answered by the route of its GET, less the body, which a route may spare itself.
+        inner = scope if method != "HEAD" else {**scope, "method": "GET", "head_only": True}
         inner["request_id"] = request_id
         for prefix, form in self._forms.items():
             if scope["path"].startswith(prefix):
