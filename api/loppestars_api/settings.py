@@ -18,7 +18,6 @@ MEBIBYTE: Final = 1024 * 1024
 # Lists come as comma-separated text, the way people write environment variables; pydantic-settings would want JSON.
 Names = Annotated[tuple[str, ...], NoDecode]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode]
-SigningAlgorithm = Literal["RS256", "ES256"]
 
 
 def _is_loopback(host: str) -> bool:

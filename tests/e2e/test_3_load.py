@@ -2,13 +2,14 @@
 
 import threading
 import time
+from http import HTTPStatus
 from typing import Any, Self
 
 import pytest
 
 from tests.e2e.support.cluster import restarts_of
 from tests.e2e.support.figures import measured
-from tests.e2e.support.photos import PhotoBucket, face_photos
+from tests.e2e.support.photos import PhotoBucket, PhotosInFlight, face_photos
 from tests.e2e.support.stack import Stack
 
 pytestmark = pytest.mark.e2e
@@ -80,26 +81,11 @@ class TestLoad:
         stack.change(imaging={"replicas": 2})
         stack.cluster.until(lambda: len(stack.pods("imaging")) == 2, "two imaging pods", 60)
         stack.wait_ready()
-        bucket, photo, user = PhotoBucket.of(stack), face_photos()[0].read_bytes(), "killed-1"
-        paths = [bucket.upload(user, photo, number=number) for number in range(8)]
-        answers: dict[str, int] = {}
-
-        def ask(path: str) -> None:
-            answers[path] = stack.process(path, user).status
-
-        threads = [threading.Thread(target=ask, args=(path,)) for path in paths]
-        for thread in threads:
-            thread.start()
-        # Without grace the kubelet kills every process of the pod at once, as the out-of-memory killer does.
-        victim = next(pod for pod in stack.pods("imaging") if pod["status"]["containerStatuses"][0]["ready"])
-        stack.cluster.kubectl("delete", "pod", victim["metadata"]["name"], "--grace-period=0", "--force")
-        for thread in threads:
-            thread.join(120)
-        deadline = time.monotonic() + 120
-        while (late := [path for path, status in answers.items() if status == 504]) and time.monotonic() < deadline:
-            for path in late:
-                ask(path)
-        assert set(answers.values()) == {200}, answers
+        with PhotosInFlight(stack, "killed-1", 8) as photos:
+            # Without grace the kubelet kills every process of the pod at once, as the out-of-memory killer does.
+            victim = next(pod for pod in stack.pods("imaging") if pod["status"]["containerStatuses"][0]["ready"])
+            stack.cluster.kubectl("delete", "pod", victim["metadata"]["name"], "--grace-period=0", "--force")
+        assert set(photos.statuses.values()) == {HTTPStatus.OK}, photos.statuses
         assert restarts_of(stack.pods("api")) == 0
         stack.change(imaging={"replicas": None})
         stack.wait_ready()

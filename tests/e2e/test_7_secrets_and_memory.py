@@ -1,7 +1,6 @@
 """What happens to pods from outside: their Secrets change, their memory runs out."""
 
 import base64
-import threading
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -12,7 +11,7 @@ import pytest
 
 from tests.e2e.support.cluster import Cluster, restarts_of
 from tests.e2e.support.figures import measured
-from tests.e2e.support.photos import PhotoBucket, face_photos
+from tests.e2e.support.photos import PhotosInFlight
 from tests.e2e.support.stack import Stack
 from tools.cluster.errors import CommandFailed
 from tools.cluster.paths import REPOSITORY
@@ -123,31 +122,13 @@ class TestSecretsAndMemory:
         stack.change(imaging={"replicas": 2})
         stack.cluster.until(lambda: len(stack.pods("imaging")) == 2, "two imaging pods", 60)
         stack.wait_ready()
-        bucket, photo, user = PhotoBucket.of(stack), face_photos()[0].read_bytes(), "memory-1"
-        paths = [bucket.upload(user, photo, number=number) for number in range(6)]
-        answers: dict[str, int] = {}
-
-        def ask(path: str) -> None:
-            answers[path] = stack.process(path, user).status
-
-        threads = [threading.Thread(target=ask, args=(path,)) for path in paths]
-        for thread in threads:
-            thread.start()
-        pod = stack.pods("imaging")[0]
-        victim = pod["metadata"]["name"]
-        prefer_to_end(pod)
-        with pytest.raises(CommandFailed):
-            stack.cluster.kubectl("exec", victim, "--", "python", "-c", TOO_MUCH)
-        for thread in threads:
-            thread.join(120)
-        deadline = time.monotonic() + 120
-        while (
-            late := [path for path, status in answers.items() if status in {503, 504}]
-        ) and time.monotonic() < deadline:
-            time.sleep(1)
-            for path in late:
-                ask(path)
-        assert set(answers.values()) == {200}, answers
+        with PhotosInFlight(stack, "memory-1", 6) as photos:
+            pod = stack.pods("imaging")[0]
+            victim = pod["metadata"]["name"]
+            prefer_to_end(pod)
+            with pytest.raises(CommandFailed):
+                stack.cluster.kubectl("exec", victim, "--", "python", "-c", TOO_MUCH)
+        assert set(photos.statuses.values()) == {HTTPStatus.OK}, photos.statuses
 
         def ended() -> str:
             (status,) = stack.cluster.get("pod", victim)["status"]["containerStatuses"]

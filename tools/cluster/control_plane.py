@@ -77,9 +77,6 @@ class ControlPlane:
         name = user.replace(":", "-").replace("/", "-")
         return self.authority.kubeconfig(self.directory / f"{name}.kubeconfig", self.url, user, groups)
 
-    def pid_of(self, program: str) -> int:
-        return self._children[program].pid
-
     def start(self) -> Self:
         """Raise `LocalClusterError` with the last lines of the program that failed."""
         for attempt in range(1, START_ATTEMPTS + 1):

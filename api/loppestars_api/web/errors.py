@@ -8,7 +8,6 @@
     ├── Gone                 410
     ├── BodyTooSlow          408
     ├── TooLarge             413
-    ├── UriTooLong           414
     ├── UnsupportedMedia     415
     ├── RangeNotSatisfiable  416
     ├── Unprocessable        422
@@ -91,10 +90,6 @@ class Gone(ApiError):
 
 class TooLarge(ApiError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-
-
-class UriTooLong(ApiError):
-    status = HTTPStatus.REQUEST_URI_TOO_LONG
 
 
 class UnsupportedMedia(ApiError):

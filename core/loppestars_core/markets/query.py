@@ -33,7 +33,6 @@ from loppestars_core.markets.search_text import search_query
 
 # IUGG mean radius; great-circle distances on it differ from the ellipsoid's by less than 0.5 %.
 EARTH_RADIUS_KM: Final = 6371.0088
-KM_PER_DEGREE: Final = EARTH_RADIUS_KM * math.pi / 180
 
 # Written out, not bound: the planner must see that the partial indexes apply, also in a prepared statement.
 _LISTED: Final = Market.state == literal_column(f"'{MarketState.SCHEDULED}'")
