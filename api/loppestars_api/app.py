@@ -23,6 +23,8 @@ from loppestars_api.markets.dependencies import open_markets
 from loppestars_api.markets.endpoints import router as markets
 from loppestars_api.markets.exports.endpoints import router as exports
 from loppestars_api.markets.exports.reading import open_exports
+from loppestars_api.people.endpoints import router as people
+from loppestars_api.people.web import router as privacy
 from loppestars_api.photos.dependencies import open_photos
 from loppestars_api.photos.endpoints import TOKENLESS_PATHS, UPLOAD_PATHS
 from loppestars_api.photos.endpoints import router as photos
@@ -34,6 +36,7 @@ from loppestars_api.supabase.auth.errors import SignInMiddleware, auth_form
 from loppestars_api.supabase.errors import rest_form
 from loppestars_api.supabase.rest.endpoints import PREFIX as REST_PREFIX
 from loppestars_api.supabase.rest.endpoints import router as rest
+from loppestars_api.takedowns.endpoints import router as takedowns
 from loppestars_api.web import documentation, errors
 from loppestars_api.web.middleware.body_limits import BodyLimitMiddleware
 from loppestars_api.web.middleware.liveness import LivenessMiddleware
@@ -51,6 +54,22 @@ _CORS_REQUEST_HEADERS: Final = (
 )
 _CORS_ANSWER_HEADERS: Final = (
     *("X-Request-ID", "X-Faces-Detected", "Retry-After", "ETag", "Content-Range", "X-Supabase-Api-Version"),
+)
+
+
+# In this order they are asked whether a path is theirs.
+_ROUTERS: Final = (
+    health,
+    markets,
+    exports,
+    photos,
+    crawls,
+    files,
+    rest,
+    auth,
+    people,
+    privacy,
+    takedowns,
 )
 
 
@@ -88,7 +107,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     )
     _add_layers(app, settings)
     errors.install_error_handlers(app)
-    for router in (health, markets, exports, photos, crawls, files, rest, auth):
+    for router in _ROUTERS:
         app.include_router(router)
     documentation.install_documentation(app, TOKENLESS_PATHS)
     return app

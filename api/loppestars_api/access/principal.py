@@ -16,12 +16,13 @@ class Scope(StrEnum):
     """What a route asks for. A new kind of caller gets a set of these, and no route changes."""
 
     MANAGE_CRAWLS = "crawls:manage"
+    MODERATE_PHOTOS = "photos:moderate"
 
 
 _SCOPES: Final = {
     Kind.ANONYMOUS: frozenset[Scope](),
     Kind.USER: frozenset[Scope](),
-    Kind.ADMIN: frozenset({Scope.MANAGE_CRAWLS}),
+    Kind.ADMIN: frozenset({Scope.MANAGE_CRAWLS, Scope.MODERATE_PHOTOS}),
 }
 
 

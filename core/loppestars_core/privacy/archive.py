@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from loppestars_core.privacy.export import Row, exported_tables, rows_of_person
 from loppestars_core.privacy.people import Tables
 from loppestars_core.storage import ObjectNotFound, ObjectTooLarge, Storage
+from loppestars_core.storage.interface import CHUNK_BYTES
 
 # More than any upload limit allows.
 _MAX_PHOTO_BYTES: Final = 1024**3
@@ -20,9 +21,11 @@ class _Outlet:
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
+        self.size = 0
 
     def write(self, data: bytes) -> int:
         self._parts.append(bytes(data))
+        self.size += len(data)
         return len(data)
 
     def flush(self) -> None:
@@ -35,6 +38,7 @@ class _Outlet:
         """Return what was written since the last time."""
         data = b"".join(self._parts)
         self._parts.clear()
+        self.size = 0
         return data
 
 
@@ -48,19 +52,31 @@ async def archive_person(
     outlet = _Outlet()
     # Photos are compressed already.
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED) as archive:
-        async for text in _document(engine, tables, user_id, archive):
-            yield text + outlet.taken()
-        for bucket in buckets:
-            async for info in storage.list(bucket, f"{user_id}/"):
-                async for _ in _photo(archive, storage, bucket, info.key):
-                    yield outlet.taken()
+        async for _ in _parts(engine, tables, storage, buckets, user_id, archive):
+            if outlet.size >= CHUNK_BYTES:
+                yield outlet.taken()
     yield outlet.taken()
 
 
-async def _document(
-    engine: AsyncEngine, tables: Tables, user_id: str, archive: zipfile.ZipFile
-) -> AsyncIterator[bytes]:
-    """Write `data.json` row by row; yield nothing each time there may be something to send."""
+async def _parts(  # noqa: PLR0913, PLR0917 - where everything of a person may be
+    engine: AsyncEngine,
+    tables: Tables,
+    storage: Storage,
+    buckets: tuple[str, str],
+    user_id: str,
+    archive: zipfile.ZipFile,
+) -> AsyncIterator[None]:
+    """Write the files of the archive; yield each time there may be something to send."""
+    async for _ in _document(engine, tables, user_id, archive):
+        yield
+    for bucket in buckets:
+        async for info in storage.list(bucket, f"{user_id}/"):
+            async for _ in _photo(archive, storage, bucket, info.key):
+                yield
+
+
+async def _document(engine: AsyncEngine, tables: Tables, user_id: str, archive: zipfile.ZipFile) -> AsyncIterator[None]:
+    """Write `data.json` row by row."""
     entry = zipfile.ZipInfo("data.json")
     entry.compress_type = zipfile.ZIP_DEFLATED
     with archive.open(entry, "w") as file:
@@ -70,7 +86,7 @@ async def _document(
             async for row in rows_of_person(engine, tables, name, user_id):
                 file.write(f"{comma}\n    {_json(row)}".encode())
                 comma = ","
-                yield b""
+                yield
             file.write(b"]")
         file.write(b"\n}\n")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.privacy.models import Consent, ConsentKind
@@ -15,10 +15,6 @@ async def record_consent(session: AsyncSession, user_id: str, kind: ConsentKind,
 
 async def current_consents(session: AsyncSession, user_id: str) -> Sequence[Consent]:
     """Return the newest word of the user on each kind."""
-    newest = (
-        select(Consent)
-        .where(Consent.user_id == user_id)
-        .distinct(Consent.kind)
-        .order_by(Consent.kind, Consent.id.desc())
-    )
-    return (await session.execute(newest)).scalars().all()
+    newest = select(func.max(Consent.id)).where(Consent.user_id == user_id).group_by(Consent.kind)
+    found = select(Consent).where(Consent.id.in_(newest)).order_by(Consent.kind)
+    return (await session.execute(found)).scalars().all()

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.accounts.models import Session, User
+from loppestars_core.accounts.models import Identity, Session, User
 from loppestars_core.events.audit import record_audit
 from loppestars_core.events.domain_events import record_event
 from loppestars_core.photos.models import Photo, Takedown, TakedownState, Visibility, Withdrawal
@@ -92,6 +92,17 @@ async def note_request(session: AsyncSession, user_id: str | None, channel: Chan
     values = {"user_id": user_id, "code": code, "channel": channel, "confirmed_at": func.now() if confirmed else None}
     await session.execute(insert(ErasureRequest).values(values))
     return code
+
+
+async def request_by_identity(session: AsyncSession, provider: str, subject: str, channel: Channel) -> str:
+    """Ask for whoever signs in like this to be forgotten; return the code of the request, also where nobody does."""
+    found = await session.execute(
+        select(Identity.user_id).where(Identity.provider == provider, Identity.subject == subject).limit(1)
+    )
+    user_id = found.scalar_one_or_none()
+    if user_id is not None:
+        await request_erasure(session, user_id, actor_id=user_id, channel=channel)
+    return await note_request(session, user_id, channel, confirmed=True)
 
 
 async def ask_by_email(session: AsyncSession, email: str, *, younger_than: timedelta) -> None:

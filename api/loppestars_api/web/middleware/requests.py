@@ -29,8 +29,10 @@ MAX_LOGGED_PATH: Final = 512
 _SECURE: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 # What is not a page of ours loads nothing and is shown in no frame.
 _LOCKED: Final = (*_SECURE, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
-# The folder in a bucket is its owner's id.
-_OWNER: Final = re.compile(r"^(/storage/v1/object/(?:public/|sign/|authenticated/|info/)*[^/]+/)[^/]+/")
+# The folder in a bucket is its owner's id; the code of a request to be forgotten is a secret.
+_PRIVATE: Final = re.compile(
+    r"^(/storage/v1/object/(?:public/|sign/|authenticated/|info/)*[^/]+/|/privacy/requests/)[^/]+"
+)
 QUIET_PATHS: Final = frozenset({"/health", "/serving", "/ready"})
 
 
@@ -124,5 +126,5 @@ def write_access_line(**fields: str | float) -> None:
 
 
 def logged_path(path: str) -> str:
-    """Return a path as logs show it: short, without secrets, and without the owner of a stored object."""
-    return redact_text(_OWNER.sub(r"\1…/", path[:MAX_LOGGED_PATH]))
+    """Return a path as logs show it: short, without secrets, and without the owner of a stored object or a code."""
+    return redact_text(_PRIVATE.sub(r"\1…", path[:MAX_LOGGED_PATH]))
