@@ -9,8 +9,9 @@ import psycopg
 import typer
 
 from loppestars_backup.create import create_backup
-from loppestars_backup.database import DatabaseCommandFailed, DatabaseNotEmpty, ProgramMissing
+from loppestars_backup.database import DatabaseCommandFailed, DatabaseInUse, DatabaseNotEmpty, ProgramMissing
 from loppestars_backup.manifest import Manifest
+from loppestars_backup.message import MAX_MESSAGE_CHARACTERS, leave_message
 from loppestars_backup.restore import restore_backup
 from loppestars_backup.settings import BackupSettings
 from loppestars_backup.vault import BackupDamaged, BackupNotFound, Vault
@@ -30,6 +31,7 @@ Backup = Annotated[str, typer.Argument(metavar="[ID]", help="id of a backup; by 
 _REFUSALS: Final = (
     BackupNotFound,
     BackupDamaged,
+    DatabaseInUse,
     DatabaseNotEmpty,
     DatabaseCommandFailed,
     ProgramMissing,
@@ -56,11 +58,33 @@ app: Final = program(
 
 
 @app.command()
-def create(*, json: Json = False, local: Local = False) -> None:  # noqa: ARG001 - acts by itself
+def create(
+    *,
+    tolerate_missing: Annotated[
+        bool, typer.Option("--tolerate-missing", help="succeed though storage has lost files that rows name")
+    ] = False,
+    json: Json = False,
+    local: Local = False,  # noqa: ARG001 - acts by itself
+) -> None:
     """Make a backup; only what changed since the last one is copied."""
-    manifest = _run(create_backup)
+
+    async def make(settings: BackupSettings, storage: Storage, vault: Vault) -> Manifest:
+        made = await create_backup(settings, storage, vault)
+        leave_message(
+            settings.termination_message_path,
+            {
+                "backup": made.id,
+                "takenAt": f"{made.snapshot_at:%Y-%m-%dT%H:%M:%SZ}",
+                "bytes": made.total_bytes,
+                "files": len(made.objects),
+                "missing": len(made.missing),
+            },
+        )
+        return made
+
+    manifest = _run(make)
     _show([manifest], json=json)
-    if manifest.missing:
+    if manifest.missing and not tolerate_missing:
         names = "\n".join(f"  {path}" for path in manifest.missing[:20])
         fail(f"{len(manifest.missing)} files that the database names are not in storage:\n{names}")
 
@@ -124,6 +148,15 @@ def drill(
     async def rehearse(settings: BackupSettings, _storage: Storage, vault: Vault) -> dict[str, Any]:
         manifest = await _chosen(vault, backup)
         done = await run_drill(settings, vault, manifest, scratch_url)
+        leave_message(
+            settings.termination_message_path,
+            {
+                "backup": manifest.id,
+                "recoveryTimeSeconds": round(done.recovery_time.total_seconds(), 1),
+                "recoveryPointSeconds": round(done.recovery_point.total_seconds(), 1),
+                "error": "; ".join(done.problems)[:MAX_MESSAGE_CHARACTERS] or None,
+            },
+        )
         return {
             "backup": manifest.id,
             "rows": done.rows,
@@ -157,9 +190,11 @@ def _run(work: Callable[[BackupSettings, Storage, Vault], Awaitable[Result]]) ->
     try:
         return asyncio.run(with_storage())
     except _REFUSALS as error:
-        fail(str(error))
+        why = str(error)
     except (psycopg.Error, OSError) as error:
-        fail(f"the database cannot be reached or refused: {redact_text(str(error))}")
+        why = f"the database cannot be reached or refused: {redact_text(str(error))}"
+    leave_message(settings.termination_message_path, {"error": why[:MAX_MESSAGE_CHARACTERS]})
+    return fail(why)
 
 
 def open_vault(settings: BackupSettings) -> Vault:

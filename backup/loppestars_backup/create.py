@@ -5,13 +5,13 @@ also when a sweep or a person deletes it meanwhile.
 """
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Final
 
 import structlog
 
-from loppestars_backup.database import dump, find_programs, snapshot
+from loppestars_backup.database import alone, dump, find_programs, snapshot
 from loppestars_backup.manifest import Manifest, StoredObject
 from loppestars_backup.settings import BackupSettings
 from loppestars_backup.vault import MAX_BLOB_BYTES, BackupDamaged, BackupNotFound, Vault
@@ -55,7 +55,15 @@ class Copier:
 
 
 async def create_backup(settings: BackupSettings, storage: Storage, vault: Vault) -> Manifest:
-    """Make a backup and return its manifest; older ones beyond BACKUP_KEEP are deleted afterwards."""
+    """Make a backup and return its manifest; those beyond BACKUP_KEEP and BACKUP_KEEP_DAYS are deleted afterwards.
+
+    One at a time per database: what one has copied and not yet named, the other's deletion would take.
+    """
+    async with alone(settings.direct_url):
+        return await _create_alone(settings, storage, vault)
+
+
+async def _create_alone(settings: BackupSettings, storage: Storage, vault: Vault) -> Manifest:
     started_at = datetime.now(UTC)
     copier = Copier(storage, vault, await _earlier_objects(vault))
     buckets = (settings.processed_bucket, settings.originals_bucket)
@@ -79,15 +87,23 @@ async def create_backup(settings: BackupSettings, storage: Storage, vault: Vault
     )
     await vault.write_manifest(manifest)
     log.info("backup_created", id=manifest.id, files=len(manifest.objects), new_bytes=copier.new_bytes)
-    if settings.backup_keep:
-        await prune(vault, settings.backup_keep)
+    await prune(vault, outdated(await vault.backup_ids(), settings.backup_keep, settings.backup_keep_days))
     return manifest
 
 
-async def prune(vault: Vault, keep: int) -> list[str]:
-    """Delete all backups but the newest `keep`, and every blob that no backup names; return the deleted ids."""
-    ids = await vault.backup_ids()
-    old, kept = ids[:-keep], ids[-keep:]
+def outdated(ids: list[str], keep: int, keep_days: int, now: datetime | None = None) -> list[str]:
+    """Return the ids beyond the newest `keep` and those older than `keep_days`, of which 0 is no limit.
+
+    The newest backup is never among them: a schedule that has long failed must not cost the last one.
+    """
+    oldest = f"{(now or datetime.now(UTC)) - timedelta(days=keep_days):%Y%m%dT%H%M%S}" if keep_days else ""
+    beyond = len(ids) - keep if keep else 0
+    return [backup_id for number, backup_id in enumerate(ids[:-1]) if number < beyond or backup_id < oldest]
+
+
+async def prune(vault: Vault, old: list[str]) -> None:
+    """Delete backups, and every blob that no other backup names."""
+    kept = [backup_id for backup_id in await vault.backup_ids() if backup_id not in old]
     # The kept ones first: when one of them cannot be read, nothing may be deleted.
     manifests = [await vault.manifest(backup_id) for backup_id in kept]
     named = {part.name for manifest in manifests for part in manifest.dump}
@@ -98,7 +114,6 @@ async def prune(vault: Vault, keep: int) -> list[str]:
         async for name in vault.blobs():
             if name not in named:
                 await vault.delete_blob(name)
-    return old
 
 
 async def _earlier_objects(vault: Vault) -> list[StoredObject]:

@@ -24,6 +24,8 @@ _SEE_EVERYTHING: Final = "-c loppestars.role=system"
 _SCHEMA: Final = "public"
 # What a restore replaces keeps this name until the restore is done.
 _ASIDE: Final = "loppestars_replaced"
+# Any constant serves: it only has to differ from the other advisory locks of the product.
+_BACKUP_LOCK: Final = 0x10995_0003
 
 
 class ProgramMissing(RuntimeError):
@@ -32,6 +34,10 @@ class ProgramMissing(RuntimeError):
 
 class DatabaseNotEmpty(RuntimeError):
     """A restore would mix its rows with others."""
+
+
+class DatabaseInUse(RuntimeError):
+    """What was named to be thrown away holds the installation's own rows."""
 
 
 class DatabaseCommandFailed(RuntimeError):
@@ -49,6 +55,24 @@ class Snapshot:
     tables: dict[str, int]
     files: list[tuple[str, str]]
     """Bucket and key of every file that a row names."""
+
+
+@asynccontextmanager
+async def alone(url: str) -> AsyncIterator[None]:
+    """Hold the lock of backups, which ends with the connection; wait for another that has it."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute("SELECT pg_advisory_lock(%s)", [_BACKUP_LOCK])
+        yield
+
+
+def is_same_database(url: str, other: str) -> bool:
+    """Return whether two URLs, whatever their hosts and users, lead to one database."""
+    return bool(_identity(url) == _identity(other))
+
+
+def _identity(url: str) -> Any:  # noqa: ANN401 - a row
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT current_database(), pg_postmaster_start_time()").fetchone()
 
 
 @asynccontextmanager

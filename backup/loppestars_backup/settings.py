@@ -26,6 +26,12 @@ class BackupSettings(DatabaseSettings, StorageSettings, ComponentSettings):
         None, description="32 random bytes in base64 (openssl rand -base64 32); empty: backups are not encrypted"
     )
     backup_keep: int = Field(0, ge=0, description="backups that `create` keeps, older ones are deleted; 0 keeps all")
+    backup_keep_days: int = Field(
+        0, ge=0, description="days after which `create` deletes a backup, never the newest; 0 keeps all"
+    )
+    termination_message_path: Path | None = Field(
+        None, description="file to which the result of `create` and `drill` is written as JSON"
+    )
     backup_pg_bin: Path | None = Field(None, description="folder of pg_dump and pg_restore; by default they are found")
 
     @model_validator(mode="after")

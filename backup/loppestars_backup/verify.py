@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from loppestars_backup.database import table_counts
+from loppestars_backup.database import DatabaseInUse, is_same_database, table_counts
 from loppestars_backup.manifest import Manifest
 from loppestars_backup.restore import restore_database
 from loppestars_backup.settings import BackupSettings
@@ -39,7 +39,13 @@ async def damaged_blobs(vault: Vault, manifest: Manifest) -> list[str]:
 
 
 async def drill(settings: BackupSettings, vault: Vault, manifest: Manifest, scratch_url: str) -> Drill:
-    """Restore the database into `scratch_url`, whose schema is replaced, and check what the backup promises."""
+    """Restore the database into `scratch_url`, whose schema is replaced, and check what the backup promises.
+
+    Raises:
+        DatabaseInUse: it is the installation's own.
+    """
+    if await asyncio.to_thread(is_same_database, settings.direct_url, scratch_url):
+        raise DatabaseInUse("the database to throw away is the installation's own; name another one")
     started = time.monotonic()
     await restore_database(scratch_url, manifest, vault, settings, replace=True)
     problems = await damaged_blobs(vault, manifest)

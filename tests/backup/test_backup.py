@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from loppestars_backup.cli import main, open_vault
-from loppestars_backup.create import create_backup
+from loppestars_backup.create import create_backup, outdated
 from loppestars_backup.database import ProgramMissing, find_programs
 from loppestars_backup.settings import BackupSettings
 from loppestars_backup.vault import BackupDamaged
@@ -67,6 +68,10 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def create(settings: BackupSettings) -> Any:
     return asyncio.run(create_backup(settings, open_storage(settings), open_vault(settings)))
+
+
+async def create_later(settings: BackupSettings) -> None:
+    await create_backup(settings, open_storage(settings), open_vault(settings))
 
 
 class TestEverythingDeleted:
@@ -157,6 +162,26 @@ class TestAgreement:
         assert first.id != second.id
 
 
+class TestRetention:
+    def test_outdated(self) -> None:
+        """By number and by age; the newest stays though it is old."""
+        ids = ["20261101T030000.000000Z-aaaa", "20261115T030000.000000Z-bbbb", "20261120T030000.000000Z-cccc"]
+        now = datetime(2026, 12, 31, tzinfo=UTC)
+        assert outdated(ids, 0, 0, now) == []
+        assert outdated(ids, 2, 0, now) == ids[:1]
+        assert outdated(ids, 0, 50, now) == ids[:1]
+        assert outdated(ids, 0, 1, now) == ids[:2]
+        assert outdated(ids[:1], 1, 1, now) == []
+
+    def test_waits_for_another(self, settings: BackupSettings) -> None:
+        """Its deletion would take what this one has copied and not yet named."""
+        with psycopg.connect(settings.direct_url, autocommit=True) as other:
+            other.execute("SELECT pg_advisory_lock(%s)", [0x10995_0003])
+            with pytest.raises(TimeoutError):
+                asyncio.run(asyncio.wait_for(create_later(settings), 1))
+        assert create(settings).id
+
+
 class TestDamage:
     def test_verify(self, settings: BackupSettings, tmp_path: Path) -> None:
         """One changed byte is found, and a restore from it leaves the database as it was."""
@@ -209,6 +234,33 @@ class TestDrill:
         assert found["published_photos"] == 3
         assert found["recovery_time_seconds"] > 0
         assert found["recovery_point_seconds"] > 0
+
+    def test_own_database(self, settings: BackupSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """It is never the one that is thrown away, and whoever started the drill reads why."""
+        fill(settings.direct_url, tmp_path / "storage")
+        create(settings)
+        environment(settings)
+        os.environ["TERMINATION_MESSAGE_PATH"] = str(tmp_path / "message")
+        with pytest.raises(SystemExit):
+            main(["drill", "--scratch-url", settings.direct_url])
+        assert "the installation's own" in capsys.readouterr().err
+        assert "the installation's own" in json.loads((tmp_path / "message").read_text())["error"]
+        assert execute(settings.direct_url, "SELECT count(*) FROM photos") == [(3,)]
+
+
+class TestMessage:
+    def test_of_a_backup(self, settings: BackupSettings, tmp_path: Path) -> None:
+        """Its moment and its size; lost files fail it unless they are tolerated."""
+        fill(settings.direct_url, tmp_path / "storage")
+        (tmp_path / "storage" / PROCESSED / "u1" / "1.jpg").unlink()
+        environment(settings)
+        os.environ["TERMINATION_MESSAGE_PATH"] = str(tmp_path / "message")
+        with pytest.raises(SystemExit):
+            main(["create"])
+        main(["create", "--tolerate-missing"])
+        left = json.loads((tmp_path / "message").read_text())
+        assert (left["files"], left["missing"]) == (3, 1)
+        assert left["bytes"] > 0
 
 
 class TestPrograms:
