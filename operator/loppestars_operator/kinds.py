@@ -49,7 +49,7 @@ class OwnedKind:
 _PRE, _MIGRATE, _SERVE, _REST = Wave.PREREQUISITES, Wave.MIGRATION, Wave.SERVING, Wave.REST
 
 OWNED_KINDS: Final = (
-    OwnedKind("v1", "ServiceAccount", "serviceaccounts", _PRE),
+    OwnedKind("v1", "ServiceAccount", "serviceaccounts", _PRE, optional=True),
     OwnedKind("rbac.authorization.k8s.io/v1", "Role", "roles", _PRE),
     # Refused before the Role is there, and slow: the API server looks through all bindings whether the operator may
     # grant what it grants, and waits for up to 100 ms until it knows of the latest. No pod needs it to start.
@@ -60,7 +60,7 @@ OWNED_KINDS: Final = (
     OwnedKind("apps/v1", "Deployment", "deployments", _SERVE),
     OwnedKind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", _REST),
     OwnedKind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", _REST, optional=True),
-    OwnedKind("batch/v1", "CronJob", "cronjobs", _REST),
+    OwnedKind("batch/v1", "CronJob", "cronjobs", _REST, optional=True),
     OwnedKind("networking.k8s.io/v1", "Ingress", "ingresses", _REST, optional=True),
     OwnedKind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", _REST, optional=True, addon=True),
     OwnedKind("keda.sh/v1alpha1", "TriggerAuthentication", "triggerauthentications", _REST, optional=True, addon=True),

@@ -31,9 +31,39 @@ CRAWL_LAST_SUCCESS: Final = Gauge(
 CRAWL_ITEMS: Final = Gauge(
     "loppestars_operator_last_crawl_items", "Counts of the last finished crawl", ["stack_namespace", "stack", "count"]
 )
+BACKUP_LAST_SUCCESS: Final = Gauge(
+    "loppestars_operator_backup_last_success_timestamp_seconds",
+    "When the last successful backup ended",
+    ["stack_namespace", "stack"],
+)
+BACKUP_BYTES: Final = Gauge(
+    "loppestars_operator_backup_bytes", "Size of the last successful backup", ["stack_namespace", "stack"]
+)
+DRILL_LAST_SUCCESS: Final = Gauge(
+    "loppestars_operator_drill_last_success_timestamp_seconds",
+    "When the last successful restore drill ended",
+    ["stack_namespace", "stack"],
+)
+RECOVERABLE: Final = Gauge(
+    "loppestars_operator_stack_recoverable",
+    "0 while backups or drills say that what is lost could not be had back",
+    ["stack_namespace", "stack"],
+)
+RECOVERY_TIME: Final = Gauge(
+    "loppestars_operator_recovery_time_seconds", "How long the last drill's restore took", ["stack_namespace", "stack"]
+)
+RECOVERY_POINT: Final = Gauge(
+    "loppestars_operator_recovery_point_seconds",
+    "How much work would have been lost at the last drill",
+    ["stack_namespace", "stack"],
+)
+_OF_STACKS: Final = (
+    *(STACK_READY, CRAWLS, CRAWL_LAST_SUCCESS, CRAWL_ITEMS, RECOVERABLE),
+    *(BACKUP_LAST_SUCCESS, BACKUP_BYTES, DRILL_LAST_SUCCESS, RECOVERY_TIME, RECOVERY_POINT),
+)
 
 
 def forget_stack(namespace: str, stack: str) -> None:
     """Remove the series of a stack that is gone."""
-    for metric in (STACK_READY, CRAWLS, CRAWL_LAST_SUCCESS, CRAWL_ITEMS):
+    for metric in _OF_STACKS:
         metric.remove_by_labels({"stack_namespace": namespace, "stack": stack})

@@ -177,6 +177,7 @@ def stack_definition() -> Schema:
             _column("Last crawl", ".status.lastCrawl.state"),
             _column("Age", ".metadata.creationTimestamp", "date"),
             _column("URL", ".status.url", priority=1),
+            _column("Recoverable", '.status.conditions[?(@.type=="Recoverable")].status', priority=1),
             _column("Message", '.status.conditions[?(@.type=="Ready")].message', priority=1),
         ],
     )

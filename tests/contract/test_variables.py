@@ -4,8 +4,10 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from loppestars_api.settings import ApiSettings
+from loppestars_backup.settings import BackupSettings
 from loppestars_core.contract.variables import (
     API_VARIABLES,
+    BACKUP_VARIABLES,
     CRAWLER_VARIABLES,
     IMAGING_VARIABLES,
     JOBS_VARIABLES,
@@ -26,14 +28,20 @@ PROGRAMS: dict[str, type[BaseSettings]] = {
     "crawler": CrawlerSettings,
     "jobs": JobsSettings,
     "migrate": MigrateSettings,
+    "backup": BackupSettings,
+    "drill": BackupSettings,
 }
+# Read by an option of the command rather than by its settings.
+OPTIONS = {"drill": {"SCRATCH_DATABASE_URL"}}
 LISTS: dict[str, tuple[str, ...]] = {
     "api": API_VARIABLES,
     "imaging": IMAGING_VARIABLES,
     "crawler": CRAWLER_VARIABLES,
     "jobs": JOBS_VARIABLES,
     "migrate": MIGRATE_VARIABLES,
+    "backup": BACKUP_VARIABLES,
 }
+BACKUP = {"s3": {"bucket": "backups"}, "drill": {"scratchSecretRef": {"name": "scratch"}}}
 
 
 def read_by(settings: type[BaseSettings]) -> set[str]:
@@ -50,13 +58,13 @@ class TestVariables:
     def test_rendered_are_read(self) -> None:
         """Each variable of each rendered pod is a setting of the program in it."""
         seen = set()
-        for manifest in render(make_context(make_stack(imaging={"searchOrientations": "always"}))):
+        for manifest in render(make_context(make_stack(backup=BACKUP, imaging={"searchOrientations": "always"}))):
             spec = manifest.get("spec", {})
             template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
             if template is None:
                 continue
             component = template["metadata"]["labels"]["app.kubernetes.io/component"]
             names = {variable["name"] for variable in template["spec"]["containers"][0].get("env", ())}
-            assert names <= read_by(PROGRAMS[component]), component
+            assert names - OPTIONS.get(component, set()) <= read_by(PROGRAMS[component]), component
             seen.add(component)
-        assert {"api", "imaging", "crawler"} <= seen
+        assert {"api", "imaging", "crawler", "backup", "drill"} <= seen

@@ -38,6 +38,7 @@ def claims(stack: Stack, plan: Plan, verdict: Verdict | None, inputs: StatusInpu
         _scheduled(stack, plan, inputs),
         *([Claim("Routed", truths[routing.routed], routing.reason, routing.message)] if routing else []),
         _separated(stack),
+        *([Claim("Recoverable", found.recoverable, found.reason, found.message)] if (found := inputs.recovery) else []),
     ]
 
 

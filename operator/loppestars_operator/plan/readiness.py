@@ -174,23 +174,34 @@ def terminated(pod: Manifest) -> dict[str, Any] | None:
     return (own.get("state") or {}).get("terminated")
 
 
+def ended_init(pod: Manifest, name: str | None = None) -> dict[str, Any] | None:
+    """Return how an init container ended: that of a name, or the one that failed."""
+    for status in (pod.get("status") or {}).get("initContainerStatuses") or ():
+        end: dict[str, Any] | None = (status.get("state") or {}).get("terminated")
+        if end and (status["name"] == name if name else end.get("exitCode")):
+            return end
+    return None
+
+
 def termination_message(pods: Iterable[Manifest]) -> str:
-    """Return the last words of the pod that ended last."""
-    ends = [end for pod in pods if (end := terminated(pod))]
+    """Return the last words of the pod that ended last; its own container never began where an init one failed."""
+    ends = [end for pod in pods if (end := ended_init(pod) or terminated(pod))]
     last = max(ends, key=lambda end: end.get("finishedAt") or "", default=None)
     return _last_words(last.get("message")) if last else ""
 
 
 def termination_report(pods: Iterable[Manifest]) -> dict[str, Any]:
     """Return the JSON object that the pod left as its termination message; empty where it left none."""
-    for pod in pods:
-        try:
-            report = json.loads((terminated(pod) or {}).get("message") or "")
-        except ValueError:
-            continue
-        if isinstance(report, dict):
-            return report
-    return {}
+    return next((report for pod in pods if (report := report_in(terminated(pod)))), {})
+
+
+def report_in(end: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the JSON object that a container left at its end; empty where it left none."""
+    try:
+        report = json.loads((end or {}).get("message") or "")
+    except ValueError:
+        return {}
+    return report if isinstance(report, dict) else {}
 
 
 def _last_words(message: str | None) -> str:

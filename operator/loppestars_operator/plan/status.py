@@ -40,6 +40,8 @@ def summarise(stack: Stack, plan: Plan, inputs: StatusInputs, now: str) -> Stack
         history=_history(stack, plan, now) or None,
         operator=inputs.operator,
         migration=plan.passage.migration,
+        backup=inputs.recovery.backup if inputs.recovery else stack.status.backup,
+        drill=inputs.recovery.drill if inputs.recovery else stack.status.drill,
         rollout=plan.rollout,
     )
 

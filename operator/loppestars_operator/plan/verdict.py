@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loppestars_operator.plan.readiness import State
+from loppestars_operator.plan.recovery import Recovery
 from loppestars_operator.plan.rollout import SERVING_COMPONENTS, Gate, Plan, Workload
 from loppestars_operator.plan.routing import Routing
 from loppestars_operator.problems import Problem
@@ -28,6 +29,7 @@ class StatusInputs:
     crawls: Sequence[Crawl] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
     routing: Routing | None = None
+    recovery: Recovery | None = None
     operator: str | None = None
 
 

@@ -19,6 +19,7 @@ from loppestars_operator.kube.discovery import Discovery
 from loppestars_operator.kube.events import Recorder
 from loppestars_operator.naming import CRAWL_KIND, STACK_KIND, StackKey
 from loppestars_operator.plan.readiness import UNOBSERVED
+from loppestars_operator.plan.recovery import judge_recovery
 from loppestars_operator.plan.rollout import MigrationJob, Plan, Revision, plan_rollout, resolve_images
 from loppestars_operator.plan.routing import hosts_of, job_notes, judge_routing, scaling_notes
 from loppestars_operator.plan.snapshot import Snapshot, take_snapshot
@@ -31,6 +32,7 @@ from loppestars_operator.reconcile.ownership import Ownership
 from loppestars_operator.reconcile.podless import PodlessJobs
 from loppestars_operator.reconcile.secrets import SecretReader, Secrets
 from loppestars_operator.reconcile.stages import apply_stages
+from loppestars_operator.reconcile.status_metrics import record_status
 from loppestars_operator.reconcile.status_writer import write_status
 from loppestars_operator.rendering import ClusterFacts, RenderContext, render, render_migration, templates_of, with_hash
 from loppestars_operator.rendering.context import CRAWLER, IMAGING
@@ -248,6 +250,7 @@ class Reconciler:
             crawls=_parse_crawls(self._custom.crawls(stack.key)),
             notes=_notes(stack.spec, observed.facts, snapshot),
             routing=judge_routing(stack.spec, snapshot, taken),
+            recovery=judge_recovery(stack, snapshot, self._clock()),
             operator=self._ownership.operator,
         )
 
@@ -299,11 +302,7 @@ class Reconciler:
     async def _write(self, stack: Stack, status: StackStatus) -> Stack:
         """Write a status that differs, and return the stack with it."""
         ready = status.condition("Ready")
-        metrics.STACK_READY.labels(stack.key.namespace, stack.key.name).set(bool(ready and ready.status == "True"))
-        # A stack that never crawled counts from its creation.
-        if since := status.last_successful_crawl_at or stack.created_at:
-            seconds = datetime.fromisoformat(since).timestamp()
-            metrics.CRAWL_LAST_SUCCESS.labels(stack.key.namespace, stack.key.name).set(seconds)
+        record_status(stack, status)
         if status == stack.status:
             return stack
         key = ObjectKey(STACK_KIND, *astuple(stack.key))

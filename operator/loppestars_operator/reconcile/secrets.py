@@ -86,6 +86,7 @@ def secrets_of(stack: Stack) -> list[str]:
         *environment.with_extra(environment.crawler(context), spec.crawler.pod),
         *environment.with_extra(environment.jobs(context), spec.jobs.pod),
         *environment.migrate(context),
+        *(environment.backup(context, spec.backup) if spec.backup else []),
     ]
     return environment.secret_names(variables)
 

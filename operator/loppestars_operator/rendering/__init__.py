@@ -8,6 +8,7 @@ from loppestars_operator.kinds import Manifest, component_of, kind_of
 from loppestars_operator.naming import RENDERING_ANNOTATION, TEMPLATE_ANNOTATION, digest
 from loppestars_operator.rendering.accounts import render_accounts
 from loppestars_operator.rendering.api import render_api
+from loppestars_operator.rendering.backup import render_backup
 from loppestars_operator.rendering.context import ClusterFacts, RenderContext
 from loppestars_operator.rendering.crawler import render_crawl_job, render_crawler
 from loppestars_operator.rendering.imaging import render_imaging
@@ -38,6 +39,7 @@ def render(context: RenderContext) -> list[Manifest]:
         *render_imaging(context),
         *render_crawler(context),
         *render_jobs(context),
+        *render_backup(context),
         *render_scaling(context),
         *render_routes(context),
         *render_monitoring(context),

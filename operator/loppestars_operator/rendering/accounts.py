@@ -1,7 +1,7 @@
 """ServiceAccounts: one a component, so that each can be bound to a cloud identity of its own."""
 
 from loppestars_operator.kinds import Manifest
-from loppestars_operator.rendering.context import API, CRAWLER, IMAGING, JOBS, MIGRATE, RenderContext
+from loppestars_operator.rendering.context import API, BACKUP, CRAWLER, IMAGING, JOBS, MIGRATE, RenderContext
 from loppestars_operator.spec.components import Component
 
 
@@ -14,6 +14,7 @@ def render_accounts(context: RenderContext) -> list[Manifest]:
         CRAWLER: spec.crawler,
         JOBS: spec.jobs,
         MIGRATE: Component(),
+        **({BACKUP: spec.backup} if spec.backup else {}),
     }
     return [_account(context, component, settings) for component, settings in components.items()]
 

@@ -1,5 +1,6 @@
 """Alert rules of one stack. `tests/operator/rendering/test_alerts.py` fires each of them with promtool."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 AlertRule = dict[str, Any]
@@ -7,12 +8,25 @@ AlertRule = dict[str, Any]
 RUNBOOK: Final = "https://github.com/loppestars/loppestars/blob/main/docs/alerts.md#"
 
 
+@dataclass(frozen=True, slots=True)
+class RecoveryTimes:
+    """Hours after which a backup or drill is overdue, None where there is no schedule."""
+
+    backup_overdue_hours: int | None
+    drill_overdue_hours: int | None
+
+
 def alert_groups(
-    namespace: str, stack: str, *, storage_budget: int | None = None, crawl_overdue_hours: int | None = 26
+    namespace: str,
+    stack: str,
+    *,
+    storage_budget: int | None = None,
+    crawl_overdue_hours: int | None = 26,
+    recovery: RecoveryTimes | None = None,
 ) -> list[dict[str, Any]]:
     """Return the rule groups of one stack; `storage_budget` is in bytes.
 
-    `crawl_overdue_hours` is None without a schedule.
+    `crawl_overdue_hours` is None without a schedule, `recovery` without backups.
     """
     pods = f'namespace="{namespace}",stack="{stack}"'
     seen_by_operator = f'stack_namespace="{namespace}",stack="{stack}"'
@@ -20,6 +34,7 @@ def alert_groups(
         *_api_alerts(pods),
         *_photo_alerts(pods, storage_budget),
         *_operator_alerts(seen_by_operator, crawl_overdue_hours),
+        *(_recovery_alerts(seen_by_operator, recovery) if recovery else []),
     ]
     labels = {"stack_namespace": namespace, "stack": stack}
     return [
@@ -105,6 +120,34 @@ def _operator_alerts(stack: str, overdue: int | None) -> list[AlertRule]:
             "10m",
             "critical",
             "The stack has not been Ready for 10 minutes",
+        ),
+    ]
+
+
+def _recovery_alerts(stack: str, times: RecoveryTimes) -> list[AlertRule]:
+    overdue = {
+        "Backup": (times.backup_overdue_hours, "backup", "critical"),
+        "Drill": (times.drill_overdue_hours, "restore drill", "warning"),
+    }
+    return [
+        *(
+            _alert(
+                f"Loppestars{name}Overdue",
+                f"time() - max(loppestars_operator_{name.lower()}_last_success_timestamp_seconds{{{stack}}})"
+                f" > {hours} * 3600",
+                "5m",
+                severity,
+                f"No {thing} has succeeded for {hours} hours, longer than between two scheduled ones",
+            )
+            for name, (hours, thing, severity) in overdue.items()
+            if hours is not None
+        ),
+        _alert(
+            "LoppestarsNotRecoverable",
+            f"max(loppestars_operator_stack_recoverable{{{stack}}}) == 0",
+            "15m",
+            "critical",
+            "What is lost now could not be had back: the condition Recoverable of the stack says why",
         ),
     ]
 

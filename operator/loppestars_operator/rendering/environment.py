@@ -14,8 +14,10 @@ from loppestars_operator.rendering.context import (
     RenderContext,
     serving_url,
 )
+from loppestars_operator.spec.backup import Backup
 from loppestars_operator.spec.components import Engine
 from loppestars_operator.spec.pods import PodOverrides
+from loppestars_operator.spec.secrets import S3Secret
 
 Variable = dict[str, Any]
 MEBIBYTE: Final = 1024 * 1024
@@ -62,6 +64,14 @@ def migrate(context: RenderContext) -> list[Variable]:
     return [*database(context, MIGRATE), *(variable for variables in granted for variable in variables)]
 
 
+def access_key(prefix: str, credentials: S3Secret) -> list[Variable]:
+    """Return both parts of an access key."""
+    return [
+        *secret(f"{prefix}_ACCESS_KEY_ID", credentials.name, credentials.access_key_id_key),
+        *secret(f"{prefix}_SECRET_ACCESS_KEY", credentials.name, credentials.secret_access_key_key),
+    ]
+
+
 def storage(context: RenderContext) -> list[Variable]:
     """Return where photos lie."""
     s3 = context.spec.storage.s3
@@ -71,8 +81,7 @@ def storage(context: RenderContext) -> list[Variable]:
         *value("S3_PUBLIC_URL", s3.public_url),
         *value("S3_REGION", s3.region),
         *value("S3_PATH_STYLE", s3.path_style),
-        *(secret("S3_ACCESS_KEY_ID", credentials.name, credentials.access_key_id_key) if credentials else []),
-        *(secret("S3_SECRET_ACCESS_KEY", credentials.name, credentials.secret_access_key_key) if credentials else []),
+        *(access_key("S3", credentials) if credentials else []),
         *value("ORIGINALS_BUCKET", s3.originals_bucket),
         *value("PROCESSED_BUCKET", s3.processed_bucket),
     ]
@@ -143,6 +152,24 @@ def crawler(context: RenderContext) -> list[Variable]:
 def jobs(context: RenderContext) -> list[Variable]:
     """Return everything the second worker reads."""
     return [*common(context), *database(context, JOBS), *storage(context)]
+
+
+def backup(context: RenderContext, settings: Backup) -> list[Variable]:
+    """Return everything a backup reads: it sees all rows, as the owner of the tables does."""
+    s3, key = settings.s3, settings.encryption_key_secret_ref
+    credentials = s3.credentials_secret_ref
+    return [
+        *database(context, MIGRATE),
+        *storage(context),
+        *value("BACKUP_S3_BUCKET", s3.bucket),
+        *value("BACKUP_S3_ENDPOINT_URL", s3.endpoint),
+        *value("BACKUP_S3_REGION", s3.region),
+        *value("BACKUP_S3_PATH_STYLE", s3.path_style),
+        *(access_key("BACKUP_S3", credentials) if credentials else []),
+        *(secret("BACKUP_ENCRYPTION_KEY", key.name, key.key) if key else []),
+        *value("BACKUP_KEEP_DAYS", settings.retention.removesuffix("d")),
+        *value("TERMINATION_MESSAGE_PATH", "/dev/termination-log"),
+    ]
 
 
 def with_extra(own: list[Variable], overrides: PodOverrides | None) -> list[Variable]:

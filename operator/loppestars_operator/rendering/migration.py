@@ -5,9 +5,11 @@ from typing import Final
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import MIGRATION_IMAGE_ANNOTATION, digest
 from loppestars_operator.rendering import environment
-from loppestars_operator.rendering.context import MIGRATE, RenderContext
+from loppestars_operator.rendering.backup import backup_plan
+from loppestars_operator.rendering.context import BACKUP, MIGRATE, RenderContext
 from loppestars_operator.rendering.finite import finite_pod, job_spec
 from loppestars_operator.rendering.pods import PodPlan, pod_template
+from loppestars_operator.spec.backup import Backup
 from loppestars_operator.spec.components import Component
 
 KEPT_SECONDS: Final = 24 * 3600
@@ -19,10 +21,10 @@ def render_migration(context: RenderContext) -> Manifest:
     A Job's template is immutable, so its name holds a hash of all that could make another try succeed where one
     failed: image, Secrets, limits, and the value of the retry annotation.
     """
-    policy = context.spec.database.migration
+    policy, before = context.spec.database.migration, _backup(context)
     spec = job_spec(
         pod_template(context, _pod(context)),
-        active_deadline_seconds=policy.active_deadline_seconds,
+        active_deadline_seconds=policy.active_deadline_seconds + (before.active_deadline_seconds if before else 0),
         backoff_limit=policy.backoff_limit,
         ttl_seconds=KEPT_SECONDS,
     )
@@ -36,8 +38,14 @@ def render_migration(context: RenderContext) -> Manifest:
     }
 
 
+def _backup(context: RenderContext) -> Backup | None:
+    """Return the backup that has to succeed first."""
+    settings = context.spec.backup
+    return settings if settings and settings.before_migration else None
+
+
 def _pod(context: RenderContext) -> PodPlan:
-    api = context.spec.api
+    api, first = context.spec.api, _backup(context) is not None
     return PodPlan(
         component=MIGRATE,
         image=context.images.api,
@@ -47,6 +55,10 @@ def _pod(context: RenderContext) -> PodPlan:
         env=environment.migrate(context),
         requests={"cpu": "50m", "memory": "128Mi"},
         limits={"memory": "512Mi"},
-        account=MIGRATE,
+        # A pod has one account: the backup's, where the destination of backups may go by it.
+        account=BACKUP if first else MIGRATE,
+        scratch="1Gi" if first else "256Mi",
         pod=finite_pod(),
+        # A photo that was lost before must not keep a version from being rolled out.
+        init=backup_plan(context, "create", "--tolerate-missing") if first else None,
     )

@@ -4,9 +4,10 @@ from typing import Final
 
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import STACK_LABEL, stack_labels
-from loppestars_operator.rendering.alerts import alert_groups
+from loppestars_operator.rendering.alerts import RecoveryTimes, alert_groups
 from loppestars_operator.rendering.context import RenderContext
 from loppestars_operator.rendering.schedules import overdue_hours
+from loppestars_operator.spec.backup import Backup
 
 MONITORING_GROUP: Final = "monitoring.coreos.com"
 
@@ -46,12 +47,23 @@ def _rule(context: RenderContext) -> Manifest:
     # A schedule that is suspended on purpose is no reason to wake anybody.
     crawler = context.spec.crawler
     overdue = None if crawler.suspend else overdue_hours(crawler.schedule)
+    recovery = _recovery_times(context.spec.backup) if context.spec.backup else None
     return {
         "apiVersion": f"{MONITORING_GROUP}/v1",
         "kind": "PrometheusRule",
         "metadata": _metadata(context),
-        "spec": {"groups": alert_groups(key.namespace, key.name, storage_budget=budget, crawl_overdue_hours=overdue)},
+        "spec": {
+            "groups": alert_groups(
+                key.namespace, key.name, storage_budget=budget, crawl_overdue_hours=overdue, recovery=recovery
+            )
+        },
     }
+
+
+def _recovery_times(backup: Backup) -> RecoveryTimes:
+    if backup.suspend:
+        return RecoveryTimes(None, None)
+    return RecoveryTimes(overdue_hours(backup.schedule), overdue_hours(backup.drill.schedule) if backup.drill else None)
 
 
 def _metadata(context: RenderContext) -> Manifest:

@@ -7,7 +7,9 @@ from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import selector_labels
 from loppestars_operator.rendering.context import (
     API,
+    BACKUP,
     CRAWLER,
+    DRILL,
     HTTP_PORT,
     IMAGING,
     JOBS,
@@ -44,6 +46,8 @@ def render_network_policies(context: RenderContext) -> list[Manifest]:
     dns = {"ports": [{"port": port, "protocol": protocol} for port in DNS_PORTS for protocol in ("UDP", "TCP")]}
     database = _towards(chosen.database, DATABASE_PORTS)
     storage = _towards(chosen.storage, (port_of(spec.storage.s3.endpoint),))
+    vaults = [port_of(spec.backup.s3.endpoint)] if spec.backup else []
+    vault = _towards(chosen.storage, (port_of(spec.storage.s3.endpoint), *vaults))
     api_server = _towards(chosen.api_server, API_SERVER_PORTS)
     starts = [url for source in spec.crawler.sources for url in source.start_urls or ()]
     site_ports = (*OUTSIDE_PORTS, *sorted({port_of(url) for url in starts} - {*OUTSIDE_PORTS}))
@@ -62,7 +66,8 @@ def render_network_policies(context: RenderContext) -> list[Manifest]:
         _component(context, SWEEP, [scraping], [dns, database, storage]),
         _component(context, CRAWLER, [scraping], [dns, database, sites]),
         _component(context, JOBS, [scraping], [dns, database, storage, services]),
-        _component(context, MIGRATE, [], [dns, database]),
+        _component(context, MIGRATE, [], [dns, database, *([vault] if spec.backup else [])]),
+        *(_component(context, name, [], [dns, database, vault]) for name in (BACKUP, DRILL) if spec.backup),
     ]
 
 

@@ -36,6 +36,8 @@ class PodPlan:
     scratch: str = "256Mi"
     container: dict[str, Any] = field(default_factory=dict)
     pod: dict[str, Any] = field(default_factory=dict)
+    init: "PodPlan | None" = None
+    """What has to succeed before the container starts, in the same pod."""
 
 
 def pod_template(context: RenderContext, plan: PodPlan) -> dict[str, Any]:
@@ -43,7 +45,10 @@ def pod_template(context: RenderContext, plan: PodPlan) -> dict[str, Any]:
     overrides = plan.settings.pod
     env = with_extra(plan.env, overrides)
     annotations = dict((overrides.annotations if overrides else None) or {})
-    versions = {name: context.facts.secrets[name] for name in secret_names(env) if name in context.facts.secrets}
+    before = with_extra(plan.init.env, plan.init.settings.pod) if plan.init else []
+    versions = {
+        name: context.facts.secrets[name] for name in secret_names([*env, *before]) if name in context.facts.secrets
+    }
     if versions:
         annotations[SECRETS_ANNOTATION] = digest(versions)
     labels = {
@@ -63,6 +68,7 @@ def pod_template(context: RenderContext, plan: PodPlan) -> dict[str, Any]:
                     "seccompProfile": {"type": "RuntimeDefault"},
                 },
                 "imagePullSecrets": _pull_secrets(context),
+                "initContainers": [_container(context, plan.init, before)] if plan.init else None,
                 "containers": [_container(context, plan, env)],
                 "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": plan.scratch}}],
                 **_scheduling(plan.settings),

@@ -61,13 +61,10 @@ class Database(Model):
         return role
 
 
-class S3(Model):
-    """The two buckets, made and kept by somebody else: a stack never deletes them."""
+class S3Server(Model):
+    """How an S3 server is reached."""
 
-    originals_bucket: Bucket = "stall-photos"
-    processed_bucket: Bucket = "stall-photos-processed"
     endpoint: Url | None = Field(None, description="URL of the S3 server; without it, Amazon's for the region.")
-    public_url: Url | None = Field(None, description="Base URL of processed photos, where it is not the endpoint.")
     region: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9-]+$")] = "eu-central-1"
     path_style: bool = Field(
         default=False, description="Bucket in the path rather than in the host name: most S3 servers."
@@ -75,6 +72,14 @@ class S3(Model):
     credentials_secret_ref: S3Secret | None = Field(
         None, description="Secret with the access key; without it, workload identity by serviceAccount.annotations."
     )
+
+
+class S3(S3Server):
+    """The two buckets, made and kept by somebody else: a stack never deletes them."""
+
+    originals_bucket: Bucket = "stall-photos"
+    processed_bucket: Bucket = "stall-photos-processed"
+    public_url: Url | None = Field(None, description="Base URL of processed photos, where it is not the endpoint.")
 
     model_config = ConfigDict(
         json_schema_extra=rules(

@@ -85,6 +85,7 @@ def violations(stack: Stack, policy: Policy) -> list[str]:
         "imaging": spec.imaging,
         "crawler": spec.crawler,
         "jobs": spec.jobs,
+        **({"backup": spec.backup} if spec.backup else {}),
     }
     return [
         *_images(stack, components, policy),
@@ -140,21 +141,24 @@ def _variables(field: str, pod: PodOverrides, policy: Policy) -> Iterator[str]:
 
 def _addresses(stack: Stack, policy: Policy) -> Iterator[str]:
     spec = stack.spec
-    s3 = spec.storage.s3
+    buckets = {"storage": spec.storage.s3, **({"backup": spec.backup.s3} if spec.backup else {})}
     starts = [url for source in spec.crawler.sources for url in source.start_urls or ()]
-    asked = [("spec.storage.s3.endpoint", s3.endpoint), ("spec.auth.jwksUrl", spec.auth.jwks_url)]
+    endpoints = [(f"spec.{name}.s3.endpoint", s3.endpoint) for name, s3 in buckets.items()]
+    asked = [*endpoints, ("spec.auth.jwksUrl", spec.auth.jwks_url)]
     for field, url in [*asked, *(("spec.crawler.sources.startUrls", url) for url in starts)]:
         if url and is_metadata(_host(url)):
             yield f"{field}: {url} is a metadata service or a local address"
     for url in (spec.auth.jwks_url, *starts):
         if url and _is_private(_host(url)) and not is_metadata(_host(url)):
             yield f"{url} is an address of a private network; name its host"
-    if s3.endpoint and s3.credentials_secret_ref:
+    for name, s3 in buckets.items():
+        if not s3.endpoint or not s3.credentials_secret_ref:
+            continue
         host = _host(s3.endpoint)
         own = "." not in host or host.removesuffix(".svc").endswith(f".{stack.key.namespace}")
         if not own and not _matches(host, policy.secret_endpoints):
             allowed = ", ".join(policy.secret_endpoints)
-            yield f"spec.storage.s3.endpoint: access keys may not be sent to {host} ({allowed} may receive them)"
+            yield f"spec.{name}.s3.endpoint: access keys may not be sent to {host} ({allowed} may receive them)"
 
 
 def _ingress(stack: Stack, policy: Policy) -> Iterator[str]:

@@ -64,3 +64,10 @@ class ApiKeySecret(Model):
 
     name: Name = Field(description="Name of the Secret.")
     key: Key = Field("apiKey", description="Key whose value is the service's key.")
+
+
+class BackupKeySecret(Model):
+    """The key of a Secret that holds the key of backups."""
+
+    name: Name = Field(description="Name of the Secret.")
+    key: Key = Field("key", description="Key whose value is 32 random bytes in base64: openssl rand -base64 32.")

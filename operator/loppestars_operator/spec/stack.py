@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from loppestars_operator.spec.auth import Auth
+from loppestars_operator.spec.backup import Backup
 from loppestars_operator.spec.base import REGISTRY, Model, Url, rules, unique_names
 from loppestars_operator.spec.components import Api, Crawler, Imaging, Jobs
 from loppestars_operator.spec.data import Database, Storage
@@ -44,6 +45,7 @@ class StackSpec(Model):
     imaging: Imaging = Field(default_factory=Imaging)
     crawler: Crawler = Field(default_factory=Crawler)
     jobs: Jobs = Field(default_factory=Jobs)
+    backup: Backup | None = None
     ingress: Ingress | None = None
     gateway: Gateway | None = None
     network_policy: NetworkPolicy = Field(default_factory=NetworkPolicy)
@@ -58,6 +60,13 @@ class StackSpec(Model):
                     " || (has(self.ingress) && has(self.ingress.host))"
                 ),
                 "a gateway needs gateway.hostnames, or ingress.host, to know which requests are the API's",
-            )
+            ),
+            (
+                (
+                    "!has(self.backup) || (self.backup.s3.bucket != self.storage.s3.originalsBucket"
+                    " && self.backup.s3.bucket != self.storage.s3.processedBucket)"
+                ),
+                "backup.s3.bucket is a bucket of its own, which neither originals nor processed photos are in",
+            ),
         )
     )

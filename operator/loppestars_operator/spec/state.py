@@ -87,6 +87,35 @@ class RolloutStatus(Model):
     retry: Word | None = Field(None, description="Value of the retry annotation that was last acted on.")
 
 
+Bytes = Annotated[int, Field(ge=0, le=2**60)]
+
+
+class EndStatus(Model):
+    """How a Job of a schedule ended last, and when one last succeeded: the Jobs may be gone."""
+
+    backup: Word | None = None
+    succeeded: bool
+    finished_at: Time
+    message: Text | None = None
+    last_success_at: Time | None = None
+
+
+class BackupStatus(EndStatus):
+    """The backup that ended last."""
+
+    taken_at: Time | None = Field(None, description="State of the database that is in it.")
+    bytes: Bytes = 0
+    files: Count = 0
+    missing: Count = Field(0, description="Files that rows name and storage did not have.")
+
+
+class DrillStatus(EndStatus):
+    """The restore drill that ended last."""
+
+    recovery_time_seconds: Count = Field(0, description="How long the restore took.")
+    recovery_point_seconds: Count = Field(0, description="How much work would have been lost.")
+
+
 class StackStatus(Model):
     """Status of a LoppestarsStack."""
 
@@ -120,6 +149,8 @@ class StackStatus(Model):
     history: Annotated[list[HistoryEntry], Field(max_length=10)] | None = None
     operator: Word | None = Field(None, description="The operator that reconciles the stack: namespace and Lease.")
     migration: MigrationStatus | None = None
+    backup: BackupStatus | None = None
+    drill: DrillStatus | None = None
     rollout: RolloutStatus | None = None
 
     @classmethod

@@ -55,6 +55,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"version": None}, "spec.version"),
     ({"imaging": {"engine": {"memoryMib": 512, "recycleMib": 512}}}, "recycleMib is below memoryMib"),
     ({"crawler": {"geocoding": {"provider": "geoapify"}}}, "datafordeleren and geoapify need apiKeySecretRef"),
+    ({"backup": {"s3": {"bucket": "stall-photos"}}}, "backup.s3.bucket is a bucket of its own"),
     ({"database": POOLED}, "each of roles needs directKey"),
     ({"nonsense": 1}, "spec.nonsense: field not declared in schema"),
 ]

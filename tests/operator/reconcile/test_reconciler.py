@@ -1,5 +1,6 @@
 """Whole passes over an API server in memory: install, upgrade, failure, rollback, prune, crawl, deletion, refusal."""
 
+import json
 from typing import Any
 
 import pytest
@@ -570,3 +571,67 @@ class TestDeletion:
             passes.owned.remove(found.body())
         await passes.reconciler.reconcile(KEY)
         assert not passes.kube.all(DEPLOYMENT)
+
+
+class TestBackup:
+    """What backups and drills found is in the status, and a migration waits for one."""
+
+    SPEC = {"s3": {"bucket": "backups"}, "drill": {"scratchSecretRef": {"name": "scratch"}}}  # noqa: RUF012 - a constant
+
+    def end(self, passes: Passes, component: str, report: dict[str, Any]) -> None:
+        """Let the CronJob of a component make a Job that succeeds."""
+        cron_job = passes.kube.find(kind_named("CronJob"), f"fair-{component}")
+        assert cron_job
+        meta = {"name": f"fair-{component}-1", "labels": cron_job["metadata"]["labels"]}
+        owner = [{"kind": "CronJob", "name": f"fair-{component}", "uid": cron_job["metadata"]["uid"]}]
+        done = [{"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-01T12:00:05Z"}]
+        job = passes.kube.put(JOB, {"metadata": meta | {"ownerReferences": owner}, "spec": {}})
+        passes.kube.set_status(JOB, job["metadata"]["name"], conditions=done)
+        ended = {"exitCode": 0, "message": json.dumps(report), "finishedAt": "2026-01-01T12:00:04Z"}
+        passes.pod(f"{component}-x", component, job, phase="Succeeded", state={"terminated": ended})
+
+    async def test_recoverable(self, passes: Passes) -> None:
+        """After a backup and a drill; what they said stays when their Jobs are gone."""
+        passes.apply(backup=self.SPEC)
+        await passes.ready()
+        assert passes.condition("Recoverable")["reason"] == "BackupPending"
+        self.end(passes, "backup", {"backup": "b1", "bytes": 7})
+        self.end(passes, "drill", {"backup": "b1", "recoveryTimeSeconds": 3, "recoveryPointSeconds": 9})
+        await passes.run()
+        assert passes.condition("Recoverable")["status"] == "True"
+        for component in ("backup", "drill"):
+            passes.kube.remove(JOB, f"fair-{component}-1")
+        before = passes.status
+        await passes.run()
+        assert passes.status == before
+        assert before["backup"]["bytes"] == 7
+
+    async def test_first_fails(self, passes: Passes) -> None:
+        """No migration without it; the status has its words."""
+        passes.apply(backup=self.SPEC)
+        await passes.run()
+        (job,) = passes.kube.all(JOB)
+        failed = [{"type": "Failed", "status": "True", "lastTransitionTime": "2026-01-01T12:00:05Z"}]
+        passes.kube.set_status(JOB, job["metadata"]["name"], conditions=failed)
+        passes.pod("m-x", "migrate", job, phase="Failed")
+        ended = {
+            "exitCode": 1,
+            "message": '{"error": "bucket backups does not exist"}',
+            "finishedAt": "2026-01-01T12:00:04Z",
+        }
+        statuses = [{"name": "backup", "state": {"terminated": ended}}]
+        passes.kube.set_status(kind_named("Pod"), "m-x", initContainerStatuses=statuses)
+        await passes.run()
+        assert passes.condition("Stalled")["reason"] == "MigrationFailed"
+        assert "bucket backups does not exist" in passes.condition("Stalled")["message"]
+        assert passes.condition("Recoverable")["reason"] == "BackupFailed"
+
+    async def test_removed(self, passes: Passes) -> None:
+        """No backup is made any more."""
+        passes.apply(backup=self.SPEC)
+        await passes.ready()
+        passes.apply()
+        await passes.ready()
+        assert passes.kube.find(kind_named("CronJob"), "fair-backup") is None
+        assert passes.kube.find(kind_named("ServiceAccount"), "fair-backup") is None
+        assert passes.kube.find(kind_named("CronJob"), "fair-crawler")

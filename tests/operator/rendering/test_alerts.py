@@ -6,20 +6,23 @@ from pathlib import Path
 import pytest
 
 from loppestars_operator.rendering import ClusterFacts, render
-from loppestars_operator.rendering.alerts import alert_groups
+from loppestars_operator.rendering.alerts import RecoveryTimes, alert_groups
 from tests.factories.promtool import alerts_after, check_rules
 from tests.factories.stacks import make_context, make_stack
 
 POD = 'namespace="shop",stack="fair",pod="fair-api-1"'
 OTHER = 'namespace="shop",stack="another",pod="another-api-1"'
 OPERATOR = 'stack_namespace="shop",stack="fair"'
-GROUPS = alert_groups("shop", "fair", storage_budget=1000)
+GROUPS = alert_groups("shop", "fair", storage_budget=1000, recovery=RecoveryTimes(2, 3))
 HOURS_27 = 27 * 60
 
 REQUESTS = f'loppestars_http_requests_total{{{POD},route="/health",method="GET",status="%s"}}'
 BUCKET = f'loppestars_http_request_duration_seconds_bucket{{{POD},route="%s",method="GET",le="%s"}}'
 PHOTOS = f'loppestars_photos_total{{{POD},result="%s"}}'
 CRAWLED = f"loppestars_operator_crawl_last_success_timestamp_seconds{{{OPERATOR}}}"
+BACKED_UP = f"loppestars_operator_backup_last_success_timestamp_seconds{{{OPERATOR}}}"
+DRILLED = f"loppestars_operator_drill_last_success_timestamp_seconds{{{OPERATOR}}}"
+RECOVERABLE = f"loppestars_operator_stack_recoverable{{{OPERATOR}}}"
 
 # Alert, series (sample every 30 s), minutes to wait, whether it fires then.
 CASES = [
@@ -43,6 +46,12 @@ CASES = [
     ("LoppestarsNoSuccessfulCrawl", {CRAWLED: f"0x{HOURS_27} {HOURS_27 * 30}x{HOURS_27}"}, HOURS_27, False),
     ("LoppestarsStackNotReady", {f"loppestars_operator_stack_ready{{{OPERATOR}}}": "1x4 0x60"}, 15, True),
     ("LoppestarsStackNotReady", {f"loppestars_operator_stack_ready{{{OPERATOR}}}": "1x4 0x10 1x60"}, 15, False),
+    ("LoppestarsBackupOverdue", {BACKED_UP: "0x400"}, 130, True),
+    ("LoppestarsBackupOverdue", {BACKED_UP: "0x200 6000x200"}, 130, False),
+    ("LoppestarsDrillOverdue", {DRILLED: "0x500"}, 190, True),
+    ("LoppestarsDrillOverdue", {DRILLED: "0x500"}, 170, False),
+    ("LoppestarsNotRecoverable", {RECOVERABLE: "1x4 0x60"}, 20, True),
+    ("LoppestarsNotRecoverable", {RECOVERABLE: "1x4 0x10 1x60"}, 20, False),
 ]  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from loppestars_core.contract.variables import API_VARIABLES, CRAWLER_VARIABLES, IMAGING_VARIABLES
+from loppestars_core.contract.variables import API_VARIABLES, BACKUP_VARIABLES, CRAWLER_VARIABLES, IMAGING_VARIABLES
 from loppestars_operator.plan.rollout import database_of
 from loppestars_operator.rendering import ClusterFacts, environment, render
 from tests.factories.stacks import make_context, make_stack
@@ -32,6 +32,10 @@ EVERYTHING = make_stack(
         "searchOrientations": "never",
         "maxPublishedSide": 1600,
         "engine": {"processes": 2, "memoryMib": 2048, "recycleMib": 900, "recyclePhotos": 9, "sandbox": "required"},
+    },
+    backup={
+        "s3": {"bucket": "backups", "endpoint": "http://s3:7070", "credentialsSecretRef": {"name": "s3"}},
+        "encryptionKeySecretRef": {"name": "key"},
     },
     crawler={"sources": [SOURCE], "geocoding": {"provider": "geoapify", "apiKeySecretRef": {"name": "geo"}}},
 )
@@ -86,10 +90,12 @@ class TestEnvironment:
     def test_reserved_variables_are_those_that_are_set(self) -> None:
         """The rule of the CRD names each of them and no other."""
         context = make_context(EVERYTHING)
+        assert EVERYTHING.spec.backup
         found = {
             "api": (environment.api(context), API_VARIABLES),
             "imaging": (environment.imaging(context), IMAGING_VARIABLES),
             "crawler": (environment.crawler(context), CRAWLER_VARIABLES),
+            "backup": (environment.backup(context, EVERYTHING.spec.backup), BACKUP_VARIABLES),
         }
         for component, (own, reserved) in found.items():
             names = {variable["name"] for variable in own} | (
