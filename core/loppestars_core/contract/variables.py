@@ -33,6 +33,18 @@ API_VARIABLES: Final = (
     "CRAWL_NAMESPACE",
     "ERASURE_GRACE_DAYS",
     "FACEBOOK_APP_SECRET",
+    "AUTH_SIGNING_KEYS",
+    "AUTH_SESSION_SECRETS",
+    "AUTH_REDIRECTS",
+    *(
+        f"AUTH_{provider}_{part}"
+        for provider in ("GOOGLE", "FACEBOOK", "APPLE", "OIDC")
+        for part in ("CLIENT_ID", "CLIENT_SECRET")
+    ),
+    "AUTH_APPLE_TEAM_ID",
+    "AUTH_APPLE_KEY_ID",
+    "AUTH_OIDC_ISSUER",
+    "AUTH_OIDC_NAME",
 )
 IMAGING_VARIABLES: Final = (
     *_COMMON,

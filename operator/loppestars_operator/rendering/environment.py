@@ -14,6 +14,7 @@ from loppestars_operator.rendering.context import (
     RenderContext,
     serving_url,
 )
+from loppestars_operator.spec.auth import Auth, Providers
 from loppestars_operator.spec.backup import Backup
 from loppestars_operator.spec.components import Engine
 from loppestars_operator.spec.pods import PodOverrides
@@ -104,10 +105,43 @@ def api(context: RenderContext) -> list[Variable]:
         *value("JWT_AUDIENCE", spec.auth.audience),
         *(secret("ANON_KEYS", anon.name, anon.key) if (anon := spec.api.anon_keys_secret_ref) else []),
         *value("MAX_PHOTO_BYTES", spec.storage.max_photo_mib and spec.storage.max_photo_mib * MEBIBYTE),
+        *sign_in(spec.auth),
         *value("TRUSTED_PROXIES", ",".join(spec.api.trusted_proxies or ()) or None),
         *value("CRAWL_LAUNCHER", "cluster"),
         *value("CRAWL_STACK", context.name),
         *value("CRAWL_NAMESPACE", context.stack.key.namespace),
+    ]
+
+
+def sign_in(auth: Auth) -> list[Variable]:
+    """Return by whom people sign in, and what they were promised."""
+    own, providers = auth.sign_in_secret_ref, auth.providers or Providers()
+    known = {f"AUTH_{name.upper()}": getattr(providers, name) for name in Providers.model_fields}
+    apple, oidc, facebook = providers.apple, providers.oidc, providers.facebook
+    return [
+        *(secret("AUTH_SIGNING_KEYS", own.name, own.signing_keys_key) if own else []),
+        *(secret("AUTH_SESSION_SECRETS", own.name, own.session_secrets_key) if own else []),
+        *value("AUTH_REDIRECTS", ",".join(auth.redirects or ()) or None),
+        *(
+            variable
+            for name, provider in known.items()
+            if provider
+            for variable in (
+                *value(f"{name}_CLIENT_ID", ",".join(provider.client_ids)),
+                *secret(f"{name}_CLIENT_SECRET", provider.client_secret_ref.name, provider.client_secret_ref.key),
+            )
+        ),
+        *value("AUTH_APPLE_TEAM_ID", apple and apple.team_id),
+        *value("AUTH_APPLE_KEY_ID", apple and apple.key_id),
+        *value("AUTH_OIDC_ISSUER", oidc and oidc.issuer),
+        *value("AUTH_OIDC_NAME", oidc and oidc.name),
+        # Facebook signs what it sends us with the same secret.
+        *(
+            secret("FACEBOOK_APP_SECRET", facebook.client_secret_ref.name, facebook.client_secret_ref.key)
+            if facebook
+            else []
+        ),
+        *value("ERASURE_GRACE_DAYS", auth.erasure_grace_days),
     ]
 
 
@@ -151,7 +185,8 @@ def crawler(context: RenderContext) -> list[Variable]:
 
 def jobs(context: RenderContext) -> list[Variable]:
     """Return everything the second worker reads."""
-    return [*common(context), *database(context, JOBS), *storage(context)]
+    grace = value("ERASURE_GRACE_DAYS", context.spec.auth.erasure_grace_days)
+    return [*common(context), *database(context, JOBS), *storage(context), *grace]
 
 
 def backup(context: RenderContext, settings: Backup) -> list[Variable]:

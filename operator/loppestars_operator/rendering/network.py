@@ -53,6 +53,10 @@ def render_network_policies(context: RenderContext) -> list[Manifest]:
     site_ports = (*OUTSIDE_PORTS, *sorted({port_of(url) for url in starts} - {*OUTSIDE_PORTS}))
     sites = _towards(chosen.outside, site_ports, INTERNAL_NETWORKS)
     keys = [_towards(chosen.outside, (port_of(spec.auth.jwks_url),), METADATA_NETWORKS)] if spec.auth.jwks_url else []
+    if spec.auth.providers:
+        keys.append(_towards(chosen.outside, OUTSIDE_PORTS, INTERNAL_NETWORKS))
+        issuer = spec.auth.providers.oidc
+        keys += [_towards(chosen.outside, (port_of(issuer.issuer),), METADATA_NETWORKS)] if issuer else []
     services = _towards(chosen.outside, OUTSIDE_PORTS, INTERNAL_NETWORKS)
     clients = _with_blocks("from", _ports([HTTP_PORT]), chosen.client_cidrs)
     selector = spec.monitoring.namespace_selector

@@ -65,7 +65,7 @@ class Policy(Model):
         (
             *("LD_*", "PYTHON*", "BASH_ENV", "ENV", "PATH", "IFS", "HOME", "GCONV_PATH", "GLIBC_TUNABLES", "MALLOC_*"),
             *("OPENSSL_*", "SSL_*", "*CA_BUNDLE*", "*_PROXY", "*_proxy", "AWS_*", "PG*", "S3_*", "DATABASE_*"),
-            *("JWT_*", "JWKS_*", "SIGNING_*", "CRAWL_LAUNCHER", "TRUSTED_PROXIES", "*ENDPOINT*"),
+            *("JWT_*", "JWKS_*", "AUTH_*", "SIGNING_*", "CRAWL_LAUNCHER", "TRUSTED_PROXIES", "*ENDPOINT*"),
         ),
         description="variables of pod.env that loaders, interpreters and checks read",
     )
@@ -141,24 +141,25 @@ def _variables(field: str, pod: PodOverrides, policy: Policy) -> Iterator[str]:
 
 def _addresses(stack: Stack, policy: Policy) -> Iterator[str]:
     spec = stack.spec
+    oidc = spec.auth.providers.oidc if spec.auth.providers else None
     buckets = {"storage": spec.storage.s3, **({"backup": spec.backup.s3} if spec.backup else {})}
     starts = [url for source in spec.crawler.sources for url in source.start_urls or ()]
+    keys = [("spec.auth.jwksUrl", spec.auth.jwks_url), ("spec.auth.providers.oidc.issuer", oidc and oidc.issuer)]
     endpoints = [(f"spec.{name}.s3.endpoint", s3.endpoint) for name, s3 in buckets.items()]
-    asked = [*endpoints, ("spec.auth.jwksUrl", spec.auth.jwks_url)]
-    for field, url in [*asked, *(("spec.crawler.sources.startUrls", url) for url in starts)]:
+    for field, url in [*endpoints, *keys, *(("spec.crawler.sources.startUrls", url) for url in starts)]:
         if url and is_metadata(_host(url)):
             yield f"{field}: {url} is a metadata service or a local address"
-    for url in (spec.auth.jwks_url, *starts):
-        if url and _is_private(_host(url)) and not is_metadata(_host(url)):
+    for url in (*(url for _, url in keys), *starts):
+        address = _address(_host(url)) if url else None
+        if url and address is not None and not address.is_global and not is_metadata(_host(url)):
             yield f"{url} is an address of a private network; name its host"
-    for name, s3 in buckets.items():
-        if not s3.endpoint or not s3.credentials_secret_ref:
-            continue
-        host = _host(s3.endpoint)
+    receivers = [(f"spec.{name}.s3.endpoint", s3.endpoint) for name, s3 in buckets.items() if s3.credentials_secret_ref]
+    for field, url in [*receivers, *keys[1:]]:
+        host = _host(url or "")
         own = "." not in host or host.removesuffix(".svc").endswith(f".{stack.key.namespace}")
-        if not own and not _matches(host, policy.secret_endpoints):
+        if url and not own and not _matches(host, policy.secret_endpoints):
             allowed = ", ".join(policy.secret_endpoints)
-            yield f"spec.{name}.s3.endpoint: access keys may not be sent to {host} ({allowed} may receive them)"
+            yield f"{field}: access keys may not be sent to {host} ({allowed} may receive them)"
 
 
 def _ingress(stack: Stack, policy: Policy) -> Iterator[str]:
@@ -193,11 +194,6 @@ def is_metadata(host: str) -> bool:
     if address is None:
         return _matches(host, METADATA_HOSTS) or host == "localhost"
     return str(address) in _METADATA_ADDRESSES or address.is_link_local or address.is_loopback or address.is_unspecified
-
-
-def _is_private(host: str) -> bool:
-    address = _address(host)
-    return address is not None and not address.is_global
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -71,3 +71,21 @@ class BackupKeySecret(Model):
 
     name: Name = Field(description="Name of the Secret.")
     key: Key = Field("key", description="Key whose value is 32 random bytes in base64: openssl rand -base64 32.")
+
+
+class SignInSecret(Model):
+    """A Secret with the keys of our own tokens: a new one stands first, the old ones until their tokens end."""
+
+    name: Name = Field(description="Name of the Secret.")
+    signing_keys_key: Key = Field("signingKeys", description="Key that holds private keys (PEM, P-256) one by one.")
+    session_secrets_key: Key = Field(
+        "sessionSecrets",
+        description="Key that holds secrets with commas between: openssl rand -hex 32.",
+    )
+
+
+class ClientSecret(Model):
+    """The key of a Secret that holds what a provider of identities gave us."""
+
+    name: Name = Field(description="Name of the Secret.")
+    key: Key = Field("clientSecret", description="Key whose value is the client secret.")

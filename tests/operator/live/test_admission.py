@@ -20,6 +20,7 @@ POOLED = {"secretRef": {"name": "a"}, "directSecretRef": {"name": "b"}, "roles":
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"api": {"replicas": 2, "autoscaling": {}}}, "set replicas for a fixed number of pods or autoscaling for a range"),
     ({"api": {"autoscaling": {"minReplicas": 5, "maxReplicas": 3}}}, "minReplicas is above maxReplicas; lower the one"),
+    ({"auth": {"jwtSecretRef": {"name": "a"}, "redirects": ["loppestars://"]}}, "need signInSecretRef"),
     ({"auth": {}}, "set jwtSecretRef for tokens with a shared secret or jwksUrl"),
     ({"auth": {"jwtSecretRef": {"name": "a"}, "jwksUrl": "https://a.example"}}, "and only one"),
     ({"ingress": {}}, "an enabled ingress needs host"),

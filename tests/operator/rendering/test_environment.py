@@ -11,6 +11,7 @@ from tests.factories.stacks import make_context, make_stack
 
 STORAGE = {"s3": {"endpoint": "http://s3:7070"}}
 SOURCE = {"name": "torvet", "type": "jsonld", "startUrls": ["https://torvet.example/"]}
+PROVIDER = {"clientIds": ["web", "ios"], "clientSecretRef": {"name": "provider"}}
 EVERYTHING = make_stack(
     database={"secretRef": {"name": "db"}, "directSecretRef": {"name": "db", "key": "direct"}},
     storage={
@@ -26,6 +27,15 @@ EVERYTHING = make_stack(
         "jwksUrl": "https://auth.example.com/keys",
         "issuer": "https://auth.example.com",
         "audience": "app",
+        "signInSecretRef": {"name": "keys"},
+        "redirects": ["loppestars://auth/callback", "https://loppestars.example.com/"],
+        "providers": {
+            "google": PROVIDER,
+            "facebook": PROVIDER,
+            "apple": PROVIDER | {"teamId": "TEAM", "keyId": "KEY"},
+            "oidc": PROVIDER | {"issuer": "https://login.example.com:8443"},
+        },
+        "erasureGraceDays": 14,
     },
     api={"trustedProxies": ["10.0.0.0/8"], "anonKeysSecretRef": {"name": "app"}},
     imaging={
@@ -111,6 +121,17 @@ class TestEnvironment:
         assert found["MAX_BYTES"] == str(30 * 1024 * 1024)
         assert (found["ENGINE_MEMORY_MIB"], found["ENGINE_SANDBOX"]) == ("2048", "required")
         assert plain(environment.api(make_context(EVERYTHING)))["MAX_PHOTO_BYTES"] == found["MAX_BYTES"]
+
+    def test_sign_in(self) -> None:
+        """By whom, with which keys, and back to where."""
+        variables = environment.api(make_context(EVERYTHING))
+        found, secrets = plain(variables), references(variables)
+        assert found["AUTH_REDIRECTS"] == "loppestars://auth/callback,https://loppestars.example.com/"
+        assert found["AUTH_GOOGLE_CLIENT_ID"] == "web,ios"
+        assert secrets["AUTH_SIGNING_KEYS"] == "keys/signingKeys"
+        assert secrets["FACEBOOK_APP_SECRET"] == secrets["AUTH_FACEBOOK_CLIENT_SECRET"] == "provider/clientSecret"
+        assert plain(environment.jobs(make_context(EVERYTHING)))["ERASURE_GRACE_DAYS"] == "14"
+        assert not [name for name in references(environment.api(make_context())) if name.startswith("AUTH_")]
 
     def test_memory_of_engines(self) -> None:
         """The pod's limit leaves room for all of them; what the spec sets itself stays."""

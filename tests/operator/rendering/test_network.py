@@ -138,6 +138,18 @@ class TestNetwork:
         assert allows(stack, "crawler", "egress", ANYWHERE, 443)
         assert not allows(stack, "api", "egress", ANYWHERE, 8443)
 
+    def test_providers_of_identities(self) -> None:
+        """The API reaches them on the Internet; a private one on its own port only."""
+        provider = {"clientIds": ["web"], "clientSecretRef": {"name": "provider"}}
+        auth = {"signInSecretRef": {"name": "keys"}, "providers": {"google": provider}}
+        stack = make_stack(auth=auth)
+        assert allows(stack, "api", "egress", ANYWHERE, 443)
+        assert not allows(stack, "crawler", "egress", CLUSTER_POD, 8443)
+        own = provider | {"issuer": "https://keycloak.example.com:8443"}
+        stack = make_stack(auth=auth | {"providers": {"oidc": own}})
+        assert allows(stack, "api", "egress", CLUSTER_POD, 8443)
+        assert not allows(stack, "imaging", "egress", CLUSTER_POD, 8443)
+
     def test_policies_can_be_turned_off(self) -> None:
         """Where a mesh does it."""
         assert policies(make_stack(networkPolicy={"enabled": False})) == []

@@ -9,6 +9,7 @@ from loppestars_operator.spec.policy import Policy, is_metadata, violations
 from tests.factories.stacks import SAMPLES, UID, make_stack, sample
 
 S3 = {"originalsBucket": "a-a", "processedBucket": "b-b", "credentialsSecretRef": {"name": "any"}}
+ISSUER = {"clientIds": ["web"], "clientSecretRef": {"name": "any"}, "issuer": "https://evil.example.com"}
 VAULT = {"bucket": "backups", "credentialsSecretRef": {"name": "any"}}
 REFUSED: dict[str, dict[str, Any]] = {
     "registry": {"image": {"registry": "ghcr.io/loppestars-evil"}},
@@ -29,6 +30,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "private address": {"auth": {"jwksUrl": "http://10.0.0.5/keys"}},
     "foreign vault": {"backup": {"s3": VAULT | {"endpoint": "https://evil.example.com"}}},
     "image of backups": {"backup": {"s3": VAULT, "image": "docker.io/evil/backup:1"}},
+    "foreign issuer": {"auth": {"signInSecretRef": {"name": "keys"}, "providers": {"oidc": ISSUER}}},
     "open engine": {"imaging": {"engine": {"sandbox": "off"}}},
     "open network": {"networkPolicy": {"enabled": False}},
     "cloud role": {"api": {"serviceAccount": {"annotations": {"anything.example.com/role": "x"}}}},
