@@ -36,6 +36,10 @@ from loppestars_api.supabase.auth.errors import SignInMiddleware, auth_form
 from loppestars_api.supabase.errors import rest_form
 from loppestars_api.supabase.rest.endpoints import PREFIX as REST_PREFIX
 from loppestars_api.supabase.rest.endpoints import router as rest
+from loppestars_api.supabase.storage.context import PREFIX as STORAGE_PREFIX
+from loppestars_api.supabase.storage.endpoints import router as storage
+from loppestars_api.supabase.storage.endpoints import upload_paths
+from loppestars_api.supabase.storage.errors import storage_form
 from loppestars_api.takedowns.endpoints import router as takedowns
 from loppestars_api.web import documentation, errors
 from loppestars_api.web.middleware.body_limits import BodyLimitMiddleware
@@ -43,6 +47,7 @@ from loppestars_api.web.middleware.liveness import LivenessMiddleware
 from loppestars_api.web.middleware.requests import RequestMiddleware
 from loppestars_api.web.multipart import FORM_OVERHEAD_BYTES
 from loppestars_api.web.negotiation import EncodingMiddleware
+from loppestars_core.storage.links import PUBLIC_PATH
 
 _GZIP_MINIMUM_BYTES: Final = 1024
 # Level 6 and above cost several times the CPU for a few percent of a JSON list.
@@ -70,6 +75,7 @@ _ROUTERS: Final = (
     people,
     privacy,
     takedowns,
+    storage,
 )
 
 
@@ -120,7 +126,9 @@ def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
     app.add_middleware(
         BodyLimitMiddleware,
         default=settings.max_json_bytes,
-        limits=dict.fromkeys(UPLOAD_PATHS, settings.max_photo_bytes + FORM_OVERHEAD_BYTES),
+        limits=dict.fromkeys(
+            (*UPLOAD_PATHS, *upload_paths(settings.originals_bucket)), settings.max_photo_bytes + FORM_OVERHEAD_BYTES
+        ),
         silence_seconds=settings.body_timeout_seconds,
     )
     app.add_middleware(RequestLimitMiddleware, limits=lambda: getattr(app.state, "access", None))
@@ -135,5 +143,10 @@ def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
     app.add_middleware(
         RequestMiddleware,
         access_log=settings.access_log and settings.log_level in {"DEBUG", "INFO"},
-        forms={f"{REST_PREFIX}/": rest_form, f"{ISSUER_PATH}/": auth_form},
+        forms={
+            f"{REST_PREFIX}/": rest_form,
+            f"{ISSUER_PATH}/": auth_form,
+            f"{STORAGE_PREFIX}/": storage_form,
+            f"{PUBLIC_PATH}/": errors.plain_form,
+        },
     )

@@ -1,5 +1,7 @@
 """The storage contract, held by both implementations: a folder, and a real S3 server."""
 
+import asyncio
+import io
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +15,7 @@ from pydantic import SecretStr, ValidationError
 from loppestars_core.kit.settings import StorageSettings
 from loppestars_core.storage import (
     InvalidKey,
+    ObjectExists,
     ObjectNotFound,
     ObjectTooLarge,
     Storage,
@@ -71,6 +74,23 @@ class TestContract:
             await storage.get(BUCKET, "u1/1.jpg", 100)
         with pytest.raises(ObjectNotFound):
             await storage.stat(BUCKET, "u1/1.jpg")
+
+    async def test_put_file(self, storage: Storage) -> None:
+        """A file is taken from its start; one that may not replace leaves what is there, also at the same moment."""
+        for replace in (False, True):
+            file = io.BytesIO(b"x" * 100_000)
+            file.seek(10)
+            await storage.put_file(BUCKET, "u1/f.jpg", file, "image/jpeg", replace=replace)
+            assert (await storage.stat(BUCKET, "u1/f.jpg")).size == 100_000
+        with pytest.raises(ObjectExists):
+            await storage.put_file(BUCKET, "u1/f.jpg", io.BytesIO(b"other"), "image/jpeg", replace=False)
+        assert (await storage.stat(BUCKET, "u1/f.jpg")).size == 100_000
+        several = (
+            storage.put_file(BUCKET, "u1/g.jpg", io.BytesIO(bytes([n]) * 9), "image/jpeg", replace=False)
+            for n in range(5)
+        )
+        ends = await asyncio.gather(*several, return_exceptions=True)
+        assert sorted(type(end).__name__ for end in ends) == ["NoneType", *["ObjectExists"] * 4]
 
     async def test_limit(self, storage: Storage) -> None:
         """An object of exactly the limit is read; one byte more is refused with both numbers."""

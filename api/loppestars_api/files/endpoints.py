@@ -1,21 +1,18 @@
-"""Stored objects by link: processed photos under a stable one, everything else under one that expires."""
+"""Processed photos under their stable links."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
+from loppestars_api.files.answers import send_object
 from loppestars_api.files.dependencies import Files
-from loppestars_api.files.media_types import media_type
 from loppestars_api.files.service import NO_SUCH_FILE
 from loppestars_api.state import State
-from loppestars_api.web.errors import Forbidden, NotFound, answers
+from loppestars_api.web.errors import NotFound, answers
 from loppestars_api.web.ranges import requested_range
-from loppestars_api.web.responses import StoredObjectResponse
-from loppestars_core.storage import ObjectStream
-from loppestars_core.storage.links import PUBLIC_PATH, SIGNED_PATH, verify_link
+from loppestars_core.storage.links import PUBLIC_PATH
 
 router = APIRouter(
     tags=["files"],
@@ -36,7 +33,6 @@ router = APIRouter(
 
 # A photo that is withdrawn leaves caches within minutes; until then its tag saves sending it again.
 _PUBLIC: Final = "public, max-age=300"
-_PRIVATE: Final = "private, no-store"
 
 Bucket = Annotated[str, Path(max_length=63)]
 Key = Annotated[str, Path(max_length=900)]
@@ -62,36 +58,4 @@ async def public_file(request: Request, state: State, files: Files, bucket: Buck
     # A part of another version would be joined to the client's first part of this one.
     same_version = request.headers.get("if-range", headers["ETag"]) == headers["ETag"]
     part = requested_range(request.headers.get("range") if same_version else None, variant.bytes)
-    return await _answer(await files.open_published(variant), headers, part)
-
-
-@router.get(SIGNED_PATH + "/{bucket}/{key:path}", response_class=Response, responses=answers(HTTPStatus.FORBIDDEN))
-async def signed_file(  # noqa: PLR0913 - one argument per parameter
-    state: State,
-    files: Files,
-    *,
-    bucket: Bucket,
-    key: Key,
-    expires: Annotated[int, Query(ge=0, le=2**53, description="Unix time in seconds.")],
-    signature: Annotated[str, Query(max_length=128)],
-) -> Response:
-    """Return any object, by a link that we signed and that has not expired."""
-    settings = state.settings
-    secret = settings.signing_secret.get_secret_value().encode()
-    if not secret or bucket not in {settings.originals_bucket, settings.processed_bucket}:
-        raise NotFound(NO_SUCH_FILE)
-    if not verify_link(bucket, key, expires, signature, secret):
-        raise Forbidden("The link has expired or was changed; ask for a new one.")
-    return await _answer(await files.open(bucket, key), {"Cache-Control": _PRIVATE})
-
-
-async def _answer(stream: ObjectStream, headers: Mapping[str, str], part: range | None = None) -> Response:
-    try:
-        first = await stream.read()
-    except BaseException:
-        await stream.close()
-        raise
-    # The type comes from the bytes: what is stored here came from strangers.
-    return StoredObjectResponse(
-        stream, first, media_type=media_type(first), headers=headers, close=stream.close, part=part
-    )
+    return await send_object(await files.open_published(variant), headers, part=part)

@@ -14,6 +14,7 @@ from loppestars_api.photos.waiting import ResultWaiter
 from loppestars_api.state import AppState
 from loppestars_api.web.multipart import Uploads
 from loppestars_core.photos import PhotoListener
+from loppestars_core.photos.originals import Originals
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class PhotoService:
 
     waiter: ResultWaiter
     stored: StoredPhotos
+    originals: Originals
     ephemeral: EphemeralPhotos
     uploads: Uploads
     listener: PhotoListener
@@ -41,6 +43,7 @@ async def open_photos(state: AppState) -> AsyncIterator[PhotoService]:
                 wait_seconds=settings.photo_wait_seconds,
             ),
             stored=StoredPhotos(state.engine, state.storage, settings.originals_bucket, limits),
+            originals=Originals(state.storage, settings.originals_bucket, settings.max_photo_bytes),
             ephemeral=EphemeralPhotos(state.engine, state.storage, settings.originals_bucket, MAX_RESULT_BYTES),
             uploads=Uploads(at_once=settings.max_uploads, max_bytes=settings.max_photo_bytes),
             listener=listener,

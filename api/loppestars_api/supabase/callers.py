@@ -20,7 +20,16 @@ KEYS_RETRY_SECONDS: Final = 10
 
 async def identify(request: Request, access: AccessControl, state: State) -> Principal:
     """Return the caller. A key or token that is missing, wrong or expired is a 401, never an anonymous caller."""
-    keys = check_key(request, state.settings)
+    return await _identify(request, access, check_key(request, state.settings))
+
+
+async def identify_by_bearer(request: Request, access: AccessControl, state: State) -> Principal:
+    """Return the caller like `identify`, where a bearer does for the key: a picture in the app sends nothing else."""
+    enough = "authorization" in request.headers
+    return await _identify(request, access, check_key(request, state.settings, optional=enough))
+
+
+async def _identify(request: Request, access: Access, keys: list[str]) -> Principal:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     address = access.addresses.key_of(request.scope)
     if not scheme or is_key(token.strip(), keys):
@@ -30,10 +39,12 @@ async def identify(request: Request, access: AccessControl, state: State) -> Pri
     return await _user(access, token.strip(), address)
 
 
-def check_key(request: Request, settings: ApiSettings) -> list[str]:
+def check_key(request: Request, settings: ApiSettings, *, optional: bool = False) -> list[str]:
     """Return the keys of the app, one of which this request has; else raise `DialectError`."""
     keys = [key.get_secret_value() for key in settings.anon_keys]
     given = request.headers.get("apikey") or request.query_params.get("apikey") or ""
+    if not given and optional:
+        return keys
     if not given:
         raise DialectError(HTTPStatus.UNAUTHORIZED, "PGRST302", "No API key found in request")
     if not is_key(given, keys):

@@ -1,11 +1,12 @@
-"""Files that are sent in a multipart form: received, bounded and handed over."""
+"""Files that are sent in a multipart form, or as the whole body: received, bounded and handed over."""
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
-from typing import Final
+from tempfile import SpooledTemporaryFile
+from typing import IO, Final, cast
 
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, UploadFile
@@ -24,6 +25,9 @@ RECEIVE_SECONDS: Final = 120.0
 MAX_WAIT_SECONDS: Final = 5.0
 # A file is in memory while it is handed to storage; this many at most.
 MAX_HANDED_OVER: Final = 2
+# More of a file is on disk while it arrives.
+_SPOOLED_BYTES: Final = 1024 * 1024
+_FORM: Final = "multipart/form-data"
 _HOW: Final = "Send the photo as a file field of a multipart/form-data body."
 
 
@@ -33,6 +37,11 @@ class Upload:
     def __init__(self, file: UploadFile, fields: Mapping[str, str]) -> None:
         self._file = file
         self.fields = fields
+
+    @property
+    def file(self) -> IO[bytes]:
+        """The file itself, on disk where it is large."""
+        return self._file.file
 
     async def read(self) -> bytes:
         """Read the whole file."""
@@ -59,7 +68,7 @@ class Uploads:
 
         The parser spools files of more than a megabyte to disk, so a slow upload holds no memory.
         """
-        if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        if not _is_form(request):
             raise UnsupportedMedia(_HOW)
         async with self._place(client):
             form = await _read_form(request)
@@ -69,6 +78,22 @@ class Uploads:
                     yield upload
             finally:
                 await form.close()
+
+    @asynccontextmanager
+    async def receive_any(self, request: Request, client: str) -> AsyncIterator[Upload]:
+        """Like `receive`, also for a body that is the file itself; nothing of the file is read into memory."""
+        async with self._place(client):
+            if _is_form(request):
+                form = await _read_form(request)
+                try:
+                    yield self._check(form)
+                finally:
+                    await form.close()
+                return
+            with SpooledTemporaryFile(max_size=_SPOOLED_BYTES) as spool:
+                file = UploadFile(cast("IO[bytes]", spool), size=0)  # type: ignore[arg-type]
+                await _read_body(request, file)
+                yield Upload(self._checked(file), {})
 
     @asynccontextmanager
     async def _place(self, client: str) -> AsyncIterator[None]:
@@ -93,19 +118,40 @@ class Uploads:
         file = next((value for _, value in form.multi_items() if isinstance(value, UploadFile)), None)
         if file is None:
             raise Unprocessable(f"The form has no file. {_HOW}")
+        # An empty field is one that was not filled in.
+        fields = {name: value for name, value in form.multi_items() if isinstance(value, str) and value}
+        return Upload(self._checked(file), fields)
+
+    def _checked(self, file: UploadFile) -> UploadFile:
         if not file.size:
             raise Unprocessable("The photo is empty.")
         if file.size > self._max_bytes:
             raise TooLarge(f"The photo has {file.size} bytes; at most {self._max_bytes} are accepted.")
-        # An empty field is one that was not filled in.
-        return Upload(file, {name: value for name, value in form.multi_items() if isinstance(value, str) and value})
+        return file
+
+
+def _is_form(request: Request) -> bool:
+    return request.headers.get("content-type", "").lower().startswith(_FORM)
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(RECEIVE_SECONDS):
+            yield
+    except TimeoutError:
+        raise BodyTooSlow(f"The photo did not arrive within {RECEIVE_SECONDS:g} seconds.") from None
+
+
+async def _read_body(request: Request, file: UploadFile) -> None:
+    async with _in_time():
+        async for chunk in request.stream():
+            await file.write(chunk)
 
 
 async def _read_form(request: Request) -> FormData:
     try:
-        async with asyncio.timeout(RECEIVE_SECONDS):
+        async with _in_time():
             return await request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
-    except TimeoutError:
-        raise BodyTooSlow(f"The photo did not arrive within {RECEIVE_SECONDS:g} seconds.") from None
     except FormParserError:
         raise HTTPException(HTTPStatus.BAD_REQUEST, f"The body is not a valid form. {_HOW}") from None

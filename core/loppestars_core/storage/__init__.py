@@ -3,6 +3,7 @@
 from loppestars_core.storage.factory import open_storage
 from loppestars_core.storage.interface import (
     InvalidKey,
+    ObjectExists,
     ObjectInfo,
     ObjectNotFound,
     ObjectStream,
@@ -14,6 +15,7 @@ from loppestars_core.storage.interface import (
 
 __all__ = [
     "InvalidKey",
+    "ObjectExists",
     "ObjectInfo",
     "ObjectNotFound",
     "ObjectStream",

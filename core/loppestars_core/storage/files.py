@@ -1,14 +1,17 @@
 """Storage in a folder: `<root>/<bucket>/<key>`. For one machine."""
 
 import asyncio
+import io
 import os
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Final, TypeVar
+from typing import IO, BinaryIO, Final, TypeVar
 
 from loppestars_core.storage.interface import (
+    ObjectExists,
     ObjectInfo,
     ObjectNotFound,
     ObjectStream,
@@ -31,9 +34,20 @@ class FileStorage:
         self._base_url = base_url
         self._secret = signing_secret
 
-    async def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002 - known by bytes
+    async def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
+        await self.put_file(bucket, key, io.BytesIO(data), content_type, replace=True)
+
+    async def put_file(
+        self,
+        bucket: str,
+        key: str,
+        file: IO[bytes],
+        content_type: str,  # noqa: ARG002 - known by bytes
+        *,
+        replace: bool,
+    ) -> None:
         try:
-            await _in_thread(lambda: _write_whole(self._path(bucket, key), data))
+            await _in_thread(lambda: _write_whole(self._path(bucket, key), file, replace=replace))
         except ObjectNotFound:
             raise StorageUnavailable("the storage folder cannot be used: it cannot be made") from None
 
@@ -71,6 +85,8 @@ class FileStorage:
 
     def _walk(self, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
         top = self._root / bucket
+        if prefix.strip("/"):
+            check_key(prefix.strip("/"))
         # Only the folder that holds the prefix is walked.
         start = top / prefix.rpartition("/")[0]
         for folder, folders, names in os.walk(start):
@@ -91,19 +107,25 @@ async def _in_thread(action: Callable[[], Result]) -> Result:
         return await asyncio.to_thread(action)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise ObjectNotFound("there is no such object") from None
+    except FileExistsError:
+        raise ObjectExists("there is such an object already") from None
     except OSError as error:
         raise StorageUnavailable(f"the storage folder cannot be used: {error.strerror}") from error
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def _write_whole(path: Path, source: IO[bytes], *, replace: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.parent / f"{_PARTIAL}{secrets.token_hex(8)}"
     try:
         with partial.open("xb") as file:
-            file.write(data)
+            source.seek(0)
+            shutil.copyfileobj(source, file)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
+        if replace:
+            partial.replace(path)
+        else:
+            path.hardlink_to(partial)
     finally:
         partial.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)

@@ -3,6 +3,7 @@
 StorageError
 ├── ObjectNotFound       there is no such object
 ├── ObjectTooLarge       the object is larger than the caller accepts; nothing was read
+├── ObjectExists         there is an object of that key already; it was not touched
 ├── InvalidKey           the key can name no object; nothing was touched
 └── StorageUnavailable   the server is down, the disk is full, access was refused: worth another try later
 """
@@ -11,7 +12,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import IO, Final, Protocol
 
 # A segment never starts with a dot: no way up, and no collision with temporary files of our own.
 _SEGMENT: Final = re.compile(r"[^/\\\x00-\x1f\x7f.][^/\\\x00-\x1f\x7f]{0,200}")
@@ -36,6 +37,10 @@ class ObjectTooLarge(StorageError):
         super().__init__(f"{size} bytes, at most {limit} are accepted")
         self.size = size
         self.limit = limit
+
+
+class ObjectExists(StorageError):
+    """There is an object of that key already."""
 
 
 class InvalidKey(StorageError):
@@ -86,6 +91,9 @@ class Storage(Protocol):
 
     async def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
         """Write the object whole or not at all; an object of that key is replaced."""
+
+    async def put_file(self, bucket: str, key: str, file: IO[bytes], content_type: str, *, replace: bool) -> None:
+        """Like `put`, from a file that is read from its start; without `replace` raise `ObjectExists`."""
 
     async def get(self, bucket: str, key: str, max_bytes: int) -> bytes:
         """Read the object; raise `ObjectNotFound`, or `ObjectTooLarge` before any byte beyond the limit is read."""

@@ -7,9 +7,10 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 from loppestars_core.storage.interface import (
+    ObjectExists,
     ObjectInfo,
     ObjectNotFound,
     ObjectStream,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 _MISSING: Final = frozenset({"404", "NoSuchKey", "NotFound"})
+_EXISTING: Final = frozenset({"412", "PreconditionFailed", "ConditionalRequestConflict"})
 _PAGE: Final = 1000
 
 
@@ -55,6 +57,10 @@ class S3Storage:
     async def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
         check_key(key)
         await _in_thread(lambda: self._client.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type))
+
+    async def put_file(self, bucket: str, key: str, file: IO[bytes], content_type: str, *, replace: bool) -> None:
+        check_key(key)
+        await _in_thread(lambda: self._put_file(bucket, key, file, content_type, replace=replace))
 
     async def get(self, bucket: str, key: str, max_bytes: int) -> bytes:
         check_key(key)
@@ -108,6 +114,23 @@ class S3Storage:
             await _in_thread(lambda: self._client.head_bucket(Bucket=bucket))
         except ObjectNotFound:
             raise StorageUnavailable(f"the bucket {bucket} does not exist; create it") from None
+
+    def _put_file(self, bucket: str, key: str, file: IO[bytes], content_type: str, *, replace: bool) -> None:
+        only_new: dict[str, Any] = {}
+        if not replace:
+            # Asked first as well, for servers that do not know the condition.
+            if self._exists(bucket, key):
+                raise ObjectExists("there is such an object already")
+            only_new = {"IfNoneMatch": "*"}
+        file.seek(0)
+        self._client.put_object(Bucket=bucket, Key=key, Body=file, ContentType=content_type, **only_new)
+
+    def _exists(self, bucket: str, key: str) -> bool:
+        try:
+            _explained(lambda: self._client.head_object(Bucket=bucket, Key=key))
+        except ObjectNotFound:
+            return False
+        return True
 
     def _read(self, bucket: str, key: str, max_bytes: int) -> bytes:
         body, _ = self._open(bucket, key, max_bytes)
@@ -173,6 +196,8 @@ def _explained(action: Callable[[], Result]) -> Result:
         code = error.response.get("Error", {}).get("Code", "")
         if code in _MISSING:
             raise ObjectNotFound("there is no such object") from None
+        if code in _EXISTING:
+            raise ObjectExists("there is such an object already") from None
         raise StorageUnavailable(f"the S3 server refused: {code or 'no reason given'}") from error
     except (BotoCoreError, HTTPClientError, OSError) as error:
         raise StorageUnavailable(f"the S3 server cannot be reached: {type(error).__name__}") from error

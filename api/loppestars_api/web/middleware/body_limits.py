@@ -17,11 +17,13 @@ from loppestars_api.web.headers import header
 # Slower than the worst mobile network; whoever sends like this wants to hold a place.
 MIN_BYTES_PER_SECOND: Final = 8 * 1024
 GRACE_SECONDS: Final = 10.0
-_BODYLESS: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+_BODYLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class BodyLimitMiddleware:
     """`limits` maps a path to the most bytes its body may have; other paths take `default`.
+
+    A path that ends with a slash stands for all that begin with it.
 
     Raises `TooLarge` and `BodyTooSlow` from `receive`, in the middle of whoever reads the body.
     """
@@ -30,13 +32,14 @@ class BodyLimitMiddleware:
         self._app = app
         self._default = default
         self._limits = dict(limits)
+        self._prefixes = tuple((path, limit) for path, limit in limits.items() if path.endswith("/"))
         self._silence = silence_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in _BODYLESS:
             await self._app(scope, receive, send)
             return
-        limit = self._limits.get(scope["path"], self._default)
+        limit = self._limit_of(scope["path"])
         length = header(scope, b"content-length") or ""
         announced = int(length) if length.isdecimal() and length.isascii() else None
         received = 0
@@ -66,6 +69,11 @@ class BodyLimitMiddleware:
             return message
 
         await self._app(scope, receive_within_limits, send)
+
+    def _limit_of(self, path: str) -> int:
+        if path in self._limits:
+            return self._limits[path]
+        return next((limit for prefix, limit in self._prefixes if path.startswith(prefix)), self._default)
 
 
 def _too_large(limit: int) -> TooLarge:
