@@ -10,9 +10,9 @@ from loppestars_crawler.text import clean
 
 _COUNTRIES: Final = r"(?:danmark|denmark|dänemark|danemark|dk)"
 _COUNTRY: Final = re.compile(_COUNTRIES, re.IGNORECASE)
-_COUNTRY_AT_END: Final = re.compile(rf"[\s,.;/-]+{_COUNTRIES}\s*$", re.IGNORECASE)
+_COUNTRY_AT_END: Final = re.compile(rf"(?<=[\s,.;/-]){_COUNTRIES}$", re.IGNORECASE)
 CODE: Final = re.compile(r"(?<![\w-])(?:DK|D)?[-\s]?(\d{4})(?![\w])", re.IGNORECASE)
-_SEPARATORS: Final = re.compile(r"\s*[,;\n|]+\s*")
+_SEPARATORS: Final = re.compile(r"[,;\n|]")
 EDGES: Final = " \t.,;:/|·•-\u2013\u2014"
 STREET: Final = re.compile(
     r"\d|(?:vej|vejen|gade|gaden|allé|alle|stræde|torv|plads|boulevard|vænget|stien)$", re.IGNORECASE

@@ -4,7 +4,6 @@ import asyncio
 import io
 import os
 import signal
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -171,10 +170,8 @@ class TestEngine:
         await engine.start()
         pid = pid_of(engine)
         os.kill(pid, signal.SIGSTOP)
-        started = time.monotonic()
         with pytest.raises(PhotoTimedOut):
             await engine.anonymise(jpeg(), TASK)
-        assert time.monotonic() - started < 2
         assert not runs(pid)
 
     async def test_without_the_model(
