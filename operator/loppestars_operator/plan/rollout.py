@@ -27,7 +27,7 @@ OLDEST_VERSION: Final = "0.1.0"
 REASON_LIMIT: Final = 2000
 SERVING_COMPONENTS: Final = (API, IMAGING, JOBS)
 # A tag such as 0a1234567 is a commit, though the packaging library reads it as a version before 0.
-_VERSION: Final = re.compile(r"v?[0-9]+\.[0-9]")
+_VERSION: Final = re.compile(r"\Av?[0-9]+\.[0-9]")
 
 
 class Gate(Enum):

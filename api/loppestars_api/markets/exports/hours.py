@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final, NamedTuple, Self
 
 _TIME: Final = r"(?:kl\.?\s*)?(\d{1,2})(?:[:.](\d{2}))?"
-_INTERVAL: Final = re.compile(rf"\s*{_TIME}\s*(?:-|\u2013|\u2014|til|to)\s*{_TIME}\s*", re.IGNORECASE)
+_INTERVAL: Final = re.compile(rf"{_TIME}\s*(?:-|\u2013|\u2014|til|to)\s*{_TIME}", re.IGNORECASE)
 _HOURS_OF_A_DAY: Final = 24
 
 
@@ -18,7 +18,7 @@ class Hours(NamedTuple):
     @classmethod
     def read(cls, text: str | None) -> Self | None:
         """Read `10:00-16:00`, `kl. 10-16` or `20.00 til 02.00`; None for anything else, as two intervals."""
-        found = _INTERVAL.fullmatch(text or "")
+        found = _INTERVAL.fullmatch((text or "").strip())
         if found is None:
             return None
         hour, minute, last_hour, last_minute = (int(number or 0) for number in found.groups())
