@@ -23,11 +23,13 @@ from loppestars_api.markets.dependencies import open_markets
 from loppestars_api.markets.endpoints import router as markets
 from loppestars_api.markets.exports.endpoints import router as exports
 from loppestars_api.markets.exports.reading import open_exports
+from loppestars_api.organisers.endpoints import router as organisers
 from loppestars_api.people.endpoints import router as people
 from loppestars_api.people.web import router as privacy
 from loppestars_api.photos.dependencies import open_photos
 from loppestars_api.photos.endpoints import TOKENLESS_PATHS, UPLOAD_PATHS
 from loppestars_api.photos.endpoints import router as photos
+from loppestars_api.ratings.endpoints import router as ratings
 from loppestars_api.settings import ApiSettings
 from loppestars_api.state import open_state
 from loppestars_api.supabase.auth.endpoints import open_sign_in
@@ -65,6 +67,8 @@ _CORS_ANSWER_HEADERS: Final = (
 # In this order they are asked whether a path is theirs.
 _ROUTERS: Final = (
     health,
+    ratings,
+    organisers,
     markets,
     exports,
     photos,

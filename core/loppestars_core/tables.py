@@ -9,6 +9,7 @@ from loppestars_core.events import models as events
 from loppestars_core.favourites import models as favourites
 from loppestars_core.limits import models as limits
 from loppestars_core.markets import models as markets
+from loppestars_core.organisers import models as organisers
 from loppestars_core.photos import models as photos
 from loppestars_core.privacy import models as privacy
 from loppestars_core.queue import models as queue
@@ -23,6 +24,7 @@ __all__ = [
     "favourites",
     "limits",
     "markets",
+    "organisers",
     "photos",
     "privacy",
     "queue",

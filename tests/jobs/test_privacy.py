@@ -65,6 +65,7 @@ INSERT INTO sessions (id, user_id) VALUES (gen_random_uuid(), :user);
 INSERT INTO sign_ins (id, provider, redirect_to, user_id) VALUES (gen_random_uuid(), 'google', 'app://', :user);
 INSERT INTO market_overrides (market_id, field, value, set_by) VALUES (:market, 'name', '1', :user);
 INSERT INTO crawl_runs (id, trigger, state, requested_by) VALUES (gen_random_uuid(), 'api', 'succeeded', :user);
+INSERT INTO market_claims (id, user_id, market_id) VALUES (gen_random_uuid(), :user, :market);
 INSERT INTO rate_limits (key, arrival) VALUES ('photos:' || :user, now());
 INSERT INTO rate_windows (key, started, requests) VALUES ('lists:' || :user, 1, 1);
 UPDATE users SET email = :user || '@example.com' WHERE id = :user

@@ -17,12 +17,13 @@ class Scope(StrEnum):
 
     MANAGE_CRAWLS = "crawls:manage"
     MODERATE_PHOTOS = "photos:moderate"
+    DECIDE_CLAIMS = "claims:decide"
 
 
 _SCOPES: Final = {
     Kind.ANONYMOUS: frozenset[Scope](),
     Kind.USER: frozenset[Scope](),
-    Kind.ADMIN: frozenset({Scope.MANAGE_CRAWLS, Scope.MODERATE_PHOTOS}),
+    Kind.ADMIN: frozenset({Scope.MANAGE_CRAWLS, Scope.MODERATE_PHOTOS, Scope.DECIDE_CLAIMS}),
 }
 
 

@@ -20,6 +20,7 @@ GRANTS: Final[dict[str, dict[str, str]]] = {
     "ratings": {"api": _WRITE, "imaging": _READ, "jobs": "SELECT, UPDATE, DELETE"},
     "favourites": {"api": _WRITE, "jobs": "SELECT, DELETE"},
     "app_events": {"api": _WRITE, "jobs": "SELECT, DELETE"},
+    "market_claims": {"api": "SELECT, INSERT, UPDATE", "jobs": "SELECT, DELETE"},
     "consents": {"api": _ADD, "jobs": "SELECT, DELETE"},
     "erasure_requests": {"api": "SELECT, INSERT, UPDATE", "jobs": "SELECT, INSERT, UPDATE, DELETE"},
     "takedowns": {"api": "SELECT, INSERT, UPDATE", "jobs": "SELECT, DELETE"},

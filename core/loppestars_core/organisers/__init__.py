@@ -1,0 +1,1 @@
+"""Organisers: who may speak for a market."""
