@@ -17,7 +17,7 @@ from loppestars_backup.settings import BackupSettings
 from loppestars_backup.vault import BackupDamaged, BackupNotFound, Vault
 from loppestars_backup.verify import damaged_blobs
 from loppestars_backup.verify import drill as run_drill
-from loppestars_core.kit.cli import Json, Local, epilog, fail, program, show, show_json
+from loppestars_core.kit.cli import Json, epilog, fail, program, show, show_json
 from loppestars_core.kit.cli import run as run_app
 from loppestars_core.kit.logging import configure_logging, redact_text
 from loppestars_core.kit.settings import describe, load_settings
@@ -43,6 +43,7 @@ _FOLDER_BUCKET: Final = "loppestars-backups"
 app: Final = program(
     "loppestars-backup",
     "Back up the database and the photos of an installation, together and while it runs, and restore them.",
+    local=True,
     epilog=epilog(
         describe(BackupSettings),
         examples=[
@@ -64,7 +65,6 @@ def create(
         bool, typer.Option("--tolerate-missing", help="succeed though storage has lost files that rows name")
     ] = False,
     json: Json = False,
-    local: Local = False,  # noqa: ARG001 - acts by itself
 ) -> None:
     """Make a backup; only what changed since the last one is copied."""
 
@@ -90,7 +90,7 @@ def create(
 
 
 @app.command("list")
-def list_(*, json: Json = False, local: Local = False) -> None:  # noqa: ARG001 - acts by itself
+def list_(*, json: Json = False) -> None:
     """Show all backups, oldest first."""
 
     async def manifests(_settings: BackupSettings, _storage: Storage, vault: Vault) -> list[Manifest]:
@@ -100,7 +100,7 @@ def list_(*, json: Json = False, local: Local = False) -> None:  # noqa: ARG001 
 
 
 @app.command()
-def verify(backup: Backup = "", *, local: Local = False) -> None:  # noqa: ARG001 - acts by itself
+def verify(backup: Backup = "") -> None:
     """Read every byte of a backup and compare checksums."""
 
     async def check(_settings: BackupSettings, _storage: Storage, vault: Vault) -> tuple[Manifest, list[str]]:
@@ -118,7 +118,6 @@ def restore(
     backup: Backup = "",
     *,
     replace: Annotated[bool, typer.Option("--replace", help="drop what the database holds first")] = False,
-    local: Local = False,  # noqa: ARG001 - acts by itself
 ) -> None:
     """Restore database and files. Stop the platform before, or start it afterwards."""
 
@@ -141,7 +140,6 @@ def drill(
         str, typer.Option(help="database to throw away; what it holds is dropped", envvar="SCRATCH_DATABASE_URL")
     ],
     json: Json = False,
-    local: Local = False,  # noqa: ARG001 - acts by itself
 ) -> None:
     """Restore into a database to throw away, compare what came back, and print recovery time and recovery point."""
 

@@ -8,7 +8,9 @@ from loppestars_core.kit.cli import epilog, program, run
 from loppestars_crawler.geocoding.command import geocode
 from loppestars_crawler.match_command import match
 
-app: Final = program("loppestars-crawler", "Crawls the Danish market sites and knows where Danish addresses are.")
+app: Final = program(
+    "loppestars-crawler", "Crawls the Danish market sites and knows where Danish addresses are.", local=True
+)
 app.command()(geocode)
 app.command()(match)
 # They answer in a fraction of a second; the database and Scrapy take several times that to import.

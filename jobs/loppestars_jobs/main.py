@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.database.engine import create_engine
-from loppestars_core.kit.cli import Json, Local, epilog, fail, program, run, show
+from loppestars_core.kit.cli import Json, epilog, fail, program, run, show
 from loppestars_core.kit.clock import now_utc
 from loppestars_core.kit.logging import configure_logging, redact_text
 from loppestars_core.kit.metrics import start_metrics_server
@@ -28,6 +28,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="only count what would b
 app: Final = program(
     "loppestars-jobs",
     "Periodic and outgoing work: retention of the whole database, and what people asked to have erased.",
+    local=True,
     epilog=epilog(
         describe(JobsSettings),
         examples=["loppestars-jobs work", "loppestars-jobs retention --dry-run --local"],
@@ -48,7 +49,7 @@ def work() -> None:
 
 
 @app.command()
-def retention(*, dry_run: DryRun = False, json: Json = False, local: Local = False) -> None:  # noqa: ARG001 - acts by itself
+def retention(*, dry_run: DryRun = False, json: Json = False) -> None:
     """Delete the rows whose time is over, now; show how many of each table."""
     settings = load_settings(JobsSettings)
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_core.database.engine import create_engine, sessions
-from loppestars_core.kit.cli import Local, epilog, fail, program, run
+from loppestars_core.kit.cli import epilog, fail, program, run
 from loppestars_core.kit.logging import redact_text
 from loppestars_core.kit.settings import describe, load_settings
 from loppestars_core.privacy import erasure, requests
@@ -31,6 +31,7 @@ Archive = Annotated[Path | None, typer.Option("--output", "-o", help="the archiv
 app: Final = program(
     "loppestars-privacy",
     "Give a person a copy of their data, or forget them. Both are written to the audit log.",
+    local=True,
     epilog=epilog(
         describe(JobsSettings),
         examples=[
@@ -44,7 +45,7 @@ app: Final = program(
 
 
 @app.command()
-def export(user: User, *, output: Archive = None, local: Local = False) -> None:  # noqa: ARG001 - acts by itself
+def export(user: User, *, output: Archive = None) -> None:
     """Write everything that is stored of a user, rows and photos, to an archive."""
     target = output or Path(f"{user.replace('/', '_')}.zip")
 
@@ -67,7 +68,6 @@ def erase(
     user: User,
     *,
     now: Annotated[bool, typer.Option("--now", help="without the time of grace")] = False,
-    local: Local = False,  # noqa: ARG001 - acts by itself
 ) -> None:
     """Withdraw a user's photos, end their sessions, and forget them after the time of grace."""
 
@@ -84,7 +84,7 @@ def erase(
 
 
 @app.command()
-def cancel(user: User, *, local: Local = False) -> None:  # noqa: ARG001 - acts by itself
+def cancel(user: User) -> None:
     """Take a request for erasure back, within the time of grace."""
 
     async def work(_settings: JobsSettings, engine: AsyncEngine, _storage: Storage) -> bool:
@@ -95,14 +95,14 @@ def cancel(user: User, *, local: Local = False) -> None:  # noqa: ARG001 - acts 
 
 
 @app.command()
-def hold(user: User, *, local: Local = False) -> None:  # noqa: ARG001 - acts by itself
+def hold(user: User) -> None:
     """Put a user's data on legal hold: nothing of it is erased."""
     _set_hold(user, hold=True)
     sys.stdout.write(f"{user} is on legal hold\n")
 
 
 @app.command()
-def release(user: User, *, local: Local = False) -> None:  # noqa: ARG001 - acts by itself
+def release(user: User) -> None:
     """End a legal hold."""
     _set_hold(user, hold=False)
     sys.stdout.write(f"{user} is not on legal hold\n")

@@ -13,7 +13,7 @@ from loppestars_core.accounts.models import Role
 from loppestars_core.accounts.roles import grant_role, list_grants, revoke_role
 from loppestars_core.accounts.users import ensure_user
 from loppestars_core.database.engine import create_engine, sessions
-from loppestars_core.kit.cli import Json, Local, epilog, fail, program, run, show
+from loppestars_core.kit.cli import Json, epilog, fail, program, run, show
 from loppestars_core.kit.logging import redact_text
 from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings, describe, load_settings
 
@@ -29,6 +29,7 @@ class RolesSettings(DatabaseSettings, ComponentSettings):
 app: Final = program(
     "loppestars-roles",
     "Grant, revoke and list roles. Every change is written to the audit log.",
+    local=True,
     epilog=epilog(
         describe(RolesSettings),
         examples=[
@@ -41,7 +42,7 @@ app: Final = program(
 
 
 @app.command()
-def grant(user: User, role: Role, *, notes: Notes = "on the command line", local: Local = False) -> None:  # noqa: ARG001 - acts by itself
+def grant(user: User, role: Role, *, notes: Notes = "on the command line") -> None:
     """Give a user a role; the user is made when new."""
 
     async def change(session: AsyncSession) -> bool:
@@ -53,14 +54,14 @@ def grant(user: User, role: Role, *, notes: Notes = "on the command line", local
 
 
 @app.command()
-def revoke(user: User, role: Role, *, notes: Notes = "on the command line", local: Local = False) -> None:  # noqa: ARG001 - acts by itself
+def revoke(user: User, role: Role, *, notes: Notes = "on the command line") -> None:
     """Take a role away from a user."""
     done = _in_transaction(lambda session: revoke_role(session, user, role, revoked_by=None, notes=notes), user)
     sys.stdout.write(f"{user} {'is no longer' if done else 'was not'} {role}\n")
 
 
 @app.command("list")
-def list_(*, json: Json = False, local: Local = False) -> None:  # noqa: ARG001 - acts by itself
+def list_(*, json: Json = False) -> None:
     """Show who holds which role."""
     grants = _in_transaction(list_grants)
     show(

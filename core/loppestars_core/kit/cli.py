@@ -51,13 +51,20 @@ Local = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
-def program(name: str, purpose: str, *, epilog: str = "") -> typer.Typer:
-    """Return a program with subcommands and `--version`."""
+def program(name: str, purpose: str, *, epilog: str = "", local: bool = False) -> typer.Typer:
+    """Return a program with subcommands and `--version`; with `--local`, at any place, where `local` is set."""
     app = _typer(name, purpose, epilog)
+    if local:
 
-    @app.callback()
-    def options(*, version: Version = False) -> None:
-        """Take the options that stand before the subcommand."""
+        @app.callback()
+        def options_of_data(*, version: Version = False, local: Local = False) -> None:
+            """Take the options that stand before the subcommand."""
+
+    else:
+
+        @app.callback()
+        def options(*, version: Version = False) -> None:
+            """Take the options that stand before the subcommand."""
 
     return app
 
@@ -86,8 +93,12 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
     for command in app.registered_commands:
         # Typer would cut the sentence off in the list of commands.
         command.short_help = command.short_help or (getdoc(command.callback) or "").split("\n\n")[0]
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if app.registered_callback is not None and "--local" in words:
+        # It is an option of the program, and people write it after the subcommand.
+        words = ["--local", *(word for word in words if word != "--local")]
     try:
-        app(args=arguments, prog_name=app.info.name)
+        app(args=words, prog_name=app.info.name)
     except SystemExit as ended:
         if ended.code:
             raise

@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 app: Final = program(
     "loppestars-imaging",
     "Covers the faces in photos, as a worker or in a folder.",
+    local=True,
     epilog=epilog(examples=["loppestars-imaging blur holiday/ -o shareable/", "loppestars-imaging doctor"]),
 )
 _VARIABLES: Final = epilog(describe(ImagingSettings))

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from loppestars_core.contract.exit_codes import ExitCode
-from loppestars_core.kit.cli import Json, Local, Version, epilog, fail, program, run, show, single
+from loppestars_core.kit.cli import Json, Version, epilog, fail, program, run, show, single
 
 
 class Colour(StrEnum):
@@ -93,23 +93,28 @@ class TestUsage:
 
 class TestLocal:
     def local_program(self) -> typer.Typer:
-        app = program("where", "Say where.")
+        app = program("where", "Say where.", local=True)
 
         @app.command()
-        def database(*, local: Local = False) -> None:
+        def database() -> None:
             """Print it."""
             show([{"url": os.environ.get("DATABASE_URL")}])
 
         return app
 
+    @pytest.mark.parametrize("words", [("database", "--local"), ("--local", "database")])
     def test_variables(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        words: tuple[str, ...],
     ) -> None:
-        """With --local a program gets the variables that a running `make run` has written."""
+        """With --local, at any place, a program gets the variables that a running `make run` has written."""
         monkeypatch.setenv("DATA_DIR", str(tmp_path))
         monkeypatch.setattr(os, "environ", dict(os.environ))
         (tmp_path / "environment").write_text("DATABASE_URL='postgresql://a b'\nSTORAGE_DIR=/data\n")
-        assert code_of("database", "--local", app=self.local_program()) == ExitCode.DONE
+        assert code_of(*words, app=self.local_program()) == ExitCode.DONE
         assert capsys.readouterr().out == "postgresql://a b\n"
 
     def test_nothing_runs(
