@@ -63,6 +63,9 @@ test-faults: $(READY) ## Kill real processes, fill the queue, take storage away:
 test-cluster: $(READY) ## The operator on a real control plane (etcd, kube-apiserver; see cluster-tools)
 	@$(BIN)/pytest -m cluster $(PYTEST_ARGS)
 
+test-newcomer: $(READY) ## README and tutorials, every command as printed, in a fresh clone with an empty HOME
+	@$(BIN)/pytest tests/newcomer -m newcomer $(PYTEST_ARGS)
+
 check: $(READY) ## Lint, format, types, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -72,6 +75,10 @@ check: $(READY) ## Lint, format, types, import contracts
 docs: $(READY) ## Write the parts of the documentation that are made from the code
 	@$(BIN)/python docs/configuration.py
 	@$(BIN)/python docs/charts.py
+	@$(BIN)/python -m tools.draw_architecture
+
+terminal-pictures: $(READY) ## Record `make run`, blur, doctor and crawl for README and docs
+	@$(BIN)/python -m tools.terminal_pictures
 
 house: ## Measure how the code reads and draw its rooms (docs/pictures/house.svg)
 	@$(PYTHON) -m tools.house

@@ -34,7 +34,7 @@ class Progress:
             return
         self._states[name] = state
         if not sys.stdout.isatty():
-            say(f"{name:<{_NAME_WIDTH}}  {state}")
+            self.note(name, state)
             return
         with contextlib.suppress(OSError):
             if self._live is None:
@@ -45,6 +45,10 @@ class Progress:
             for row in self._states.items():
                 table.add_row(*row)
             self._live.update(table, refresh=True)
+
+    def note(self, name: str, state: str) -> None:
+        """Write a line that stays, also below a table that is closed."""
+        say(f"{name:<{_NAME_WIDTH}}  {state}")
 
     def close(self) -> None:
         """Leave the table as it is; lines that follow stand below it."""

@@ -209,10 +209,8 @@ class Machine:
         announced = self._folder.run_file.exists()
         if command.name == "crawl" and not code:
             markets = crawl_progress(self._platform.database_url).markets
-            if announced:
-                say(f"The crawl is done: {markets} markets.")
-            else:
-                self._progress.show("crawl", f"done: {markets} markets")
+            report = self._progress.note if announced else self._progress.show
+            report("crawl", f"done: {markets} markets")
         elif code and command.name != "migrate":
             say(f"{command.name} ended with exit code {code}; see {child.log}")
         if announced:

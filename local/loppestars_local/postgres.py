@@ -150,10 +150,19 @@ class EmbeddedPostgres:
             preexec_fn=end_with_parent(signal.SIGKILL, become()),
         )
         if made.returncode:
-            free = shutil.disk_usage(cluster.parent).free
-            full = "No space left on device" in made.stderr
-            hint = f"\nThe disk of {self.directory.parent} is full ({free >> 20} MB free): make room." if full else ""
-            raise PostgresDidNotStart(f"initdb failed: {made.stderr.strip()[-2000:]}{hint}")
+            raise PostgresDidNotStart(f"initdb failed: {made.stderr.strip()[-2000:]}{self._hint(made.stderr)}")
+
+    def _hint(self, reason: str) -> str:
+        """Return what to do about a failed initdb, where that is known."""
+        if "No space left on device" in reason:
+            free = shutil.disk_usage(self.directory.parent).free
+            return f"\nThe disk of {self.directory.parent} is full ({free >> 20} MB free): make room."
+        if self._account is not None and "Permission denied" in reason:
+            return (
+                "\nPostgreSQL does not run as root, and here its user cannot enter folders of root. "
+                "Run this as an ordinary user, or set DATABASE_URL."
+            )
+        return ""
 
     def ensure_database(self, name: str) -> None:
         """Make the owner and the database unless they exist; what a superuser has made there becomes the owner's."""

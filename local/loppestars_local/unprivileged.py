@@ -49,8 +49,9 @@ def become() -> Callable[[], None] | None:
         if library is not None:
             library.prctl(_SET_KEEP_CAPABILITIES, 1, 0, 0, 0)
         os.setgroups([])
-        os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
-        os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+        # As root these set the real, effective and saved one; macOS has no call for the three.
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
         if library is not None and capability is not None:
             header, bit = _Header(_CAPABILITY_VERSION_3, 0), 1 << capability
             sets = (_Sets * 2)(_Sets(bit, bit, bit), _Sets(0, 0, 0))

@@ -7,7 +7,12 @@ from typing import Any, Final
 import pytest
 
 # The marker of tests that a plain run leaves out, and the command that runs them.
-COMMANDS: Final = {"cluster": "make test-cluster", "faults": "make test-faults", "e2e": "make e2e"}
+COMMANDS: Final = {
+    "cluster": "make test-cluster",
+    "faults": "make test-faults",
+    "e2e": "make e2e",
+    "newcomer": "make test-newcomer",
+}
 _REPORT: Final = pytest.StashKey[Counter[str]]()
 _WORKER_OUTPUT: Final = "left_out"
 

@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Final
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
-PAGES: Final = ("README.md", *(str(page) for page in sorted(Path("docs/tutorials").glob("[0-9]*.md"))))
+PAGES: Final = (
+    "README.md",
+    *(str(page.relative_to(REPOSITORY)) for page in sorted(REPOSITORY.glob("docs/tutorials/[0-9]*.md"))),
+)
 _BLOCK: Final = re.compile(r"^```(?P<language>[a-z]+)(?P<how>[^\n]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 _ANYTHING: Final = "…"
 

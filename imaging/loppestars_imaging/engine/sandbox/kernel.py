@@ -29,9 +29,10 @@ def system_call(number: int, *arguments: object) -> int:
 
 
 def _checked(function: str, *arguments: object) -> int:
-    if sys.platform != "linux":
+    call = getattr(ctypes.CDLL(None, use_errno=True), function, None)
+    if sys.platform != "linux" or call is None:
         raise LayerUnavailable("only Linux has it")
-    result: int = getattr(ctypes.CDLL(None, use_errno=True), function)(*arguments)
+    result: int = call(*arguments)
     if result < 0:
         raise LayerUnavailable(os.strerror(ctypes.get_errno()))
     return result
