@@ -28,14 +28,19 @@ def main(arguments: list[str] | None = None) -> None:
 @cache
 def _add_crawling() -> None:
     from loppestars_core.kit.settings import describe  # noqa: PLC0415 - see _LIGHT
+    from loppestars_crawler.crawl import (  # noqa: PLC0415 - see _LIGHT
+        quarantine_command,
+        runs_command,
+        sources_command,
+    )
     from loppestars_crawler.crawl.command import EXIT_CODES, crawl  # noqa: PLC0415 - see _LIGHT
-    from loppestars_crawler.crawl.records_command import runs, sources  # noqa: PLC0415 - see _LIGHT
     from loppestars_crawler.fixture_command import fixture  # noqa: PLC0415 - see _LIGHT
     from loppestars_crawler.settings import CrawlerSettings  # noqa: PLC0415 - see _LIGHT
 
     app.command(epilog=epilog(describe(CrawlerSettings), notes=EXIT_CODES))(crawl)
-    app.command()(runs)
-    app.command()(sources)
+    app.add_typer(runs_command.app, name="runs")
+    app.add_typer(sources_command.app, name="sources")
+    app.add_typer(quarantine_command.app, name="quarantine")
     app.command()(fixture)
     app.info.epilog = epilog(
         describe(CrawlerSettings),

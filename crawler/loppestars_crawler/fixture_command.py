@@ -20,11 +20,12 @@ from loppestars_crawler.pages.calendar_feed import CalendarFeedPage, is_calendar
 from loppestars_crawler.pages.loppemarkeder_nu import EventsPage
 from loppestars_crawler.pages.markedskalenderen_dk import MarketListPage
 from loppestars_crawler.pages.markedskalenderen_dk_market import MarketDetailPage
-from loppestars_crawler.pages.schema_org_events import EventsOfPage
+from loppestars_crawler.pages.schema_org_events import EventsOfPage, MicrodataPage
 from loppestars_crawler.settings import FetchSettings
 
 _PAGES: Final[dict[str, type[WebPage[Any]]]] = {
-    page.__name__: page for page in (EventsOfPage, CalendarFeedPage, EventsPage, MarketListPage, MarketDetailPage)
+    page.__name__: page
+    for page in (EventsOfPage, MicrodataPage, CalendarFeedPage, EventsPage, MarketListPage, MarketDetailPage)
 }
 _ENDINGS: Final = {"application/json": "json", "application/ld+json": "json", "text/calendar": "ics"}
 

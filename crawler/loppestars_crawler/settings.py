@@ -1,22 +1,30 @@
 """Settings of the crawler: environment variables only, every one with its purpose."""
 
+from dataclasses import replace
 from typing import Annotated, Final, Literal, Self, cast
-from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
+from loppestars_core.contract.sources import SourceType
+from loppestars_core.crawls.sources import SourceSpec
 from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings
 from loppestars_crawler.geocoding.provider import GeocodingProvider
 from loppestars_crawler.geocoding.services import NEED_A_KEY, open_service
 from loppestars_crawler.pages import loppemarkeder_nu, markedskalenderen_dk
-from loppestars_crawler.sites import Site
+from loppestars_crawler.source_settings import SourceSetting
 
 _BUILT_IN: Final = (markedskalenderen_dk.SOURCE, loppemarkeder_nu.SOURCE)
+# Structured words count for more than those read from a table.
+_RANKS: Final = {loppemarkeder_nu.SOURCE: 10, markedskalenderen_dk.SOURCE: 20}
 _Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 
 
 def _url(text: str) -> AnyHttpUrl:
     return cast("AnyHttpUrl", text)
+
+
+def _texts(urls: list[AnyHttpUrl]) -> tuple[str, ...]:
+    return tuple(str(url) for url in urls)
 
 
 class FetchSettings(ComponentSettings):
@@ -64,6 +72,20 @@ class CrawlerSettings(FetchSettings, DatabaseSettings):
             '{"name": ["https://…", …]}'
         ),
     )
+    more_sources: Annotated[list[SourceSetting], Field(max_length=500)] = Field(
+        [],
+        description=(
+            'more sources as JSON: [{"name": "torvet", "type": "jsonld", "startUrls": ["https://…"], "schedule": '
+            '"0 3 * * *", "delaySeconds": 2, "maxPages": 100, "rank": 100, "enabled": true}, …]; types are jsonld, '
+            "microdata and ics"
+        ),
+    )
+    parallel_sources: Annotated[int, Field(ge=1, le=64)] = Field(
+        4, description="sources of different hosts that are crawled at the same time"
+    )
+    max_source_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        3_600, description="seconds after which a source is left for this time; what it listed is kept"
+    )
     geocoding_provider: Literal["none", "datafordeleren", "geoapify", "nominatim"] = Field(
         "none",
         description="service that is asked for points; none: places without coordinates get the middle of their "
@@ -87,10 +109,10 @@ class CrawlerSettings(FetchSettings, DatabaseSettings):
 
     @model_validator(mode="after")
     def _check_sources(self) -> Self:
-        unknown = [name for name in self.default_sources if name not in self.sites]
-        if unknown or not self.default_sources:
-            known = ", ".join(self.sites)
-            raise ValueError(f"CRAWL_SOURCES names {', '.join(unknown) or 'no source'}; known are {known}")
+        known = [source.name for source in self.sources]
+        unknown = [name for name in self.named_sources if name not in known]
+        if unknown or not (self.named_sources or self.more_sources):
+            raise ValueError(f"CRAWL_SOURCES names {', '.join(unknown) or 'no source'}; known are {', '.join(known)}")
         return self
 
     @model_validator(mode="after")
@@ -100,22 +122,34 @@ class CrawlerSettings(FetchSettings, DatabaseSettings):
         return self
 
     @property
-    def default_sources(self) -> list[str]:
+    def named_sources(self) -> list[str]:
         """Sources of `CRAWL_SOURCES`, each once, in order."""
         return list(dict.fromkeys(name.strip() for name in self.crawl_sources.split(",") if name.strip()))
 
     @property
-    def sites(self) -> dict[str, Site]:
-        """The known sources, by name."""
-        return {
-            markedskalenderen_dk.SOURCE: Site(markedskalenderen_dk.SITE, str(self.markedskalenderen_url)),
-            loppemarkeder_nu.SOURCE: Site(loppemarkeder_nu.SITE, str(self.loppemarkeder_url)),
+    def sources(self) -> list[SourceSpec]:
+        """The sources that the settings bring, each once; `MORE_SOURCES` says more of those that others name."""
+        named = self.named_sources
+        known = {
+            **{name: self._built_in(name, enabled=name in named) for name in _BUILT_IN},
             **{
-                name: Site(origin, origin)
+                name: SourceSpec(name=name, type=SourceType.JSONLD, start_urls=_texts(urls), enabled=name in named)
                 for name, urls in self.jsonld_sources.items()
-                for origin in [f"{urls[0].scheme}://{urlsplit(str(urls[0])).netloc}"]
             },
+            **{setting.name: self.spec_of(setting) for setting in self.more_sources},
         }
+        return [known[name] for name in dict.fromkeys([*named, *known]) if name in known]
+
+    def spec_of(self, setting: SourceSetting) -> SourceSpec:
+        """Return the source of a setting; the built-in ones are where their own variables say."""
+        given = setting.model_dump(exclude={"start_urls"}, exclude_unset=True)
+        if setting.type.built_in:
+            return replace(self._built_in(setting.name, enabled=True), **given)
+        return SourceSpec(**given, start_urls=_texts(setting.start_urls))
+
+    def _built_in(self, name: str, *, enabled: bool) -> SourceSpec:
+        url = self.markedskalenderen_url if name == markedskalenderen_dk.SOURCE else self.loppemarkeder_url
+        return SourceSpec(name=name, type=SourceType(name), start_urls=(str(url),), rank=_RANKS[name], enabled=enabled)
 
     def geocoder(self) -> GeocodingProvider | None:
         """Return the geocoding provider, or None where none is asked."""

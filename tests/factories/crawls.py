@@ -124,7 +124,7 @@ class Crawler:
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
 
-    def start(self, *arguments: str, **settings: str) -> "CrawlProcess":
+    def start(self, *arguments: str, command: tuple[str, ...] = ("crawl",), **settings: str) -> "CrawlProcess":
         """A crawl that runs beside the test."""
         environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
@@ -139,11 +139,11 @@ class Crawler:
             **self.settings,
             **settings,
         }
-        return CrawlProcess(self.folder / f"crawl-{uuid.uuid4().hex[:8]}", ["crawl", *arguments], environment)
+        return CrawlProcess(self.folder / f"crawl-{uuid.uuid4().hex[:8]}", [*command, *arguments], environment)
 
-    def crawl(self, *arguments: str, **settings: str) -> "Crawled":
-        """A crawl to its end."""
-        with self.start(*arguments, **settings) as process:
+    def crawl(self, *arguments: str, command: tuple[str, ...] = ("crawl",), **settings: str) -> "Crawled":
+        """A crawl, or another command, to its end."""
+        with self.start(*arguments, command=command, **settings) as process:
             return self.finish(process)
 
     def finish(self, process: "CrawlProcess") -> "Crawled":

@@ -11,6 +11,7 @@ from loppestars_core.crawls.lock import CrawlLock
 from loppestars_core.crawls.runs import (
     CrawlAlreadyFinished,
     CrawlNotFound,
+    NothingToRetry,
     add_failed_item,
     begin_run,
     cancel_requested,
@@ -21,6 +22,7 @@ from loppestars_core.crawls.runs import (
     record_superseded,
     request_cancel,
     request_run,
+    retry_run,
     update_progress,
 )
 
@@ -28,6 +30,7 @@ __all__ = [
     "CrawlAlreadyFinished",
     "CrawlLock",
     "CrawlNotFound",
+    "NothingToRetry",
     "add_failed_item",
     "begin_run",
     "cancel_requested",
@@ -38,5 +41,6 @@ __all__ = [
     "record_superseded",
     "request_cancel",
     "request_run",
+    "retry_run",
     "update_progress",
 ]

@@ -2,14 +2,16 @@
 
 import uuid
 from datetime import datetime
+from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Double, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from loppestars_core.accounts.models import User
+from loppestars_core.contract.sources import SourceType
 from loppestars_core.contract.states import CrawlState, CrawlTrigger
-from loppestars_core.database.base import Base, CreatedAt, Sequence, UuidKey, one_of
+from loppestars_core.database.base import Base, CreatedAt, Document, Sequence, UuidKey, one_of
 
 
 class Counts:
@@ -80,6 +82,56 @@ class CrawlSource(Counts, Base):
     coverage: Mapped[dict[str, int] | None] = mapped_column(JSONB(none_as_null=True))
     """Of how many listed markets the source said each field."""
     warnings: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    pages: Mapped[int] = mapped_column(server_default=text("0"))
+    bytes: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    fetch_seconds: Mapped[float] = mapped_column(Double, server_default=text("0"))
+    """How long all its pages took together."""
+    quarantined: Mapped[int] = mapped_column(server_default=text("0"))
+    """Markets that are not believed until an admin releases them; counted in `skipped`."""
+
+
+class ManagedBy(StrEnum):
+    """Who wrote a source; an admin's word stands."""
+
+    SETTINGS = "settings"
+    ADMIN = "admin"
+
+
+class Source(Base):
+    """A site with markets: how it is read, when, and how politely."""
+
+    __tablename__ = "sources"
+    __table_args__ = (
+        CheckConstraint(one_of("type", SourceType), name="type_is_known"),
+        CheckConstraint(one_of("managed_by", ManagedBy), name="manager_is_known"),
+    )
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    type: Mapped[str]
+    start_urls: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    schedule: Mapped[str | None]
+    enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    rank: Mapped[int] = mapped_column(server_default=text("100"))
+    delay_seconds: Mapped[float | None] = mapped_column(Double)
+    max_pages: Mapped[int | None]
+    managed_by: Mapped[str] = mapped_column(server_default=ManagedBy.SETTINGS)
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt]
+
+
+class CrawlEvent(Base):
+    """A line of the log of a run; `id` is its order."""
+
+    __tablename__ = "crawl_events"
+    __table_args__ = (Index("ix_crawl_events_run_id", "run_id", "id"),)
+
+    id: Mapped[Sequence]
+    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(CrawlRun.id, ondelete="CASCADE"))
+    source: Mapped[str | None]
+    kind: Mapped[str]
+    message: Mapped[str]
+    data: Mapped[Document] = mapped_column(server_default=text("'{}'::jsonb"))
+    created_at: Mapped[CreatedAt]
 
 
 class CrawlFailedItem(Base):

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from loppestars_core.contract.counters import COUNT_NAMES
 from loppestars_core.contract.states import CrawlState, CrawlTrigger
 from loppestars_core.crawls.lock import lock_is_held
-from loppestars_core.crawls.models import CrawlFailedItem, CrawlRun
+from loppestars_core.crawls.models import CrawlFailedItem, CrawlRun, CrawlSource
 from loppestars_core.events.domain_events import record_event
 from loppestars_core.kit.logging import current_request_id
 
@@ -25,6 +25,10 @@ _MAX_ERROR: Final = 2000
 
 class CrawlNotFound(LookupError):
     """There is no run of that id."""
+
+
+class NothingToRetry(RuntimeError):
+    """The run has no source that failed."""
 
 
 class CrawlAlreadyFinished(RuntimeError):
@@ -91,9 +95,10 @@ async def begin_run(  # noqa: PLR0913 - what a run is
 ) -> CrawlRun:
     """Continue the pending run of that id, or make it. Only the holder of the lock calls this.
 
-    A run that was cancelled or finished before it began comes back unchanged: the caller looks at its state.
+    A run of that id that was killed goes on with the sources that it began with, also when its record was closed since.
+    One that was cancelled or finished before it began comes back unchanged: the caller looks at its state.
     """
-    await close_dead_runs(session, we_hold_the_lock=True)
+    await close_dead_runs(session, we_hold_the_lock=True, but=run_id)
     await _close_forgotten_runs(session, but=run_id)
     values = {
         "state": CrawlState.RUNNING,
@@ -104,6 +109,10 @@ async def begin_run(  # noqa: PLR0913 - what a run is
         # Who asked for the run, or who starts it: either may accept less than last time.
         "accept_shrink": or_(CrawlRun.accept_shrink, literal(accept_shrink)),
     }
+    killed = CrawlRun.id == run_id, CrawlRun.state == CrawlState.FAILED, CrawlRun.error == _DEAD
+    await session.execute(
+        update(CrawlRun).where(*killed).values(state=CrawlState.RUNNING, error=None, finished_at=None)
+    )
     begun = await session.execute(
         update(CrawlRun)
         .where(CrawlRun.id == run_id, CrawlRun.state == CrawlState.PENDING)
@@ -255,11 +264,16 @@ async def _active(session: AsyncSession) -> CrawlRun | None:
     return (await session.execute(statement)).scalar_one_or_none()
 
 
-async def close_dead_runs(session: AsyncSession, *, we_hold_the_lock: bool = False) -> None:
-    """Fail runs that say `running` although their process is gone: nobody holds the lock, or we do ourselves."""
+async def close_dead_runs(
+    session: AsyncSession, *, we_hold_the_lock: bool = False, but: uuid.UUID | None = None
+) -> None:
+    """Fail runs that say `running` although their process is gone: nobody holds the lock, or we do ourselves.
+
+    The run `but` is left alone: we continue it.
+    """
     running = select(CrawlRun.id).where(CrawlRun.state == CrawlState.RUNNING)
     for run_id in (await session.execute(running)).scalars().all():
-        if we_hold_the_lock or not await lock_is_held(session):
+        if run_id != but and (we_hold_the_lock or not await lock_is_held(session)):
             await finish_run(session, run_id, CrawlState.FAILED, error=_DEAD)
 
 
@@ -271,3 +285,32 @@ async def _close_forgotten_runs(session: AsyncSession, *, but: uuid.UUID | None 
     for run_id in (await session.execute(pending)).scalars().all():
         if run_id != but:
             await finish_run(session, run_id, CrawlState.FAILED, error="it was never started")
+
+
+async def retry_run(
+    session: AsyncSession, run_id: uuid.UUID, *, accept_shrink: bool = False, requested_by: str | None = None
+) -> tuple[CrawlRun, bool]:
+    """Return a pending run of the sources of a finished run that did not succeed, as `request_run` does.
+
+    Raises:
+        CrawlNotFound: no such run.
+        NothingToRetry: all its sources succeeded, or it has not ended.
+    """
+    run = await find_run(session, run_id)
+    succeeded = select(CrawlSource.source).where(
+        CrawlSource.run_id == run_id, CrawlSource.state == CrawlState.SUCCEEDED
+    )
+    done = set((await session.execute(succeeded)).scalars())
+    failed = [source for source in run.sources if source not in done]
+    if not failed or not CrawlState(run.state).finished:
+        raise NothingToRetry(
+            "all its sources succeeded" if CrawlState(run.state).finished else f"the run is {run.state}"
+        )
+    return await request_run(
+        session,
+        trigger=CrawlTrigger.API if requested_by else CrawlTrigger.CLI,
+        sources=failed,
+        item_limit=run.item_limit,
+        accept_shrink=accept_shrink,
+        requested_by=requested_by,
+    )

@@ -178,3 +178,22 @@ class Geocode(Base):
     confidence: Mapped[float | None] = mapped_column(Double)
     rejected_reason: Mapped[str | None]
     found_at: Mapped[Instant] = mapped_column(server_default=func.now())
+
+
+class QuarantinedMarket(Base):
+    """A market that was understood and is not believed, until an admin releases it."""
+
+    __tablename__ = "crawl_quarantine"
+    __table_args__ = (UniqueConstraint("source", "external_id"),)
+
+    id: Mapped[Sequence]
+    source: Mapped[str]
+    external_id: Mapped[str]
+    reason: Mapped[str]
+    content_hash: Mapped[str]
+    raw: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    run_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey(CrawlRun.id, ondelete="SET NULL"))
+    created_at: Mapped[CreatedAt]
+    last_seen_at: Mapped[CreatedAt]
+    released_at: Mapped[datetime | None]
+    released_by: Mapped[str | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))

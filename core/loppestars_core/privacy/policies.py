@@ -86,6 +86,9 @@ POLICIES: dict[str, TablePolicy] = {
     "crawl_runs": TablePolicy("requested_by", 365, Export.ROWS, Erasure.DETACH, since="finished_at"),
     # Go with their run.
     "crawl_sources": TablePolicy(None, 365, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL),
+    "crawl_events": TablePolicy(None, 90, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL, since="created_at"),
+    "crawl_quarantine": TablePolicy("released_by", 365, Export.ROWS, Erasure.DETACH, since="last_seen_at"),
+    "sources": _PUBLIC,
     "crawl_failed_items": TablePolicy(None, 90, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL, since="created_at"),
     "crawled_pages": TablePolicy(None, 30, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL, since="fetched_at"),
     "audit_log": TablePolicy("actor_id", 730, Export.ROWS, Erasure.KEEP, since="at"),

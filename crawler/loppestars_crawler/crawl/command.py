@@ -1,5 +1,6 @@
 """`loppestars-crawler crawl`: the market sites once, from end to end."""
 
+import sys
 import uuid
 from pathlib import Path
 from typing import Annotated, Final
@@ -7,9 +8,11 @@ from typing import Annotated, Final
 import typer
 
 from loppestars_core.contract.states import CrawlTrigger
+from loppestars_core.kit.cli import Json
 from loppestars_core.kit.logging import configure_logging
 from loppestars_core.kit.settings import load_settings
 from loppestars_crawler.crawl.process import run_crawl
+from loppestars_crawler.crawl.records import sources_of_admins
 from loppestars_crawler.crawl.refusal import refuse
 from loppestars_crawler.crawl.run import CrawlOrder
 from loppestars_crawler.settings import CrawlerSettings
@@ -40,15 +43,17 @@ def crawl(  # noqa: PLR0913 - one parameter per option
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="write the markets found to FILE.json or FILE.csv"),
     ] = None,
+    json: Json = False,
 ) -> None:
     """Crawl the market sites once, store what they list, and report by the exit code how it went."""
     settings = load_settings(CrawlerSettings)
-    sources = list(dict.fromkeys(source or settings.default_sources))
-    unknown = [name for name in sources if name not in settings.sites]
-    if unknown:
-        known = ", ".join(settings.sites)
-        raise typer.Exit(refuse(settings, run_id, f"unknown source {', '.join(unknown)}: known are {known}"))
-    configure_logging("crawler", settings.log_level)
+    sources = list(dict.fromkeys(source or []))
+    configured = [known.name for known in settings.sources]
+    if any(name not in configured for name in sources):
+        known = [*configured, *sources_of_admins(settings, besides=configured)]
+        if unknown := [name for name in sources if name not in known]:
+            reason = f"unknown source {', '.join(unknown)}: known are {', '.join(known)}"
+            raise typer.Exit(refuse(settings, run_id, reason))
     order = CrawlOrder(
         sources=sources,
         run_id=run_id or uuid.uuid4(),
@@ -58,4 +63,12 @@ def crawl(  # noqa: PLR0913 - one parameter per option
         accept_shrink=accept_shrink,
         output=output,
     )
-    raise typer.Exit(run_crawl(settings, order))
+    raise typer.Exit(start(settings, order, json=json))
+
+
+def start(settings: CrawlerSettings, order: CrawlOrder, *, json: bool = False) -> int:
+    """Crawl with logs as the caller can read them: a terminal shows progress, and JSON on stdout is the report only."""
+    progress = sys.stderr.isatty() and sys.stdout.isatty() and not json
+    stream = sys.stderr if json else sys.stdout
+    configure_logging("crawler", "ERROR" if progress else settings.log_level, stream=stream)
+    return run_crawl(settings, order, show_progress=progress, json=json)

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Self
 
 import structlog
 
@@ -31,6 +31,12 @@ class Interruption:
         self._happened.set()
         for listener in self._listeners:
             listener()
+
+    def part(self) -> Self:
+        """Return the interruption of a part of the run, which ends with the run and may end before it."""
+        part = type(self)()
+        self.on_interrupt(lambda: part.interrupt(self.reason or "", self.exit_code))
+        return part
 
     async def wait(self) -> None:
         """Wait until something ends the crawl."""

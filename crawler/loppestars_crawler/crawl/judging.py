@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 from loppestars_core.markets.sighting import SourceMarket
@@ -27,6 +28,10 @@ MIN_MARKETS: Final = 10
 _MIN_USUAL_SHARE: Final = 0.2
 _MIN_CHURNED: Final = 50
 _MAX_UNKNOWN_SHARE: Final = 0.5
+
+_MAX_AHEAD: Final = timedelta(days=1_100)
+_MAX_ENTRY_FEE: Final = 1000
+_MAX_STALLS: Final = 5000
 
 
 class Coverage(NamedTuple):
@@ -88,3 +93,16 @@ def churn_reason(unknown: int, taken: int, still_missed: int) -> str | None:
         f"{unknown} of {taken} ids are unknown while {still_missed} known markets to come were not listed: its ids or "
         "its names changed. If it is right, crawl once more with --accept-shrink"
     )
+
+
+def doubt_about(said: SourceMarket, today: date) -> str | None:
+    """Return why a market that was understood is not believed: it goes into quarantine until an admin looks at it."""
+    if said.start_date - today > _MAX_AHEAD:
+        return f"it begins on {said.start_date}, more than {_MAX_AHEAD.days} days ahead"
+    if not any(letter.isalpha() for letter in said.name) or "://" in said.name:
+        return f"its name is not a name: {said.name[:100]!r}"
+    if said.entry_fee is not None and said.entry_fee > _MAX_ENTRY_FEE:
+        return f"its entry costs {said.entry_fee} kr"
+    if said.stall_count is not None and said.stall_count > _MAX_STALLS:
+        return f"it has {said.stall_count} stalls"
+    return None

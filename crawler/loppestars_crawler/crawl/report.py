@@ -31,15 +31,22 @@ class Report:
     sources: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     error: str | None = None
 
-    def message(self) -> str:
-        """Return JSON of at most 4,096 bytes: run id, state, counts, and the reason where there is one."""
-        told: dict[str, Any] = {
+    def content(self) -> dict[str, Any]:
+        """Return all of it, as JSON has it."""
+        return {
             "runId": str(self.run_id),
             "state": str(self.state),
             "counts": {name: self.counts.get(name, 0) for name in COUNT_NAMES},
-            "message": redact_text(self.error or "")[:_MAX_REASON],
+            "message": redact_text(self.error or ""),
+            "sources": {name: dict(counts) for name, counts in self.sources.items()},
         }
-        whole = _json({**told, "sources": {name: dict(counts) for name, counts in self.sources.items()}})
+
+    def message(self) -> str:
+        """Return JSON of at most 4,096 bytes: run id, state, counts, and the reason where there is one."""
+        content = self.content()
+        told = {**content, "message": content["message"][:_MAX_REASON]}
+        whole = _json(told)
+        del told["sources"]
         # The sources go first, then the end of the reason: the counts of the run are what is waited for.
         if len(whole.encode()) <= MAX_MESSAGE:
             return whole

@@ -1,8 +1,9 @@
-"""A run: take the lock, write the record, crawl the sources one after another, report how it went."""
+"""A run: take the lock, write the record, crawl the sources, several hosts at a time, report how it went."""
 
 import asyncio
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,12 +23,18 @@ from loppestars_core.crawls import (
     record_superseded,
     update_progress,
 )
+from loppestars_core.crawls.log import EventKind, add_event
+from loppestars_core.crawls.models import CrawlSource
+from loppestars_core.crawls.sources import SourceSpec
 from loppestars_core.database.engine import create_engine, sessions
+from loppestars_core.kit.clock import now_utc
 from loppestars_core.markets.sighting import SourceMarket
+from loppestars_crawler.crawl.caches import DatabaseGeocodes, DatabasePages
 from loppestars_crawler.crawl.interruption import Interruption
+from loppestars_crawler.crawl.plan import chosen, host_of
 from loppestars_crawler.crawl.report import Report
-from loppestars_crawler.crawl.repository import CrawlRepository, DatabaseGeocodes, DatabasePages
-from loppestars_crawler.crawl.source import SourceCrawl
+from loppestars_crawler.crawl.repository import CrawlRepository, SourceRepository
+from loppestars_crawler.crawl.source import SourceCrawl, SourceOrder
 from loppestars_crawler.geocoding.locating import Locator
 from loppestars_crawler.settings import CrawlerSettings
 
@@ -61,6 +68,10 @@ class RunAlreadyFinished(ValueError):
     """The run of that id has ended; a new one needs a new id."""
 
 
+class UnknownSource(ValueError):
+    """There is no source of that name."""
+
+
 class Crawl:
     """One run. `interruption` may end it at any moment."""
 
@@ -69,7 +80,8 @@ class Crawl:
         self._engine = create_engine(settings, application="loppestars-crawler")
         self._sessions = sessions(self._engine)
         self._repository = CrawlRepository(self._engine, order.run_id, dry_run=order.dry_run)
-        self._sources: list[SourceCrawl] = []
+        self._earlier = list[CrawlSource]()
+        self.sources: list[SourceCrawl] = []
         self.found = list[SourceMarket]() if order.dry_run or order.output else None
 
     async def run(self) -> Report:
@@ -77,13 +89,20 @@ class Crawl:
 
         Raises:
             RunAlreadyFinished: the order names a run that has ended.
+            UnknownSource: the order names a source that there is not.
         """
         order = self._order
         try:
+            known = await self._repository.known_sources(self._settings.sources)
+            if unknown := [name for name in order.sources if name not in known]:
+                raise UnknownSource(f"unknown source {', '.join(unknown)}: known are {', '.join(known)}")
+            due_at = now_utc() if order.trigger is CrawlTrigger.SCHEDULE else None
+            sources = chosen(known, order.sources, await self._repository.last_started(), due_at=due_at)
             async with CrawlLock(self._settings) as lock:
+                names = [source.name for source in sources]
                 if not lock.acquired:
                     async with self._sessions.begin() as session:
-                        await record_superseded(session, order.run_id, trigger=order.trigger, sources=order.sources)
+                        await record_superseded(session, order.run_id, trigger=order.trigger, sources=names)
                     log.warning("run_superseded")
                     return self._report(CrawlState.SUPERSEDED, "another crawl was running")
                 async with self._sessions.begin() as session:
@@ -91,7 +110,7 @@ class Crawl:
                         session,
                         order.run_id,
                         trigger=order.trigger,
-                        sources=order.sources,
+                        sources=names,
                         item_limit=order.limit,
                         dry_run=order.dry_run,
                         accept_shrink=order.accept_shrink,
@@ -100,33 +119,59 @@ class Crawl:
                     return self._report(CrawlState.CANCELLED, "cancelled before it started")
                 if run.state != CrawlState.RUNNING:
                     raise RunAlreadyFinished(f"run {run.id} has {run.state} already: leave out --run-id for a new one")
-                return await self._crawl(lock, accept_shrink=run.accept_shrink)
+                wanted = [known[name] for name in run.sources if name in known]
+                return await self._crawl(lock, wanted, accept_shrink=run.accept_shrink)
         finally:
             await self._engine.dispose()
 
-    async def _crawl(self, lock: CrawlLock, *, accept_shrink: bool) -> Report:
+    async def _crawl(self, lock: CrawlLock, wanted: Sequence[SourceSpec], *, accept_shrink: bool) -> Report:
         await self._repository.close_dead_sources()
-        log.info("run_started", sources=self._order.sources, limit=self._order.limit, dry_run=self._order.dry_run)
+        self._earlier = await self._repository.succeeded()
+        done = {source.source for source in self._earlier}
+        names = [source.name for source in wanted if source.name not in done]
+        kind = EventKind.RUN_RESUMED if done else EventKind.RUN_STARTED
+        await self._repository.note(kind, f"crawls {', '.join(names) or 'no source'}", sources=names)
+        log.info(str(kind), sources=names, limit=self._order.limit, dry_run=self._order.dry_run)
         watcher = asyncio.create_task(self._watch(lock))
-        pages = DatabasePages(self._repository)
-        locator = Locator(DatabaseGeocodes(self._repository), self._settings.geocoder())
+        pages = DatabasePages(self._sessions, dry_run=self._order.dry_run)
+        locator = Locator(DatabaseGeocodes(self._sessions, dry_run=self._order.dry_run), self._settings.geocoder())
+        hosts: dict[str, list[SourceCrawl]] = defaultdict(list)
+        for source in wanted:
+            if source.name not in done:
+                repository = SourceRepository(self._repository, source.name)
+                crawl = SourceCrawl(source, self._settings, repository, locator, pages)
+                hosts[host_of(source)].append(crawl)
+                self.sources.append(crawl)
+        order = SourceOrder(self._order.limit, accept_shrink, self.found)
+        places = asyncio.Semaphore(self._settings.parallel_sources)
         try:
-            for name in self._order.sources:
-                if self._interruption.reason is not None:
-                    break
-                source = SourceCrawl(name, self._settings, self._repository, locator, pages)
-                self._sources.append(source)
-                await source.run(
-                    self._interruption, limit=self._order.limit, accept_shrink=accept_shrink, found=self.found
-                )
+            await asyncio.gather(*(self._crawl_host(sources, order, places) for sources in hosts.values()))
             await pages.forget_old()
         except (DBAPIError, OSError) as error:
-            self._interruption.interrupt(f"the database failed: {type(error).__name__}", ExitCode.FAILED)
-            log.exception("database_failed")
+            self._end_without_database(error)
         finally:
             watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)
         return await self._finish()
+
+    async def _crawl_host(self, sources: Sequence[SourceCrawl], order: SourceOrder, places: asyncio.Semaphore) -> None:
+        """Crawl the sources of one host one after another; whatever goes wrong in one is its own."""
+        for source in sources:
+            async with places:
+                if self._interruption.reason is not None:
+                    return
+                try:
+                    await source.run(self._interruption, order)
+                except (DBAPIError, OSError) as error:
+                    self._end_without_database(error)
+                except Exception as error:
+                    log.exception("source_crashed", source=source.name)
+                    source.fail(f"it crashed: {type(error).__name__}: {str(error)[:300]}")
+                    await source.close_crashed()
+
+    def _end_without_database(self, error: Exception) -> None:
+        self._interruption.interrupt(f"the database failed: {type(error).__name__}", ExitCode.FAILED)
+        log.error("database_failed", error=type(error).__name__)
 
     async def _watch(self, lock: CrawlLock) -> None:
         """Look once a second for a request to cancel and a lost lock, and write the progress."""
@@ -144,23 +189,26 @@ class Crawl:
                 log.warning("progress_not_written", error=type(error).__name__)
 
     async def _write_progress(self, session: AsyncSession) -> None:
-        known = [source.expected for source in self._sources if source.expected is not None]
+        expected = [*(source.expected for source in self._earlier), *(source.expected for source in self.sources)]
+        known = [number for number in expected if number is not None]
         await update_progress(
             session,
             self._order.run_id,
             expected=sum(known) if known else None,
-            done=sum(source.counts["seen"] for source in self._sources),
+            done=self._counts()["seen"],
             counts=self._counts(),
         )
 
     def _counts(self) -> Counter[str]:
         total: Counter[str] = Counter(dict.fromkeys(COUNT_NAMES, 0))
-        for source in self._sources:
+        for source in self.sources:
             total.update(source.counts)
+        for earlier in self._earlier:
+            total.update({name: getattr(earlier, name) for name in COUNT_NAMES})
         return total
 
     async def _finish(self) -> Report:
-        errors = [f"{source.name}: {source.error}" for source in self._sources if source.error]
+        errors = [f"{source.name}: {source.error}" for source in self.sources if source.error]
         interrupted = self._interruption.reason
         if interrupted is not None and self._interruption.exit_code is not ExitCode.FAILED:
             report = self._report(CrawlState.CANCELLED, interrupted, self._interruption.exit_code)
@@ -175,6 +223,13 @@ class Crawl:
                     await finish_run(
                         session, self._order.run_id, report.state, counts=report.counts, error=report.error
                     )
+                    await add_event(
+                        session,
+                        self._order.run_id,
+                        EventKind.RUN_FINISHED,
+                        f"the run {report.state}" + (f": {report.error}" if report.error else ""),
+                        data={"state": report.state, "counts": dict(report.counts)},
+                    )
                 break
             except DBAPIError as error:
                 log.warning("end_of_run_not_written", attempt=attempt, error=type(error).__name__)
@@ -182,5 +237,5 @@ class Crawl:
         return report
 
     def _report(self, state: CrawlState, error: str | None, exit_code: ExitCode | None = None) -> Report:
-        counts = {source.name: source.counts for source in self._sources}
+        counts = {source.name: source.counts for source in self.sources}
         return Report(self._order.run_id, state, exit_code or _EXIT_CODES[state], self._counts(), counts, error)

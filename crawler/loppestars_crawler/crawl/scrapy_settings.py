@@ -24,9 +24,12 @@ def user_agent(contact: str) -> str:
     return f"LoppestarsCrawler/{version('loppestars')} (+{contact})"
 
 
-def scrapy_settings(settings: CrawlerSettings) -> dict[str, Any]:
-    """Return settings for one request at a time, by the site's robots.txt, as fast as the site answers."""
-    delay = settings.crawl_delay_seconds
+def scrapy_settings(settings: CrawlerSettings, delay_seconds: float | None = None) -> dict[str, Any]:
+    """Return settings for one request at a time, by the site's robots.txt, as fast as the site answers.
+
+    `delay_seconds` is a source's own; what robots.txt asks for is added either way.
+    """
+    delay = settings.crawl_delay_seconds if delay_seconds is None else delay_seconds
     return {
         "ADDONS": {"scrapy_poet.Addon": 300},
         "USER_AGENT": user_agent(settings.crawler_contact),

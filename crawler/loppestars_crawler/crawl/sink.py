@@ -10,9 +10,11 @@ from typing import Final, NamedTuple
 import structlog
 
 from loppestars_core.contract.counters import COUNT_NAMES
+from loppestars_core.crawls.sources import DEFAULT_RANK
+from loppestars_core.kit.clock import today_in_denmark
 from loppestars_core.markets.ingest import Recorded
 from loppestars_core.markets.sighting import SourceMarket
-from loppestars_crawler.crawl.judging import Coverage, added, churn_reason, coverage_of
+from loppestars_crawler.crawl.judging import Coverage, added, churn_reason, coverage_of, doubt_about
 from loppestars_crawler.crawl.repository import SightingStore
 from loppestars_crawler.crawl.source_market import OutsideDenmark, to_source_market
 from loppestars_crawler.geocoding.locating import Locator
@@ -48,6 +50,7 @@ class SourceSink:
         locator: Locator,
         *,
         limit: int | None,
+        rank: int = DEFAULT_RANK,
         accept_shrink: bool = False,
         found: list[SourceMarket] | None = None,
         ask_to_stop: Callable[[], None],
@@ -59,7 +62,8 @@ class SourceSink:
         self.counts: Counter[str] = Counter(dict.fromkeys(COUNT_NAMES, 0))
         self.coverage = Coverage(0, {})
         self._site, self._store, self._locator, self._limit = site, store, locator, limit
-        self._accept_shrink, self._found = accept_shrink, found
+        self._accept_shrink, self._found, self._rank = accept_shrink, found, rank
+        self.quarantined = 0
         self._ask_to_stop = ask_to_stop
         self._municipality_of_id: dict[str, str | None] = {}
         self._taken: set[str] = set()
@@ -115,7 +119,7 @@ class SourceSink:
 
     async def _queue(self, market: ListedMarket) -> None:
         try:
-            said = await to_source_market(market, self._site, self._locator)
+            said = await to_source_market(market, self._site, self._locator, rank=self._rank)
         except OutsideDenmark as error:
             await self._count_problem(Problem(Outcome.SKIPPED, str(error), snippet(market.name), market.url))
             return
@@ -126,7 +130,7 @@ class SourceSink:
     async def _store_waiting(self) -> None:
         """Store a batch: what says the same as before in one statement, each other market by itself."""
         waiting, self._waiting = self._waiting, []
-        batch = await self._with_own_ids(waiting)
+        batch = await self._believed(await self._with_own_ids(waiting))
         if not batch:
             return
         known = await self._store.known(batch)
@@ -147,6 +151,20 @@ class SourceSink:
         if self._found is not None:
             self._found.extend(stored)
 
+    async def _believed(self, batch: list[SourceMarket]) -> list[SourceMarket]:
+        """Return the markets that can be right; the others go into quarantine, unless an admin released them."""
+        today = today_in_denmark()
+        doubted = {said.external_id: reason for said in batch if (reason := doubt_about(said, today)) is not None}
+        released = await self._store.quarantine(
+            [(said, doubted[said.external_id]) for said in batch if said.external_id in doubted]
+        )
+        for said in batch:
+            if said.external_id in doubted and said.external_id not in released:
+                self.quarantined += 1
+                reason = f"in quarantine: {doubted[said.external_id]}"
+                await self._count_problem(Problem(Outcome.SKIPPED, reason, snippet(said.name), said.url))
+        return [said for said in batch if said.external_id not in doubted or said.external_id in released]
+
     async def _with_own_ids(self, waiting: list[_Waiting]) -> list[SourceMarket]:
         """Return the markets under ids of their own: two towns may have a market of one name on one day.
 
@@ -154,7 +172,7 @@ class SourceSink:
         and when the other is gone.
         """
         own_ids = {f"{item.said.external_id}|{item.municipality or ''}": item for item in waiting}
-        known = await self._store.known_ids(self.name, list(own_ids)) if own_ids else set()
+        known = await self._store.known_ids(list(own_ids)) if own_ids else set()
         batch = []
         for said, municipality, url in waiting:
             own_id = f"{said.external_id}|{municipality or ''}"
@@ -173,7 +191,7 @@ class SourceSink:
         """Return whether the source is not believed any more, and end it then."""
         if self._accept_shrink or churn_reason(self._unknown, len(self._taken), len(self._taken)) is None:
             return False
-        missed = await self._store.missed_so_far(self.name)
+        missed = await self._store.missed_so_far()
         reason = churn_reason(self._unknown, len(self._taken), missed)
         if reason is not None:
             self.fail(reason)
@@ -194,7 +212,7 @@ class SourceSink:
             return
         self._count(problem.outcome)
         if problem.outcome is Outcome.FAILED and self.counts[Outcome.FAILED] <= _MAX_FAILED_ITEMS_KEPT:
-            await self._store.record_failed(self.name, problem)
+            await self._store.record_failed(problem)
 
     def _count(self, result: str) -> None:
         self.counts["seen"] += 1

@@ -4,20 +4,24 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
 from scrapy import signals
 from scrapy.crawler import AsyncCrawlerRunner, Crawler
+from scrapy.http import Request, Response
 from sqlalchemy.exc import DBAPIError
 from twisted.python.failure import Failure
 
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.contract.states import CrawlState
+from loppestars_core.crawls.sources import SourceSpec
 from loppestars_core.markets.sighting import SourceMarket
 from loppestars_crawler.crawl.interruption import Interruption
 from loppestars_crawler.crawl.judging import FIELDS, coverage_warnings, shrink_reason
-from loppestars_crawler.crawl.repository import CrawlRepository, LastCrawl
+from loppestars_crawler.crawl.plan import site_of
+from loppestars_crawler.crawl.repository import LastCrawl, SourceRepository
 from loppestars_crawler.crawl.scrapy_settings import scrapy_settings
 from loppestars_crawler.crawl.sink import MAX_WAIT_SECONDS, SourceSink
 from loppestars_crawler.fetching.stored_pages import StoredPages
@@ -37,14 +41,31 @@ _SPIDERS: Final[dict[str, type[SourceSpider]]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class SourceOrder:
+    """What is asked of every source of a run."""
+
+    limit: int | None = None
+    accept_shrink: bool = False
+    found: list[SourceMarket] | None = None
+    """Where the markets are noted, when somebody wants to see them."""
+
+
 class SourceCrawl:
     """One source of one run."""
 
     def __init__(
-        self, name: str, settings: CrawlerSettings, repository: CrawlRepository, locator: Locator, pages: StoredPages
+        self,
+        source: SourceSpec,
+        settings: CrawlerSettings,
+        repository: SourceRepository,
+        locator: Locator,
+        pages: StoredPages,
     ) -> None:
-        self.name = name
-        self._settings, self._repository, self._locator, self._pages = settings, repository, locator, pages
+        self.name = source.name
+        self._source, self._settings, self._site = source, settings, site_of(source)
+        self._repository, self._locator, self._pages = repository, locator, pages
+        self._page_count, self._bytes, self._fetch_seconds = 0, 0, 0.0
         self._expected: int | None = None
         self._sink: SourceSink | None = None
         self._ended = False
@@ -66,20 +87,18 @@ class SourceCrawl:
         """Why the source failed."""
         return self._sink.error if self._sink else None
 
-    async def run(
-        self,
-        interruption: Interruption,
-        *,
-        limit: int | None,
-        accept_shrink: bool,
-        found: list[SourceMarket] | None = None,
-    ) -> None:
+    @property
+    def begun(self) -> bool:
+        """Whether its turn has come."""
+        return self._sink is not None
+
+    async def run(self, whole_run: Interruption, order: SourceOrder) -> None:
         """Crawl the source; an error of its own ends up in `error`, one of the database is raised."""
-        last = await self._repository.last_crawl(self.name)
+        last = await self._repository.last_crawl()
         self._expected = last.listed if last else None
-        await self._repository.begin_source(self.name, self._expected)
-        crawler = AsyncCrawlerRunner(scrapy_settings(self._settings)).create_crawler(
-            _SPIDERS.get(self.name, SchemaOrgSpider)
+        await self._repository.begin(self._expected)
+        crawler = AsyncCrawlerRunner(scrapy_settings(self._settings, self._source.delay_seconds)).create_crawler(
+            _SPIDERS.get(self._source.type, SchemaOrgSpider)
         )
         tasks: set[asyncio.Task[Any]] = set()
 
@@ -90,23 +109,46 @@ class SourceCrawl:
 
         sink = self._sink = SourceSink(
             self.name,
-            self._settings.sites[self.name],
+            self._site,
             self._repository,
             self._locator,
-            limit=limit,
-            accept_shrink=accept_shrink,
-            found=found,
+            limit=order.limit,
+            rank=self._source.rank,
+            accept_shrink=order.accept_shrink,
+            found=order.found,
             ask_to_stop=ask_to_stop,
         )
+        interruption = whole_run.part()
         interruption.on_interrupt(sink.stop)
-        async with self._repository.recording():
-            async with self._storing(sink):
-                await self._fetch(crawler, sink, interruption)
-            if self._database_error is None:
-                await sink.flush()
+        out_of_time = asyncio.get_running_loop().call_later(
+            self._settings.max_source_seconds, self._end_out_of_time, interruption
+        )
+        try:
+            async with self._repository.recording():
+                async with self._storing(sink):
+                    await self._fetch(crawler, sink, interruption)
+                if self._database_error is None:
+                    await sink.flush()
+        finally:
+            out_of_time.cancel()
         if self._database_error is not None:
             raise self._database_error
-        await self._judge(sink, last, interruption, whole=limit is None, accept_shrink=accept_shrink)
+        await self._judge(sink, last, interruption, whole=order.limit is None, accept_shrink=order.accept_shrink)
+
+    def fail(self, reason: str) -> None:
+        """Note why the source failed outside of its pages."""
+        if self._sink is not None and self._sink.error is None:
+            self._sink.error = reason
+
+    async def close_crashed(self) -> None:
+        """End the record of a source that a mistake of ours ended."""
+        self._ended = True
+        await self._repository.finish(CrawlState.FAILED, error=self.error, warnings=[], **self.counts)
+
+    def _end_out_of_time(self, interruption: Interruption) -> None:
+        reason = f"not finished within {self._settings.max_source_seconds} s (MAX_SOURCE_SECONDS)"
+        self.fail(reason)
+        interruption.interrupt(reason, ExitCode.FAILED)
 
     @contextlib.asynccontextmanager
     async def _storing(self, sink: SourceSink) -> AsyncIterator[None]:
@@ -134,15 +176,16 @@ class SourceCrawl:
     async def _fetch(self, crawler: Crawler, sink: SourceSink, interruption: Interruption) -> None:
         """Let Scrapy crawl; when the crawl is to end, wait a little for the request under way, then leave it."""
         crawler.signals.connect(self._on_error, signal=signals.spider_error)
+        crawler.signals.connect(self._on_page, signal=signals.response_received)
         spider: dict[str, Any] = {
             "name": self.name,
-            "site": self._settings.sites[self.name],
+            "site": self._site,
             "sink": sink,
             "pages": self._pages,
-            "max_pages": self._settings.max_pages,
+            "max_pages": self._source.max_pages or self._settings.max_pages,
         }
-        if self.name in self._settings.jsonld_sources:
-            spider["start_urls"] = [str(url) for url in self._settings.jsonld_sources[self.name]]
+        if not self._source.type.built_in:
+            spider |= {"start_urls": list(self._source.start_urls), "kind": self._source.type}
         work: Coroutine[Any, Any, None] = crawler.crawl_async(**spider)
         crawling = asyncio.ensure_future(work)
         interrupted = asyncio.ensure_future(interruption.wait())
@@ -154,6 +197,11 @@ class SourceCrawl:
             return
         if (error := crawling.exception()) is not None:
             raise error
+
+    def _on_page(self, response: Response, request: Request) -> None:
+        self._page_count += 1
+        self._bytes += len(response.body)
+        self._fetch_seconds += request.meta.get("download_latency", 0.0)
 
     def _on_error(self, failure: Failure) -> None:
         """Note an error in a spider: of the database, which ends the run, or one of ours, which fails the source."""
@@ -182,18 +230,21 @@ class SourceCrawl:
         for name in FIELDS:
             COVERAGE.labels(self.name, name).set(sink.coverage.share(name))
         if state is CrawlState.SUCCEEDED and whole:
-            sink.counts["vanished"] = await self._repository.mark_vanished(self.name)
+            sink.counts["vanished"] = await self._repository.mark_vanished()
             ITEMS.labels(self.name, "vanished").inc(sink.counts["vanished"])
             LAST_SUCCESS.labels(self.name).set(time.time())
         error = sink.error or interruption.reason
-        await self._repository.finish_source(
-            self.name,
+        await self._repository.finish(
             state,
             expected=self.expected,
             done=sink.done,
             error=error and error[:2000],
             coverage=sink.coverage.as_json(),
             warnings=warnings,
+            pages=self._page_count,
+            bytes=self._bytes,
+            fetch_seconds=self._fetch_seconds,
+            quarantined=sink.quarantined,
             **sink.counts,
         )
         log.info("source_finished", source=self.name, state=state, error=sink.error, **sink.counts)

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Final
 
+from loppestars_core.crawls.sources import DEFAULT_RANK
 from loppestars_core.kit.folding import fold
 from loppestars_core.markets.sighting import SourceMarket
 from loppestars_core.places.points import Point
@@ -12,12 +13,10 @@ from loppestars_crawler.geocoding.location import Verdict
 from loppestars_crawler.geocoding.placing import place
 from loppestars_crawler.items import ListedMarket
 from loppestars_crawler.metrics import DOUBTS
-from loppestars_crawler.pages import loppemarkeder_nu, markedskalenderen_dk
+from loppestars_crawler.pages import loppemarkeder_nu
 from loppestars_crawler.reading.called_off import Status
 from loppestars_crawler.sites import Site
 
-# Structured words count for more than those read from a table.
-RANKS: Final = {loppemarkeder_nu.SOURCE: 10, markedskalenderen_dk.SOURCE: 20}
 _DENMARK: Final = frozenset(
     {"", "dk", "dnk", "danmark", "denmark", "danemark", "kingdom of denmark", "kongeriget danmark"}
 )
@@ -41,7 +40,9 @@ class OutsideDenmark(ValueError):
     """A market that its source or its place says is in another country."""
 
 
-async def to_source_market(market: ListedMarket, site: Site, locator: Locator) -> SourceMarket:
+async def to_source_market(
+    market: ListedMarket, site: Site, locator: Locator, *, rank: int = DEFAULT_RANK
+) -> SourceMarket:
     """Return what is stored: address by the rules of `addresses`, point by those of `geocoding`, links as published.
 
     Raises:
@@ -73,7 +74,7 @@ async def to_source_market(market: ListedMarket, site: Site, locator: Locator) -
     return SourceMarket(
         source=market.source,
         external_id=market.external_id,
-        rank=RANKS.get(market.source, 100),
+        rank=rank,
         name=market.name,
         category=market.category,
         start_date=market.start_date,

@@ -44,10 +44,14 @@ class EventsOfPage(ListingPage[EventListing], HtmlPage[EventListing]):
         graph = json_ld.read_page(self.text, self.selector)
         if graph.events():
             return graph
+        return self._marked_up() or graph
+
+    def _marked_up(self) -> json_ld.Graph | None:
+        """Return the objects of its microdata, where that has no events of its h-events; None without any event."""
         for documents in (read_microdata(self.selector, str(self.url)), read_h_events(self.text, str(self.url))):
             if (other := json_ld.Graph(list(documents))).events():
                 return other
-        return graph
+        return None
 
     @cached_method
     def entries(self) -> list[Entry]:
@@ -70,6 +74,15 @@ class EventsOfPage(ListingPage[EventListing], HtmlPage[EventListing]):
             reason = "no JSON-LD, microdata or h-event on the page"
             entries.append(Problem(Outcome.FAILED, reason, snippet(self.text[:5000]), url))
         return with_own_ids(entries)
+
+
+@attrs.define(kw_only=True)
+class MicrodataPage(EventsOfPage):
+    """The same of a page whose markup says its events, whatever JSON-LD it has besides."""
+
+    @cached_method
+    def _graph(self) -> json_ld.Graph:
+        return self._marked_up() or json_ld.Graph([])
 
 
 def with_own_ids(entries: list[Entry]) -> list[Entry]:

@@ -10,10 +10,11 @@ from scrapy_poet.utils import scrapy_response_to_http_response
 from twisted.python.failure import Failure
 from web_poet import PageParams
 
+from loppestars_core.contract.sources import SourceType
 from loppestars_core.kit.clock import today_in_denmark
 from loppestars_crawler.items import EventListing, Outcome, Problem
 from loppestars_crawler.pages.calendar_feed import CalendarFeedPage, is_calendar
-from loppestars_crawler.pages.schema_org_events import EventsOfPage
+from loppestars_crawler.pages.schema_org_events import EventsOfPage, MicrodataPage
 from loppestars_crawler.pages.sitemap import read_sitemap
 from loppestars_crawler.spiders.source import SourceSpider, describe, is_gone
 
@@ -21,9 +22,9 @@ from loppestars_crawler.spiders.source import SourceSpider, describe, is_gone
 class SchemaOrgSpider(SourceSpider):
     """Starts at pages, calendars or sitemaps, follows `rel=next` and the links of `ItemList`s, each page once."""
 
-    def __init__(self, *, start_urls: list[str], **kwargs: Any) -> None:  # noqa: ANN401 - Scrapy's own
+    def __init__(self, *, start_urls: list[str], kind: SourceType, **kwargs: Any) -> None:  # noqa: ANN401 - Scrapy's own
         super().__init__(**kwargs)
-        self._start_urls = start_urls
+        self._start_urls, self._kind = start_urls, kind
         self._params = PageParams(today=today_in_denmark().isoformat())
 
     async def start(self) -> AsyncIterator[Any]:
@@ -31,7 +32,7 @@ class SchemaOrgSpider(SourceSpider):
             yield self.page_of_list(url, self.parse_list)
 
     async def parse_list(self, response: Response) -> AsyncIterator[Any]:
-        sitemap = read_sitemap(response.body, response.url)
+        sitemap = read_sitemap(response.body, response.url) if self._kind is not SourceType.ICS else None
         if sitemap is not None:
             for url in sitemap.sitemaps:
                 yield self.page_of_list(url, self.parse_list)
@@ -63,7 +64,11 @@ class SchemaOrgSpider(SourceSpider):
             self.sink.fail(f"the page of an event could not be fetched: {describe(failure)}")
 
     async def _read(self, response: Response) -> EventListing:
-        page_class = CalendarFeedPage if is_calendar(response.body) else EventsOfPage
+        page_class: type[CalendarFeedPage | EventsOfPage] = EventsOfPage
+        if self._kind is SourceType.ICS or (self._kind is SourceType.JSONLD and is_calendar(response.body)):
+            page_class = CalendarFeedPage
+        elif self._kind is SourceType.MICRODATA:
+            page_class = MicrodataPage
         page = page_class(response=scrapy_response_to_http_response(response), page_params=self._params)
         return await page.to_item()
 

@@ -26,16 +26,18 @@ class MemoryStore:
         self.failed: list[Problem] = []
         self.ids: set[str] = set()
         self.missed = 0
+        self.doubted: list[str] = []
+        self.released: set[str] = set()
 
     async def known(self, batch: Sequence[SourceMarket]) -> dict[str, KnownSighting]:
         """Return nothing: every market is new."""
         return {said.external_id: None for said in batch if said.external_id in self.ids}  # type: ignore[misc]
 
-    async def known_ids(self, _: str, external_ids: Sequence[str]) -> set[str]:
+    async def known_ids(self, external_ids: Sequence[str]) -> set[str]:
         """Return what earlier crawls found."""
         return self.ids & set(external_ids)
 
-    async def missed_so_far(self, _: str) -> int:
+    async def missed_so_far(self) -> int:
         """Return what the test says."""
         return self.missed
 
@@ -49,9 +51,14 @@ class MemoryStore:
             market.external_id: ValueError("no") if market.name == "unstorable" else Recorded.NEW for market in batch
         }
 
-    async def record_failed(self, _: str, problem: Problem) -> None:
+    async def record_failed(self, problem: Problem) -> None:
         """Keep the problem."""
         self.failed.append(problem)
+
+    async def quarantine(self, doubted: Sequence[tuple[SourceMarket, str]]) -> set[str]:
+        """Keep what is not believed, unless it was released."""
+        self.doubted += [reason for said, reason in doubted if said.external_id not in self.released]
+        return {said.external_id for said, _ in doubted} & self.released
 
 
 class NoCache:
@@ -172,3 +179,24 @@ class TestChurn:
         await sink.flush()
         assert len(store.markets) == stored
         assert (sink.error is None) == (stored > 0)
+
+
+class TestQuarantine:
+    """Markets that are understood and not believed."""
+
+    async def test_doubt(self) -> None:
+        """Expect them to be kept apart and counted as skipped; one that an admin released is stored."""
+        store = MemoryStore()
+        store.released = {"released"}
+        sink = sink_of(store)
+        late = date(2099, 1, 1)
+        for external_id in ("odd", "released"):
+            await sink.take(listed("Nyt\u00e5rsmarked", external_id=external_id, start_date=late, end_date=late))
+        await sink.take(listed("https://loppe.example/"))
+        await sink.take(listed())
+        await sink.flush()
+        assert (sink.counts["skipped"], sink.quarantined, sink.counts["new"]) == (2, 2, 2)
+        assert [reason.split(",")[0] for reason in store.doubted] == [
+            "it begins on 2099-01-01",
+            "its name is not a name: 'https://loppe.example/'",
+        ]

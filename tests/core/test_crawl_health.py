@@ -2,7 +2,7 @@
 
 import pytest
 
-from loppestars_crawler.crawl.health import Outcome, health_of
+from loppestars_core.crawls.health import Outcome, health_of
 
 GOOD, BAD, THIN = Outcome(succeeded=True), Outcome(succeeded=False), Outcome(succeeded=True, has_warnings=True)
 
