@@ -131,7 +131,7 @@ class Crawl:
         names = [source.name for source in wanted if source.name not in done]
         kind = EventKind.RUN_RESUMED if done else EventKind.RUN_STARTED
         await self._repository.note(kind, f"crawls {', '.join(names) or 'no source'}", sources=names)
-        log.info(str(kind), sources=names, limit=self._order.limit, dry_run=self._order.dry_run)
+        log.info("run_started", resumed=bool(done), sources=names, limit=self._order.limit, dry_run=self._order.dry_run)
         watcher = asyncio.create_task(self._watch(lock))
         pages = DatabasePages(self._sessions, dry_run=self._order.dry_run)
         locator = Locator(DatabaseGeocodes(self._sessions, dry_run=self._order.dry_run), self._settings.geocoder())
