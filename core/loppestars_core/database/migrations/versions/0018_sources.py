@@ -1,6 +1,6 @@
 """Sources as rows, the log of a run, markets in quarantine, and what a source cost.
 
-Revision: 0018, after 0014.
+Revision: 0018, after 0015.
 """
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0018"
-down_revision = "0014"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
