@@ -31,8 +31,9 @@ router = APIRouter(
     },
 )
 
-# A photo that is withdrawn leaves caches within minutes; until then its tag saves sending it again.
-_PUBLIC: Final = "public, max-age=300"
+# A photo that is withdrawn leaves caches within minutes: they may keep its bytes for a month, but ask every five
+# minutes whether it is still published, and its tag saves sending them again.
+_PUBLIC: Final = "public, max-age=300, must-revalidate"
 
 Bucket = Annotated[str, Path(max_length=63)]
 Key = Annotated[str, Path(max_length=900)]

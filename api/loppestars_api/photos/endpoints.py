@@ -67,7 +67,7 @@ async def process(caller: Caller, photos: Photos, access: AccessControl, body: P
             if await photos.stored.request_again(caller, body, known):
                 await access.limiter.take(access.rates.photos, caller.limit_key)
         finished = await photos.waiter.wait_for(photo_id, since)
-    return json_response(photos.stored.response_of(finished), headers=NO_STORE)
+    return json_response(await photos.stored.response_of(finished), headers=NO_STORE)
 
 
 @router.post(

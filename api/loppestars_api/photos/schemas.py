@@ -63,5 +63,7 @@ class ProcessRequest(Treatment):
 class ProcessResponse(BaseModel):
     success: Literal[True] = True
     processed_image_url: str = Field(alias="processedImageUrl", description="Stable: it may be stored.")
+    screen_url: str = Field(alias="screenUrl", description="A copy of at most 1280 pixels a side, or the photo itself.")
+    thumbnail_url: str = Field(alias="thumbnailUrl", description="A copy of at most 400 pixels a side, as JPEG.")
     faces_detected: int = Field(alias="facesDetected", ge=0)
     mode: Mode

@@ -14,8 +14,15 @@ from loppestars_api.web.errors import Forbidden, NotFound, TooLarge, Unprocessab
 from loppestars_core.accounts.users import ensure_user, is_leaving
 from loppestars_core.database.engine import sessions
 from loppestars_core.kit.clock import now_utc
-from loppestars_core.photos import PhotoOptions, PhotoRequest, photo_of_original, request_again, request_photo
-from loppestars_core.photos.models import Photo, PhotoState, PhotoSubject
+from loppestars_core.photos import (
+    PhotoOptions,
+    PhotoRequest,
+    photo_of_original,
+    request_again,
+    request_photo,
+    variants_of,
+)
+from loppestars_core.photos.models import Photo, PhotoState, PhotoSubject, VariantKind
 from loppestars_core.storage import InvalidKey, ObjectInfo, ObjectNotFound, Storage
 
 # Without a token, a result is returned for this many times the age up to which an original is taken.
@@ -114,12 +121,24 @@ class StoredPhotos:
                 raise Forbidden("The account of this photo is being deleted.")
             return (await request_photo(session, wanted)).id
 
-    def response_of(self, finished: Finished) -> dict[str, object]:
-        """Return what `/process` answers; the mode is the one that made the result."""
+    async def response_of(self, finished: Finished) -> dict[str, object]:
+        """Return what `/process` answers; the mode is the one that made the result.
+
+        A photo that is no larger than a copy would be has none: there the result itself is named.
+        """
         photo, result = finished.photo, finished.result
+        async with self._sessions() as session:
+            variants = await variants_of(session, photo.id)
+        addresses = {
+            kind: self._storage.public_url(variant.bucket, variant.key)
+            for kind in (VariantKind.PROCESSED, VariantKind.SCREEN, VariantKind.THUMBNAIL)
+            for variant in (variants.get(kind, result),)
+        }
         return {
             "success": True,
-            "processedImageUrl": self._storage.public_url(result.bucket, result.key),
+            "processedImageUrl": addresses[VariantKind.PROCESSED],
+            "screenUrl": addresses[VariantKind.SCREEN],
+            "thumbnailUrl": addresses[VariantKind.THUMBNAIL],
             "facesDetected": 0 if photo.state == PhotoState.NO_FACES else photo.faces or 0,
             "mode": PhotoOptions.model_validate(photo.options).mode,
         }

@@ -24,6 +24,7 @@ from loppestars_core.photos.lifecycle import (
     release_photo,
     request_again,
     request_photo,
+    variants_of,
 )
 from loppestars_core.photos.listener import PhotoListener
 from loppestars_core.photos.options import PhotoOptions
@@ -48,4 +49,5 @@ __all__ = [
     "release_photo",
     "request_again",
     "request_photo",
+    "variants_of",
 ]

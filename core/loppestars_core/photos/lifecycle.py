@@ -150,6 +150,12 @@ async def find_variant(session: AsyncSession, bucket: str, key: str) -> tuple[Ph
     return None if row is None else (row[0], Visibility(row[1]))
 
 
+async def variants_of(session: AsyncSession, photo_id: uuid.UUID) -> dict[VariantKind, PhotoVariant]:
+    """Return the stored forms of a photo by their kind."""
+    found = await session.execute(select(PhotoVariant).where(PhotoVariant.photo_id == photo_id))
+    return {VariantKind(variant.kind): variant for variant in found.scalars()}
+
+
 async def forget_photo(session: AsyncSession, photo_id: uuid.UUID) -> None:
     """Delete the row of a photo; its job, if it is still waiting, finds no photo and ends."""
     await session.execute(delete(Photo).where(Photo.id == photo_id))

@@ -56,7 +56,7 @@ class TestPublicFile:
         """A copy is kept for minutes, and is confirmed without sending it again."""
         await publish(session, storage)
         first = await client.get(URL)
-        assert first.headers["cache-control"] == "public, max-age=300"
+        assert first.headers["cache-control"] == "public, max-age=300, must-revalidate"
         assert first.headers["x-content-type-options"] == "nosniff"
         again = await client.get(URL, headers={"If-None-Match": first.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
@@ -69,6 +69,23 @@ class TestPublicFile:
         await session.commit()
         assert (await client.get(URL)).status_code == 410
         assert (await client.get(URL, headers={"If-None-Match": tag})).status_code == 410
+
+    async def test_withdrawn_copies(self, client: httpx.AsyncClient, session: AsyncSession, storage: Storage) -> None:
+        """Its thumbnail and its size for screens go with it."""
+        await publish(session, storage)
+        for kind in ("screen", "thumbnail"):
+            statement = text(
+                "INSERT INTO photo_variants (photo_id, kind, bucket, key, format, width, height, bytes) "
+                "SELECT id, :kind, :bucket, :key, 'image/jpeg', 4, 3, 3 FROM photos"
+            )
+            await session.execute(statement, {"kind": kind, "bucket": BUCKET, "key": f"u/{kind}.jpg"})
+            await storage.put(BUCKET, f"u/{kind}.jpg", PHOTO[:3], "image/jpeg")
+        await session.commit()
+        urls = [f"/storage/v1/object/public/{BUCKET}/u/{kind}.jpg" for kind in ("screen", "thumbnail")]
+        assert [(await client.get(url)).status_code for url in urls] == [200, 200]
+        await session.execute(text("UPDATE photos SET visibility = 'withdrawn'"))
+        await session.commit()
+        assert [(await client.get(url)).status_code for url in urls] == [410, 410]
 
     async def test_bytes_gone(self, client: httpx.AsyncClient, session: AsyncSession, storage: Storage) -> None:
         """404, never cached; it is logged and counted."""

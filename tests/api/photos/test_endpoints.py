@@ -64,13 +64,31 @@ class TestProcess:
         answer = await client.post("/process", json=body(mode="blur", unknown="ignored"), params={"token": "ignored"})
         assert answer.status_code == 200
         document = answer.json()
-        assert list(document) == ["success", "processedImageUrl", "facesDetected", "mode"]
+        urls = ["processedImageUrl", "screenUrl", "thumbnailUrl"]
+        assert list(document) == ["success", *urls, "facesDetected", "mode"]
+        assert len({document[url] for url in urls}) == 1  # nothing smaller was made of it
         assert (document["success"], document["facesDetected"], document["mode"]) == (True, 2, "blur")
         fetched = await client.get(httpx.URL(document["processedImageUrl"]).raw_path.decode())
         assert fetched.status_code == 200
         assert fetched.headers["content-type"] == "image/jpeg"
         assert fetched.headers["x-content-type-options"] == "nosniff"
         assert fetched.content == b"\xff\xd8\xff a stall!! blur jpeg"
+
+    async def test_copies(
+        self, client: httpx.AsyncClient, storage: Storage, consumer: PhotoConsumer, session: AsyncSession
+    ) -> None:
+        """Smaller copies have addresses of their own."""
+        await upload(storage)
+        await client.post("/process", json=body())
+        statement = text(
+            "INSERT INTO photo_variants (photo_id, kind, bucket, key, format, width, height, bytes) "
+            "SELECT photo_id, 'thumbnail', bucket, 'u/small.jpg', format, 2, 2, 1 FROM photo_variants"
+        )
+        await session.execute(statement)
+        await session.commit()
+        document = (await client.post("/process", json=body())).json()
+        assert document["thumbnailUrl"].endswith("/u/small.jpg")
+        assert document["screenUrl"] == document["processedImageUrl"]
 
     async def test_again_returns_the_first_result(
         self, client: httpx.AsyncClient, storage: Storage, consumer: PhotoConsumer, sign: Any
