@@ -16,10 +16,11 @@ _MAX_GROWTH: Final = 4.0
 """A box that is so many times as large as a clearer one inside it is a face of its own."""
 
 
-def merge(boxes: Boxes, clear: float = 0.0) -> list[Face]:
+def merge(boxes: Boxes, clear: float = 0.0, sure: float = 0.0) -> list[Face]:
     """Return each face once, best first (non-maximum suppression).
 
-    Its extent is that of all the boxes of at least the score `clear` that show it.
+    Its extent is that of all the boxes of at least the score `clear` that show it. One that scores less than `sure`
+    takes no far smaller boxes with it: what a closer look may refuse must not hide the faces in it.
     """
     ordered = boxes[np.argsort(-boxes[:, 4], kind="stable")]
     areas = (ordered[:, 2] - ordered[:, 0]).clip(0) * (ordered[:, 3] - ordered[:, 1]).clip(0)
@@ -35,6 +36,8 @@ def merge(boxes: Boxes, clear: float = 0.0) -> list[Face]:
         smaller = np.minimum(areas, areas[index])
         same = (overlap > _SAME_FACE * union) | (overlap > _INSIDE * smaller)
         same &= alive & (areas <= _MAX_GROWTH * areas[index])
+        if ordered[index, 4] < sure:
+            same &= areas * _MAX_GROWTH >= areas[index]
         same[index] = True
         alive &= ~same
         faces.append(_face(ordered[index], ordered[same & (ordered[:, 4] >= clear)]))

@@ -1,8 +1,9 @@
 """Looks closely at places where a search saw something that may be a face.
 
-Each place is shown at two sizes at which the detector is sure of a face, with its surroundings, many on one sheet. A
-face of twenty pixels scores far more enlarged than in the photo, and what only looked like one scores little at one of
-the sizes: the mean of both scores tells faces from other things better than the score in the photo (docs/imaging.md).
+Each place is shown at three sizes with its surroundings, many on one sheet, the cheapest size first. A face of twenty
+pixels scores far more enlarged, and where the detector's grid lies well over it, and what only looked like one scores
+little at one of the sizes: the mean of the scores tells faces from other things better than the score in the photo
+(docs/decisions/0027-search-at-the-published-scale.md).
 """
 
 from dataclasses import dataclass, replace
@@ -17,12 +18,12 @@ from loppestars_imaging.detect.levels import Levels
 from loppestars_imaging.detect.scales import LARGE, MEDIUM, SMALL, Shape
 from loppestars_imaging.faces import Bgr, Boxes, Face, face_at
 
-_SIZES: Final = (40, 80)
+_SIZES: Final = (24, 56, 80)
 """Longer sides of the faces in their crops, in pixels."""
 _CROP: Final = 2.2
 """Side of a crop over that of its face: hair, neck and shoulders are in it."""
 _HOPELESS: Final = 0.25
-"""A place that scores less at the first size is not looked at again."""
+"""A place that scores less at the first size is not looked at again, nor one whose mean cannot be enough any more."""
 _SHEETS: Final = (SMALL, MEDIUM[0], LARGE[0])
 _SAME: Final = 0.3
 """Intersection over union from which a box in a crop is the face that was looked for."""
@@ -38,18 +39,16 @@ class Places:
 
 def look_closer(detector: Detector, places: Places, threshold: float) -> list[Face]:
     """Return the faces that a closer look confirms: their mean score is at least the threshold."""
-    first = _looked_at(detector, places, _SIZES[0])
-    hopeful = [(face, seen) for face, seen in zip(places.faces, first, strict=True) if _score(seen) >= _HOPELESS]
-    second = _looked_at(detector, Places(places.levels, [face for face, _ in hopeful]), _SIZES[1])
-    return [
-        replace(closest, score=(_score(seen) + closest.score) / 2, extent=face.extent)
-        for (face, seen), closest in zip(hopeful, second, strict=True)
-        if closest is not None and _score(seen) + closest.score >= 2 * threshold
-    ]
-
-
-def _score(face: Face | None) -> float:
-    return 0.0 if face is None else face.score
+    hopeful = [(face, replace(face, score=0.0)) for face in places.faces]
+    for left, size in zip(reversed(range(len(_SIZES))), _SIZES, strict=True):
+        enough = max(_HOPELESS, len(_SIZES) * threshold - left)
+        seen = _looked_at(detector, Places(places.levels, [face for face, _ in hopeful]), size)
+        sums = [
+            (face, sum_ if closest is None else replace(closest, score=sum_.score + closest.score))
+            for (face, sum_), closest in zip(hopeful, seen, strict=True)
+        ]
+        hopeful = [(face, sum_) for face, sum_ in sums if sum_.score >= enough]
+    return [replace(sum_, score=sum_.score / len(_SIZES), extent=face.extent) for face, sum_ in hopeful]
 
 
 def _looked_at(detector: Detector, places: Places, size: int) -> list[Face | None]:

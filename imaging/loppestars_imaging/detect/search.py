@@ -38,7 +38,8 @@ class FaceSearch:
         finer = crowd_side(*size, self.plan, wanted[0])
         if finer is not None and self._has_small(found[0], threshold, wanted[0] / max(size)):
             found.append(self.scan_level(levels, size, finer, candidate))
-        return self._judged(merge(np.concatenate(found), threshold), levels, size, threshold)
+        seen = merge(np.concatenate(found), threshold, self.plan.sure)
+        return self._judged(seen, levels, size, threshold)
 
     def _judged(self, seen: list[Face], levels: Levels, size: tuple[int, int], threshold: float) -> list[Face]:
         """Return what is surely a face, and what a closer look confirms."""

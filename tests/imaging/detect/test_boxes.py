@@ -34,6 +34,12 @@ class TestMerging:
         (face,) = merge(boxes((0, 0, 100, 100, 0.9), (0, 0, 100, 140, 0.2), (0, 0, 100, 110, 0.6)), 0.5)
         assert face.extent == (0, 0, 100, 110)
 
+    def test_what_may_be_no_face_hides_none(self) -> None:
+        """A large box that a closer look may refuse leaves the small faces in it; a sure one does not."""
+        unsure, sure, small = (0, 0, 400, 400, 0.6), (0, 0, 400, 400, 0.9), (100, 100, 124, 130, 0.3)
+        assert len(merge(boxes(unsure, small), 0.5, 0.85)) == 2
+        assert len(merge(boxes(sure, small), 0.5, 0.85)) == 1
+
     def test_nothing_found(self) -> None:
         """No boxes in, no boxes out."""
         assert len(merge(NO_BOXES)) == 0
