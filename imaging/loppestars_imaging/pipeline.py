@@ -127,7 +127,7 @@ class Anonymiser:
         eighths = min(DCTSIZE, max(2, math.ceil(max(size) / max(header.upright_size) * DCTSIZE - _ROUNDING)))
         try:
             with damage_refused(), CoefficientPhoto(library, data, structure) as photo:
-                pixels = photo.look(eighths, finely=True)
+                pixels = photo.shrunk(eighths)
         except LibjpegGaveUp:
             return None
         swap_colours(pixels)

@@ -42,6 +42,8 @@ class Library:
         )
         self.read_header = _declare(lib, "jpeg_read_header", c.c_int, handle, c.c_int)
         self.start_decompress = _declare(lib, "jpeg_start_decompress", c.c_int, handle)
+        self.has_multiple_scans = _declare(lib, "jpeg_has_multiple_scans", c.c_int, handle)
+        self.finish_decompress = _declare(lib, "jpeg_finish_decompress", c.c_int, handle)
         self.consume_input = _declare(lib, "jpeg_consume_input", c.c_int, handle)
         self.start_output = _declare(lib, "jpeg_start_output", c.c_int, handle, c.c_int)
         self.read_scanlines = _declare(lib, "jpeg_read_scanlines", c.c_uint, handle, c.c_void_p, c.c_uint)

@@ -104,15 +104,22 @@ class CoefficientPhoto:
 
         return self._guard.run(open_planes)
 
-    def look(self, eighths: int, *, finely: bool = False) -> npt.NDArray[np.uint8]:
+    def look(self, eighths: int) -> npt.NDArray[np.uint8]:
         """Decode everything, and return the photo at `eighths`/8 of its size as stored: (rows, columns, channels).
 
         Channels are BGR, gray, or CMYK as the file has them. Two eighths is the least: below, libjpeg skips
-        coefficients that are needed for writing. `finely` decodes as for people's eyes, slower.
+        coefficients that are needed for writing.
         """
         if not 2 <= eighths <= 8:  # noqa: PLR2004 - as said above
             raise ValueError("eighths is 2 to 8")
-        return self._guard.run(lambda: self._read(eighths, finely=finely))
+        return self._guard.run(lambda: self._read(eighths))
+
+    def shrunk(self, eighths: int) -> npt.NDArray[np.uint8]:
+        """Return the photo at `eighths`/8 of its size, as for people's eyes; nothing is kept that could be written.
+
+        A photo in one pass is decoded row by row, without memory for its coefficients.
+        """
+        return self._guard.run(lambda: self._read(eighths, keep=False))
 
     def write(self, icc: bytes | None = None) -> bytes:
         """Return the photo with its blocks as they are now, and no metadata except this colour profile."""
@@ -136,28 +143,35 @@ class CoefficientPhoto:
         request = self.decoder.mem.contents.request_virt_barray
         return int(request(c.addressof(self.decoder), _IMAGE_POOL, 0, columns, rows, v))
 
-    def _read(self, eighths: int, *, finely: bool) -> npt.NDArray[np.uint8]:
+    def _read(self, eighths: int, *, keep: bool = True) -> npt.NDArray[np.uint8]:
         lib, decoder, handle = self._library, self.decoder, c.byref(self.decoder)
-        decoder.buffered_image = 1
+        passes = keep or bool(lib.has_multiple_scans(handle))
+        decoder.buffered_image = passes
         decoder.scale_num, decoder.scale_denom = eighths, 8
-        decoder.dct_method = _ACCURATE if finely else _FAST
-        decoder.do_fancy_upsampling = finely
+        decoder.dct_method = _FAST if keep else _ACCURATE
+        decoder.do_fancy_upsampling = not keep
         if decoder.jpeg_color_space in {structs.YCBCR, structs.RGB}:
             decoder.out_color_space = structs.EXT_BGR
         lib.start_decompress(handle)
-        while lib.consume_input(handle) != _REACHED_EOI:
-            if decoder.input_scan_number > _MAX_SCANS:
-                raise JpegDamaged(f"it has more than {_MAX_SCANS} scans")
-        self._refuse_damage()
-        lib.start_output(handle, decoder.input_scan_number)
+        if passes:
+            while lib.consume_input(handle) != _REACHED_EOI:
+                if decoder.input_scan_number > _MAX_SCANS:
+                    raise JpegDamaged(f"it has more than {_MAX_SCANS} scans")
+            self._refuse_damage()
+            lib.start_output(handle, decoder.input_scan_number)
         pixels = np.empty((decoder.output_height, decoder.output_width, decoder.output_components), np.uint8)
-        addresses = pixels.ctypes.data + np.arange(decoder.output_height, dtype=np.uintp) * pixels.strides[0]
-        while decoder.output_scanline < decoder.output_height:
-            at = decoder.output_scanline
-            lib.read_scanlines(handle, addresses.ctypes.data + at * addresses.itemsize, decoder.output_height - at)
-        lib.finish_output(handle)
-        arrays = lib.read_coefficients(handle)
-        self._sources = [arrays[i] for i in range(decoder.num_components)]  # type: ignore[index]  # a C array
+        addresses = pixels.ctypes.data + np.arange(len(pixels), dtype=np.uintp) * pixels.strides[0]
+        at, first = 0, addresses.ctypes.data
+        while at < len(pixels):
+            at += lib.read_scanlines(handle, first + at * addresses.itemsize, len(pixels) - at)
+        if passes:
+            lib.finish_output(handle)
+        else:
+            lib.finish_decompress(handle)
+            self._refuse_damage()
+        if keep:
+            arrays = lib.read_coefficients(handle)
+            self._sources = [arrays[i] for i in range(decoder.num_components)]  # type: ignore[index]  # a C array
         return pixels
 
     def _refuse_damage(self) -> None:

@@ -132,6 +132,5 @@ def to_bgr(pixels: Pixels, *, cmyk: bool = False, page: int = 255) -> Bgr:
         alpha = pixels[:, :, -1:].astype(np.uint16)
         color = pixels[:, :, :-1]
         pixels = ((color * alpha + page * (255 - alpha)) // 255).astype(np.uint8)
-    if pixels.shape[2] == 1:
-        pixels = np.repeat(pixels, 3, axis=2)
-    return np.ascontiguousarray(pixels[:, :, ::-1])
+    order = cv2.COLOR_GRAY2BGR if pixels.shape[2] == 1 else cv2.COLOR_RGB2BGR
+    return np.asarray(cv2.cvtColor(pixels, order), dtype=np.uint8)

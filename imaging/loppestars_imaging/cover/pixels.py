@@ -34,15 +34,18 @@ def _fill(pixels: Pixels, window: Window, area: Area, areas: list[Area], look: L
         return small.reshape(coarse.rows, coarse.columns, -1).astype(np.float32) - np.float32(middle)
 
     samples, coarse = filled(means, area, areas, grid, look)
-    return enlarged(samples, coarse, window, area, look) + np.float32(middle)
+    return enlarged(samples + np.float32(middle), coarse, window, area, look)
 
 
 def _cover_window(pixels: Pixels, window: Window, area: Area, values: Samples, *, has_alpha: bool) -> None:
     part = pixels[window.top : window.top + window.rows, window.left : window.left + window.columns]
     values = values[: part.shape[0], : part.shape[1]]
     dx, dy = offsets(window, area)
-    alpha = opacity(distances(dx[None, : part.shape[1]], dy[: part.shape[0], None], area.shape))[:, :, None]
-    most = float(np.iinfo(pixels.dtype).max)
+    alpha = opacity(distances(dx[None, : part.shape[1]], dy[: part.shape[0], None], area.shape))
     if has_alpha:
-        values[:, :, -1] = most
-    part[:] = np.rint(part + alpha * (values - part)).clip(0, most).astype(pixels.dtype)
+        values[:, :, -1] = np.iinfo(pixels.dtype).max
+    if pixels.dtype == np.uint8:
+        shown = cv2.convertScaleAbs(values).reshape(part.shape)
+        part[:] = cv2.blendLinear(part, shown, 1 - alpha, alpha).reshape(part.shape)
+    else:
+        part[:] = np.rint(part + alpha[:, :, None] * (values - part)).clip(0, np.iinfo(pixels.dtype).max)

@@ -56,7 +56,7 @@ class ScalePlan:
     """Small photos are enlarged by at most this much for it."""
     small_face: int = 28
     """Longer side of a small face, in pixels of the finest scale."""
-    candidate: float = 0.05
+    candidate: float = 0.04
     """Score from which a place is looked at closely."""
     sure: float = 0.85
     """Score from which a face needs no closer look."""
