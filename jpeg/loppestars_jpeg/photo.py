@@ -17,8 +17,7 @@ from loppestars_jpeg.errors import JpegDamaged, LibjpegGaveUp
 from loppestars_jpeg.library import Guard, Library
 from loppestars_jpeg.structure import JpegStructure
 
-_ACCURATE: Final = 0  # JDCT_ISLOW
-_FAST: Final = 1  # JDCT_IFAST: enough for a detector
+_ACCURATE: Final = 0  # JDCT_ISLOW: of a face of twenty pixels, a detector needs all that people see
 _REACHED_EOI: Final = 2
 _MAX_SCANS: Final = 200  # a progressive photo has about ten; more is a way to burn time
 _IMAGE_POOL: Final = 1
@@ -115,7 +114,7 @@ class CoefficientPhoto:
         return self._guard.run(lambda: self._read(eighths))
 
     def shrunk(self, eighths: int) -> npt.NDArray[np.uint8]:
-        """Return the photo at `eighths`/8 of its size, as for people's eyes; nothing is kept that could be written.
+        """Return the photo at `eighths`/8 of its size, and keep nothing that could be written.
 
         A photo in one pass is decoded row by row, without memory for its coefficients.
         """
@@ -148,8 +147,8 @@ class CoefficientPhoto:
         passes = keep or bool(lib.has_multiple_scans(handle))
         decoder.buffered_image = passes
         decoder.scale_num, decoder.scale_denom = eighths, 8
-        decoder.dct_method = _FAST if keep else _ACCURATE
-        decoder.do_fancy_upsampling = not keep
+        decoder.dct_method = _ACCURATE
+        decoder.do_fancy_upsampling = 1
         if decoder.jpeg_color_space in {structs.YCBCR, structs.RGB}:
             decoder.out_color_space = structs.EXT_BGR
         lib.start_decompress(handle)

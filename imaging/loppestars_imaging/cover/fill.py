@@ -41,11 +41,11 @@ def pull_push(samples: Samples, free: Mask) -> Samples:
         level = _resized(even, ((rows + 1) // 2, (columns + 1) // 2), cv2.INTER_AREA)
         shares = level[:, :, -1:]
         level = np.asarray(level * ((shares / _FULL).clip(0, 1) / np.maximum(shares, _TINY)), dtype=np.float32)
-    filled: Samples = level[:, :, :-1] / np.maximum(level[:, :, -1:], _TINY)
+    filled = np.asarray(level[:, :, :-1] / np.maximum(level[:, :, -1:], _TINY), dtype=np.float32)
     for level in reversed(finer):
         rows, columns = level.shape[:2]
         coarse = _resized(filled, (filled.shape[0] * 2, filled.shape[1] * 2), cv2.INTER_LINEAR)
-        filled = level[:, :, :-1] + (1 - level[:, :, -1:]) * coarse[:rows, :columns]
+        filled = np.asarray(level[:, :, :-1] + (1 - level[:, :, -1:]) * coarse[:rows, :columns], dtype=np.float32)
     return filled
 
 
