@@ -1,9 +1,9 @@
 """Puts the API together: what it needs while it runs, layers, routes, errors, documentation."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -36,6 +36,10 @@ from loppestars_api.supabase.auth.endpoints import open_sign_in
 from loppestars_api.supabase.auth.endpoints import router as auth
 from loppestars_api.supabase.auth.errors import SignInMiddleware, auth_form
 from loppestars_api.supabase.errors import rest_form
+from loppestars_api.supabase.functions.endpoints import PREFIX as FUNCTIONS_PREFIX
+from loppestars_api.supabase.functions.endpoints import router as functions
+from loppestars_api.supabase.functions.errors import functions_form
+from loppestars_api.supabase.realtime import router as realtime
 from loppestars_api.supabase.rest.endpoints import PREFIX as REST_PREFIX
 from loppestars_api.supabase.rest.endpoints import router as rest
 from loppestars_api.supabase.storage.context import PREFIX as STORAGE_PREFIX
@@ -58,11 +62,16 @@ _GZIP_LEVEL: Final = 4
 _CORS_REQUEST_HEADERS: Final = (
     *("Authorization", "Content-Type", "If-None-Match", "X-Request-ID", "apikey", "x-client-info", "accept-profile"),
     *("content-profile", "prefer", "range", "x-upsert", "x-supabase-api-version", "x-retry-count", "traceparent"),
+    *("tracestate", "baggage", "cache-control", "x-metadata", "x-region"),
 )
 _CORS_ANSWER_HEADERS: Final = (
     *("X-Request-ID", "X-Faces-Detected", "Retry-After", "ETag", "Content-Range", "X-Supabase-Api-Version"),
 )
-
+_CORS: Final[Mapping[str, Any]] = {
+    "allow_methods": ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"),
+    "allow_headers": _CORS_REQUEST_HEADERS,
+    "expose_headers": _CORS_ANSWER_HEADERS,
+}
 
 # In this order they are asked whether a path is theirs.
 _ROUTERS: Final = (
@@ -80,6 +89,8 @@ _ROUTERS: Final = (
     privacy,
     takedowns,
     storage,
+    functions,
+    realtime,
 )
 
 
@@ -136,14 +147,11 @@ def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
         silence_seconds=settings.body_timeout_seconds,
     )
     app.add_middleware(RequestLimitMiddleware, limits=lambda: getattr(app.state, "access", None))
+    faults: ASGIApp = errors.answer_fault
     if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-            allow_headers=_CORS_REQUEST_HEADERS,
-            expose_headers=_CORS_ANSWER_HEADERS,
-        )
+        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **_CORS)
+        # These are answered outside of the layer above.
+        faults = CORSMiddleware(faults, allow_origins=settings.cors_origins, **_CORS)
     app.add_middleware(
         RequestMiddleware,
         access_log=settings.access_log and settings.log_level in {"DEBUG", "INFO"},
@@ -152,5 +160,7 @@ def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
             f"{ISSUER_PATH}/": auth_form,
             f"{STORAGE_PREFIX}/": storage_form,
             f"{PUBLIC_PATH}/": errors.plain_form,
+            f"{FUNCTIONS_PREFIX}/": functions_form,
         },
+        faults=faults,
     )

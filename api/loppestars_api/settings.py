@@ -142,6 +142,11 @@ class ApiSettings(AuthSettings, SignInSettings, LimitSettings, PrivacySettings, 
     anon_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="keys of the mobile app for /rest/v1, comma-separated so that one can be rotated; empty: closed"
     )
+    operator_token: SecretStr = Field(
+        SecretStr(""),
+        description="token of scripts that report about crawls to /functions/v1/send-scrape-status, at least 32"
+        " bytes; empty: admins only",
+    )
     facebook_app_secret: SecretStr | None = Field(
         None, description="secret of the Facebook app, for its data deletion callback; empty: the callback is closed"
     )
@@ -163,6 +168,13 @@ class ApiSettings(AuthSettings, SignInSettings, LimitSettings, PrivacySettings, 
     crawl_command: str = Field("loppestars-crawler", description="crawler command of the local launcher")
     crawl_stack: str = Field("", description="LoppestarsStack that Crawl resources belong to (cluster launcher)")
     crawl_namespace: str = Field("", description="namespace of Crawl resources; empty: the pod's own")
+
+    @field_validator("operator_token")
+    @classmethod
+    def _check_token(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
+            raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes (openssl rand -base64 48)")
+        return value
 
     @field_validator("cors_origins", "crawl_sources", "anon_keys", mode="before")
     @classmethod

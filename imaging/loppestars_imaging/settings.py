@@ -32,6 +32,9 @@ class ImagingSettings(EngineSettings, StorageSettings, DatabaseSettings, Compone
     originals_retention: Duration = Field(
         timedelta(hours=24), description="how long originals of finished photos are kept, e.g. 24h or 7d"
     )
+    unreferenced_retention: Duration = Field(
+        timedelta(hours=24), description="how long a processed photo is kept that no rating shows, e.g. 24h or 7d"
+    )
     temporary_retention: Duration = Field(
         timedelta(minutes=5), description="how long objects of single requests may lie, e.g. 5m"
     )

@@ -2,24 +2,29 @@
 
 - originals of finished photos, `ORIGINALS_RETENTION` after they were finished, and originals that nobody asked to
   process, as long after they were stored;
+- photos that no rating shows, `UNREFERENCED_RETENTION` after they were finished: apps have them processed when they are
+  taken, before there is a rating;
 - objects of single requests, `TEMPORARY_RETENTION` after they were stored, and their rows;
 - processed objects that no photo refers to (their worker was killed between writing and recording), after an hour.
 
 Rows of tables whose time is over are deleted by `loppestars-jobs`.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_core.database.engine import create_engine, sessions
+from loppestars_core.events.domain_events import record_event
 from loppestars_core.kit.clock import now_utc
 from loppestars_core.photos.ephemeral import EPHEMERAL_FOLDER
-from loppestars_core.photos.models import Photo, PhotoState, PhotoSubject, PhotoVariant
+from loppestars_core.photos.models import Photo, PhotoState, PhotoSubject, PhotoVariant, Visibility
+from loppestars_core.ratings.models import Rating
 from loppestars_core.storage import Storage, open_storage
 from loppestars_imaging.metrics import SWEPT
 from loppestars_imaging.settings import ImagingSettings
@@ -36,6 +41,7 @@ class Swept:
     """How many objects and rows were deleted."""
 
     originals: int
+    unreferenced: int
     temporary: int
     orphans: int
 
@@ -47,12 +53,13 @@ async def sweep(settings: ImagingSettings) -> Swept:
         sweeper = _Sweeper(settings, database, open_storage(settings), now_utc())
         swept = Swept(
             originals=await sweeper.recorded_originals() + await sweeper.forgotten_originals(),
+            unreferenced=await sweeper.unreferenced(),
             temporary=await sweeper.temporary(),
             orphans=await sweeper.orphans(),
         )
     finally:
         await database.dispose()
-    log.info("swept", originals=swept.originals, temporary=swept.temporary, orphans=swept.orphans)
+    log.info("swept", **asdict(swept))
     return swept
 
 
@@ -105,6 +112,26 @@ class _Sweeper:
                 count += 1
         return count
 
+    async def unreferenced(self) -> int:
+        """Photos that no rating shows. Rows go first: what a kill leaves of their objects is swept as orphans."""
+        count = 0
+        while True:
+            async with sessions(self.database).begin() as session:
+                due = await session.execute(_unreferenced(self.now - self.settings.unreferenced_retention))
+                keys = {row.id: row.original_key for row in due}
+                found = select(PhotoVariant.bucket, PhotoVariant.key).where(PhotoVariant.photo_id.in_(keys))
+                places = [(row.bucket, row.key) for row in await session.execute(found)]
+                await session.execute(delete(Photo).where(Photo.id.in_(keys)))
+                for photo_id in keys:
+                    await record_event(session, "photo", photo_id, "photo.deleted", {"reason": "unreferenced"})
+            if not keys:
+                return count
+            places += [(self.settings.originals_bucket, key) for key in keys.values()]
+            for bucket, key in places:
+                await self.storage.delete(bucket, key)
+            SWEPT.labels("unreferenced").inc(len(keys))
+            count += len(keys)
+
     async def temporary(self) -> int:
         """Objects and rows of single requests whose API was killed."""
         before = self.now - self.settings.temporary_retention
@@ -138,3 +165,30 @@ class _Sweeper:
     async def _known(self, query: object) -> bool:
         async with sessions(self.database)() as session:
             return (await session.execute(query)).first() is not None  # type: ignore[call-overload]
+
+
+def _unreferenced(before: datetime) -> Select[UUID, str]:
+    """Return the query of a batch of photos that no rating shows in any of their sizes."""
+    shown = (
+        select(PhotoVariant.id)
+        .join(Rating, _file_name(func.split_part(Rating.photo_url, "?", 1)) == _file_name(PhotoVariant.key))
+        .where(PhotoVariant.photo_id == Photo.id)
+    )
+    return (
+        select(Photo.id, Photo.original_key)
+        .where(
+            Photo.subject == PhotoSubject.RATING,
+            Photo.state.in_(_FINISHED),
+            # What was withdrawn waits for a decision.
+            Photo.visibility != Visibility.WITHDRAWN,
+            Photo.finished_at < before,
+            ~shown.exists(),
+        )
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _file_name(path: Any) -> Any:  # noqa: ANN401 - an SQL expression
+    # Unguessable, and the same under each address that the API ever had.
+    return func.substring(path, "[^/]+$")

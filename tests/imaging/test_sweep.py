@@ -3,6 +3,8 @@
 import os
 import time
 import uuid
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from loppestars_core.accounts.users import ensure_user
 from loppestars_core.photos import NewVariant, PhotoOptions, PhotoRequest, claim_photo, complete_photo, request_photo
 from loppestars_core.photos.ephemeral import ephemeral_original_key
-from loppestars_core.photos.models import PhotoSubject
+from loppestars_core.photos.models import PhotoSubject, VariantKind
+from loppestars_core.ratings.models import RatingType
+from loppestars_core.ratings.rate import NewRating, rate
 from loppestars_imaging.settings import ImagingSettings
 from loppestars_imaging.sweep import sweep
+from tests.factories.markets import add_market
 
 OLD = 48 * 3600
 
@@ -73,6 +78,7 @@ class TestSweep:
         )
         await session.commit()
 
+        settings = settings.model_copy(update={"unreferenced_retention": timedelta(days=365)})
         swept = await sweep(settings)
 
         assert [path for path in keep if not path.exists()] == []
@@ -82,3 +88,49 @@ class TestSweep:
         assert left.scalar_one() == 0
         again = await sweep(settings)
         assert (again.originals, again.temporary, again.orphans) == (0, 0, 0)
+
+    async def test_photos_that_no_rating_shows(
+        self, settings: ImagingSettings, session: AsyncSession, tmp_path: Path
+    ) -> None:
+        """They go a day after they were finished, with every object; those that are shown, young or withdrawn stay."""
+        await ensure_user(session, "u1")
+        market = await add_market(session)
+        there: dict[str, list[Path]] = {}
+        for number, (name, age) in enumerate(
+            (("shown", OLD), ("moved", OLD), ("young", 60), ("withdrawn", OLD), ("forgotten", OLD))
+        ):
+            photo = await request_photo(session, PhotoRequest(f"u1/{number}.jpg", "u1", PhotoOptions()))
+            claim = await claim_photo(session, photo.id)
+            assert claim is not None
+            keys = (f"u1/{name}.jpg", f"u1/{name}-thumbnail.jpg")
+            kinds = (VariantKind.PROCESSED, VariantKind.THUMBNAIL)
+            variants = [
+                NewVariant("stall-photos-processed", key, "image/jpeg", 1, 1, 1, kind)
+                for key, kind in zip(keys, kinds, strict=True)
+            ]
+            await complete_photo(session, claim, *variants, faces=1, content_hash="x")
+            there[name] = [put(tmp_path, "stall-photos-processed", key, age) for key in keys]
+            there[name].append(put(tmp_path, "stall-photos", f"u1/{number}.jpg", 60))
+            await session.execute(
+                text("UPDATE photos SET finished_at = finished_at - make_interval(secs => :age) WHERE id = :id"),
+                {"age": age, "id": photo.id},
+            )
+            if name == "withdrawn":
+                await session.execute(
+                    text("UPDATE photos SET visibility = 'withdrawn' WHERE id = :id"), {"id": photo.id}
+                )
+        for stall, url in (
+            ("a", "https://old.example/storage/v1/object/public/stall-photos-processed/u1/shown.jpg"),
+            ("b", "https://x/y/moved-thumbnail.jpg?width=3"),
+        ):
+            new = NewRating(user_id="u1", market_id=market, rating=5, rating_type=RatingType.STALL, stall_name=stall)
+            await rate(session, replace(new, photo_url=url))
+        await session.commit()
+
+        swept = await sweep(settings)
+
+        left = {name for name, paths in there.items() if any(path.exists() for path in paths)}
+        assert (swept.unreferenced, left) == (1, {"shown", "moved", "young", "withdrawn"})
+        assert (await sweep(settings)).unreferenced == 0
+        events = await session.execute(text("SELECT count(*) FROM domain_events WHERE event = 'photo.deleted'"))
+        assert events.scalar_one() == 1

@@ -6,11 +6,11 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response
 
-from loppestars_api.access.dependencies import AccessControl, requires
+from loppestars_api.access.dependencies import Access, AccessControl, requires
 from loppestars_api.access.principal import Principal, Scope
 from loppestars_api.crawls.dependencies import Crawls
 from loppestars_api.crawls.schemas import RunDetails, RunRecord, TriggerRequest, TriggerResponse
-from loppestars_api.crawls.service import NO_SUCH_RUN
+from loppestars_api.crawls.service import NO_SUCH_RUN, CrawlService
 from loppestars_api.web.errors import answers
 from loppestars_api.web.parameters import Offset, uuid_or_missing
 from loppestars_api.web.responses import NO_STORE, json_response
@@ -35,12 +35,19 @@ _STARTED: Final = "The crawl takes minutes: read /scraper/runs/{runId} to follow
 _RUNNING_ALREADY: Final = "A crawl is already running, and only one runs at a time: this is its id."
 
 
+async def start_crawl(
+    admin: Principal, crawls: CrawlService, access: Access, wanted: TriggerRequest
+) -> TriggerResponse:
+    """Start a crawl within the admin's limit, and say which run it is."""
+    await access.limiter.take(access.rates.triggers, admin.limit_key)
+    run_id, created = await crawls.trigger(admin, wanted)
+    return TriggerResponse(note=_STARTED if created else _RUNNING_ALREADY, runId=run_id)
+
+
 @router.post("/trigger", response_model=TriggerResponse, responses=answers(*_BODY_ERRORS))
 async def trigger(admin: Admin, crawls: Crawls, access: AccessControl, body: TriggerRequest | None = None) -> Response:
     """Start a crawl in the background; while one runs, its id is returned and nothing is started."""
-    await access.limiter.take(access.rates.triggers, admin.limit_key)
-    run_id, created = await crawls.trigger(admin, body or TriggerRequest())
-    answer = TriggerResponse(note=_STARTED if created else _RUNNING_ALREADY, runId=run_id)
+    answer = await start_crawl(admin, crawls, access, body or TriggerRequest())
     return json_response(answer.model_dump(mode="json", by_alias=True), headers=NO_STORE)
 
 

@@ -35,6 +35,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Receive, Send
 
 from loppestars_core.storage import StorageUnavailable
 
@@ -207,10 +208,10 @@ def error_answer(scope: Scope, error: HTTPException) -> Response:
     return Response(body, error.status_code, headers, media_type="application/json")
 
 
-def fault_answer(scope: Scope) -> Response:
-    """Return the answer to a fault of ours, which says nothing about it."""
+async def answer_fault(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a fault of ours, and say nothing about it."""
     detail = "Something went wrong on our side. Report it with this request id."
-    return error_answer(scope, HTTPException(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
+    await error_answer(scope, HTTPException(HTTPStatus.INTERNAL_SERVER_ERROR, detail))(scope, receive, send)
 
 
 def install_error_handlers(app: FastAPI) -> None:

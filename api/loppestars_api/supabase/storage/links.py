@@ -23,30 +23,38 @@ class LinkSigner:
     """Signs and checks the tokens of links."""
 
     def __init__(self, settings: ApiSettings) -> None:
-        jwt_secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else ""
-        self._secret = (settings.signing_secret.get_secret_value() or jwt_secret).encode()
+        given = (settings.signing_secret, *settings.auth_session_secrets, settings.jwt_secret)
+        # The first signs; a link that was signed before secrets were rotated holds as long as its secret is there.
+        self._secrets = [text.encode() for secret in given if secret and (text := secret.get_secret_value())]
 
     def sign(self, purpose: Purpose, place: str, seconds: int, **claims: Any) -> str:  # noqa: ANN401 - of the token
         """Return a token for `bucket/key`."""
         now = int(time.time())
         content = {"url": place, "iat": now, "exp": now + min(seconds, MAX_LINK_SECONDS), **claims}
-        return jwt.encode(content, self._key(purpose), algorithm=_ALGORITHM)
+        return jwt.encode(content, self._keys(purpose)[0], algorithm=_ALGORITHM)
 
     def check(self, purpose: Purpose, place: str, token: str) -> dict[str, Any]:
         """Return the claims of a token that was made for this, and is not too old."""
-        try:
-            claims: dict[str, Any] = jwt.decode(
-                token, self._key(purpose), algorithms=[_ALGORITHM], options={"require": ["exp", "url"]}
-            )
-        except ExpiredSignatureError:
-            raise invalid_link(expired=True) from None
-        except (PyJWTError, ValueError):
-            raise invalid_link() from None
+        claims = self._claims(purpose, token)
         if claims["url"] != place:
             raise invalid_link()
         return claims
 
-    def _key(self, purpose: Purpose) -> bytes:
-        if not self._secret:
+    def _claims(self, purpose: Purpose, token: str) -> dict[str, Any]:
+        for key in self._keys(purpose):
+            try:
+                found: dict[str, Any] = jwt.decode(
+                    token, key, algorithms=[_ALGORITHM], options={"require": ["exp", "url"]}
+                )
+            except ExpiredSignatureError:
+                raise invalid_link(expired=True) from None
+            except (PyJWTError, ValueError):
+                continue
+            return found
+        raise invalid_link()
+
+    def _keys(self, purpose: Purpose) -> list[bytes]:
+        if not self._secrets:
             raise not_offered("signed links")
-        return hmac.digest(self._secret, f"loppestars storage {purpose}".encode(), hashlib.sha256)
+        label = f"loppestars storage {purpose}".encode()
+        return [hmac.digest(secret, label, hashlib.sha256) for secret in self._secrets]

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, get_contextvars
 
-from loppestars_api.web.errors import ErrorForm, fault_answer
+from loppestars_api.web.errors import ErrorForm, answer_fault
 from loppestars_api.web.headers import header
 from loppestars_api.web.metrics import IN_FLIGHT, UNMATCHED, RequestMeter
 from loppestars_core.kit.logging import accept_request_id, redact_text
@@ -31,7 +31,7 @@ _SECURE: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", 
 _LOCKED: Final = (*_SECURE, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
 # The folder in a bucket is its owner's id; the code of a request to be forgotten is a secret.
 _PRIVATE: Final = re.compile(
-    r"^(/storage/v1/object/(?:public/|sign/|authenticated/|info/)*[^/]+/|/privacy/requests/)[^/]+"
+    r"^(/storage/v1/object/(?:public/|upload/|sign/|authenticated/|info/)*[^/]+/|/privacy/requests/)[^/]+"
 )
 QUIET_PATHS: Final = frozenset({"/health", "/serving", "/ready"})
 
@@ -41,10 +41,19 @@ class RequestMiddleware:
 
     Args:
         forms: the error form of paths that start with a prefix, for dialects that are not our own.
+        faults: answers where the layers inside failed.
     """
 
-    def __init__(self, app: ASGIApp, *, access_log: bool = True, forms: Mapping[str, ErrorForm] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        access_log: bool = True,
+        forms: Mapping[str, ErrorForm] | None = None,
+        faults: ASGIApp = answer_fault,
+    ) -> None:
         self._app = app
+        self._faults = faults
         self._access_log = access_log
         self._forms = dict(forms or {})
         self._meter = RequestMeter()
@@ -88,7 +97,7 @@ class RequestMiddleware:
             log.exception("fault", path=logged_path(scope["path"]))
             if status:
                 raise
-            await fault_answer(inner)(inner, receive, send_on)
+            await self._faults(inner, receive, send_on)
         finally:
             self._meter.in_flight -= 1
             self._record(inner, method, status, perf_counter() - started)
