@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV     ?= $(shell command -v uv 2>/dev/null)
 SHELL  := /bin/bash
 WORKERS ?= 2
-LOCKS  := dev base backup api imaging crawler operator local
+LOCKS  := dev docs base backup api imaging crawler operator local
 # Packages published in the last week are not taken into the locks: most bad releases are found within days.
 COOLDOWN ?= $(shell date -u -d '7 days ago' +%Y-%m-%dT00:00:00Z 2>/dev/null || date -u -v-7d +%Y-%m-%dT00:00:00Z)
 export UV_LINK_MODE ?= hardlink
@@ -77,6 +77,13 @@ docs: $(READY) ## Write the parts of the documentation that are made from the co
 	@$(BIN)/python docs/charts.py
 	@$(BIN)/python -m tools.draw_architecture
 
+docs-site: $(READY) ## Build the documentation as pages to read offline (.docs-site/index.html)
+	@tool="$(or $(UV),$(BIN)/uv)"; \
+	{ test -x .venv-docs/bin/python || $$tool venv --quiet --python $(PYTHON) .venv-docs; } && \
+	$$tool pip install --quiet --python .venv-docs/bin/python --require-hashes -r requirements/docs.txt
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+	@echo "Open .docs-site/index.html"
+
 terminal-pictures: $(READY) ## Record `make run`, blur, doctor and crawl for README and docs
 	@$(BIN)/python -m tools.terminal_pictures
 
@@ -94,6 +101,7 @@ lock: ## Resolve and hash-lock the dependencies into requirements/
 	set -e; for name in $(LOCKS); do echo "requirements/$$name.txt"; \
 	  case $$name in \
 	    dev) eval "$$compile --all-extras --group dev pyproject.toml -o requirements/dev.txt" ;; \
+	    docs) eval "$$compile --group pyproject.toml:docs -o requirements/docs.txt" ;; \
 	    base) eval "$$compile -c requirements/dev.txt pyproject.toml -o requirements/base.txt" ;; \
 	    *)   eval "$$compile --extra $$name -c requirements/dev.txt pyproject.toml -o requirements/$$name.txt" ;; \
 	  esac; done; for tool in uv:uv build:hatchling; do echo $${tool#*:} | eval "$$compile - -o requirements/$${tool%%:*}.txt"; done
