@@ -19,6 +19,9 @@ from loppestars_api.files.endpoints import router as files
 from loppestars_api.files.service import FileService
 from loppestars_api.health.dependencies import open_readiness
 from loppestars_api.health.endpoints import router as health
+from loppestars_api.markets.curation.endpoints import admin_router as curation_admin
+from loppestars_api.markets.curation.endpoints import router as curation
+from loppestars_api.markets.curation.service import CurationService
 from loppestars_api.markets.dependencies import open_markets
 from loppestars_api.markets.endpoints import router as markets
 from loppestars_api.markets.exports.endpoints import router as exports
@@ -78,6 +81,8 @@ _ROUTERS: Final = (
     health,
     ratings,
     organisers,
+    curation,
+    curation_admin,
     markets,
     exports,
     photos,
@@ -110,6 +115,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             app.state.access = await stack.enter_async_context(open_access(shared))
             app.state.sign_in = open_sign_in(shared, app.state.access)
             app.state.markets = await stack.enter_async_context(open_markets(shared))
+            app.state.curation = CurationService(shared.engine)
             app.state.exports = await stack.enter_async_context(open_exports(shared, app.state.markets))
             app.state.photos = await stack.enter_async_context(open_photos(shared))
             app.state.crawls = await stack.enter_async_context(open_crawls(shared))

@@ -35,6 +35,7 @@ def _add_crawling() -> None:
     )
     from loppestars_crawler.crawl.command import EXIT_CODES, crawl  # noqa: PLC0415 - see _LIGHT
     from loppestars_crawler.fixture_command import fixture  # noqa: PLC0415 - see _LIGHT
+    from loppestars_crawler.pairs_command import app as pairs  # noqa: PLC0415 - see _LIGHT
     from loppestars_crawler.settings import CrawlerSettings  # noqa: PLC0415 - see _LIGHT
 
     app.command(epilog=epilog(describe(CrawlerSettings), notes=EXIT_CODES))(crawl)
@@ -42,6 +43,7 @@ def _add_crawling() -> None:
     app.add_typer(sources_command.app, name="sources")
     app.add_typer(quarantine_command.app, name="quarantine")
     app.command()(fixture)
+    app.add_typer(pairs)
     app.info.epilog = epilog(
         describe(CrawlerSettings),
         examples=[

@@ -16,6 +16,7 @@ class Scope(StrEnum):
     """What a route asks for. A new kind of caller gets a set of these, and no route changes."""
 
     MANAGE_CRAWLS = "crawls:manage"
+    MANAGE_MARKETS = "markets:manage"
     MODERATE_PHOTOS = "photos:moderate"
     DECIDE_CLAIMS = "claims:decide"
 
@@ -23,7 +24,7 @@ class Scope(StrEnum):
 _SCOPES: Final = {
     Kind.ANONYMOUS: frozenset[Scope](),
     Kind.USER: frozenset[Scope](),
-    Kind.ADMIN: frozenset({Scope.MANAGE_CRAWLS, Scope.MODERATE_PHOTOS, Scope.DECIDE_CLAIMS}),
+    Kind.ADMIN: frozenset({Scope.MANAGE_CRAWLS, Scope.MANAGE_MARKETS, Scope.MODERATE_PHOTOS, Scope.DECIDE_CLAIMS}),
 }
 
 

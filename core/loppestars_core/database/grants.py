@@ -31,6 +31,11 @@ GRANTS: Final[dict[str, dict[str, str]]] = {
     "market_redirects": {"api": _WRITE, "crawler": _WRITE, "jobs": _READ},
     "market_sightings": {"api": _WRITE, "crawler": _WRITE, "jobs": "SELECT, DELETE"},
     "market_overrides": {"api": _WRITE, "crawler": "SELECT, UPDATE", "jobs": "SELECT, UPDATE"},
+    "market_decisions": {
+        "api": "SELECT, INSERT, UPDATE",
+        "crawler": "SELECT, INSERT, UPDATE",
+        "jobs": "SELECT, UPDATE",
+    },
     "geocodes": {"api": _READ, "crawler": _WRITE, "jobs": "SELECT, DELETE"},
     "crawl_runs": {"api": _WRITE, "crawler": _WRITE, "jobs": "SELECT, UPDATE, DELETE"},
     "sources": {"api": _WRITE, "crawler": _WRITE, "jobs": _READ},

@@ -11,7 +11,8 @@ from loppestars_core.kit.folding import fold
 from loppestars_core.markets.fields import SEARCHED
 from loppestars_core.markets.models import Market, MarketOverride, MarketRedirect, MarketSighting, MarketState
 from loppestars_core.markets.search_text import search_terms
-from loppestars_core.markets.sighting import SourceMarket, combine, series_of
+from loppestars_core.markets.series import series_of
+from loppestars_core.markets.sighting import SourceMarket, combine
 
 CRAWLS_UNTIL_VANISHED: Final = 2
 """Successful crawls in a row that did not list a market, until it is believed to be gone."""
@@ -24,11 +25,11 @@ INSERT_MARKET: Final = insert(Market.__table__).values(  # type: ignore[arg-type
 def new_market(market_id: uuid.UUID, said: SourceMarket) -> dict[str, Any]:
     """Return the row of a market that one source lists, for `INSERT_MARKET`."""
     columns = combine([said])
-    place = columns["city"] or columns["municipality"]
+    place = {name: columns[name] for name in ("postal_code", "city", "municipality")}
     return {
         **{Market.__mapper__.columns[name].name: value for name, value in columns.items()},
         "id": market_id,
-        "series_id": series_of(said.name, columns["postal_code"], place),
+        "series_id": series_of(said.name, **place),
         "search_name": fold(columns["name"]),
         "terms": _terms(columns),
     }
@@ -49,7 +50,10 @@ async def refresh_market(session: AsyncSession, market_id: uuid.UUID) -> dict[st
     columns = combine([SourceMarket.of_raw(sighting.raw) for sighting in listed or sightings])
     if not listed:
         columns["state"] = MarketState.VANISHED
-    columns |= await _overrides(session, market_id)
+    corrected = await _overrides(session, market_id)
+    columns |= corrected
+    if corrected.get("latitude") is not None:
+        columns["position_approximate"] = False
     changed = {name: value for name, value in columns.items() if getattr(market, name) != value}
     values: dict[str, Any] = {"last_seen_at": max(sighting.last_seen_at for sighting in sightings)}
     if changed:

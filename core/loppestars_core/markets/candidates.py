@@ -10,8 +10,9 @@ from sqlalchemy import ARRAY, Date, Integer, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.markets.blocks import blocks_of
+from loppestars_core.markets.decisions import Decided, decided_about, key_of
 from loppestars_core.markets.listing import Listing
-from loppestars_core.markets.matching import compare
+from loppestars_core.markets.matching import Match, compare
 from loppestars_core.markets.sighting import SourceMarket
 
 # What shares a block, and of the days of the batch what an older release stored without blocks; never markets that
@@ -38,11 +39,19 @@ _CANDIDATES: Final = text(
 
 
 class Candidate(NamedTuple):
-    """What another source says of a market, and the days on which the market is."""
+    """What another source says of a market, and the days of the market and of that source."""
 
     market_id: uuid.UUID
     said: SourceMarket
-    days: tuple[date, date]
+    days: tuple[tuple[date, date], tuple[date, date]]
+
+
+class Meant(NamedTuple):
+    """The market that a listing means, and why: the listing of another source that it is like."""
+
+    market_id: uuid.UUID
+    said: SourceMarket
+    match: Match
 
 
 async def candidates_of(session: AsyncSession, batch: Sequence[SourceMarket]) -> dict[str, list[Candidate]]:
@@ -60,19 +69,37 @@ async def candidates_of(session: AsyncSession, batch: Sequence[SourceMarket]) ->
     )
     found: dict[int, dict[int, Candidate]] = defaultdict(dict)
     for number, row in enumerate(rows):
-        candidate = Candidate(row.id, SourceMarket.of_raw(row.raw), (row.start_date, row.end_date))
+        other = SourceMarket.of_raw(row.raw)
+        days_of_both = ((row.start_date, row.end_date), (other.start_date, other.end_date))
+        candidate = Candidate(row.id, other, days_of_both)
         for block in row.blocks or blocks_of(Listing.of(candidate.said)):
             found[block][number] = candidate
     candidates = {}
+    decided = await decided_about(session, [key_of(said) for said in batch]) if found else {}
     for said in batch:
         near = {number: other for block in blocks[said.external_id] for number, other in found.get(block, {}).items()}
         days = (said.start_date, said.end_date)
-        candidates[said.external_id] = [near[number] for number in sorted(near) if near[number].days == days]
+        # An admin may have corrected the days of the market: what its source says counts too.
+        same_days = [near[number] for number in sorted(near) if days in near[number].days]
+        candidates[said.external_id] = _allowed(same_days, decided.get(key_of(said)))
     return candidates
 
 
-def same_market(said: SourceMarket, candidates: Iterable[Candidate]) -> uuid.UUID | None:
+def _allowed(candidates: list[Candidate], decided: Decided | None) -> list[Candidate]:
+    """Return the candidates that no admin said are another market: with one listing of a market goes all of it."""
+    if decided is None:
+        return candidates
+    apart = {candidate.market_id for candidate in candidates if key_of(candidate.said) in decided.apart}
+    return [candidate for candidate in candidates if candidate.market_id not in apart | decided.apart_markets]
+
+
+def same_market(said: SourceMarket, candidates: Iterable[Candidate]) -> Meant | None:
     """Return the market that is meant, if exactly one of the candidates is."""
     listing = Listing.of(said)
-    same = {candidate.market_id for candidate in candidates if compare(listing, Listing.of(candidate.said)).same}
-    return same.pop() if len(same) == 1 else None
+    meant = [
+        Meant(candidate.market_id, candidate.said, match)
+        for candidate in candidates
+        if (match := compare(listing, Listing.of(candidate.said))).same
+    ]
+    best = max(meant, key=lambda found: found.match.score, default=None)
+    return best if len({found.market_id for found in meant}) == 1 else None

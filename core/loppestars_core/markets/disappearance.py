@@ -7,6 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.markets.assembly import CRAWLS_UNTIL_VANISHED, refresh_market
 from loppestars_core.markets.models import Market, MarketSighting, MarketState
+from loppestars_core.markets.moves import follow_moves
+from loppestars_core.markets.series import regroup
 
 
 async def mark_vanished(session: AsyncSession, source: str, *, crawl_started: datetime, today: date) -> int:
@@ -16,6 +18,8 @@ async def mark_vanished(session: AsyncSession, source: str, *, crawl_started: da
     vanishes when none of its sources lists it any more; when one of several is left, that one's words remain. Returns
     how many vanished.
     """
+    await follow_moves(session, source, crawl_started=crawl_started, today=today)
+    await regroup(session, source, crawl_started=crawl_started)
     missed = await session.execute(
         update(MarketSighting)
         .where(

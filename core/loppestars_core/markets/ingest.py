@@ -26,7 +26,8 @@ from loppestars_core.markets.assembly import (
     refresh_market,
 )
 from loppestars_core.markets.blocks import blocks_of
-from loppestars_core.markets.candidates import candidates_of, same_market
+from loppestars_core.markets.candidates import Meant, candidates_of, same_market
+from loppestars_core.markets.decisions import decided_about, follow_renumbering, key_of, note_automatic
 from loppestars_core.markets.listing import Listing
 from loppestars_core.markets.models import Market, MarketSighting
 from loppestars_core.markets.sighting import SourceMarket, completed, is_renumbered
@@ -176,6 +177,8 @@ async def _record_changed(
     await session.execute(
         update(MarketSighting).where(MarketSighting.id == current.id).values(superseded_at=func.now()),
     )
+    if current.external_id != said.external_id:
+        await follow_renumbering(session, key_of(current.said()), key_of(said))
     if await _moved_away(session, said, current.market_id):
         same = same_market(said, (await candidates_of(session, [said]))[said.external_id])
         if same is None:
@@ -193,8 +196,12 @@ async def _record_changed(
 async def _moved_away(session: AsyncSession, said: SourceMarket, market_id: uuid.UUID) -> bool:
     """Return whether a source moved its market to other days than those on which another source still has it."""
     others = [SourceMarket.of_raw(sighting.raw) for sighting in await current_sightings(session, market_id)]
-    dates = {(other.start_date, other.end_date) for other in others if other.source != said.source}
-    return bool(dates) and (said.start_date, said.end_date) not in dates
+    others = [other for other in others if other.source != said.source]
+    dates = {(other.start_date, other.end_date) for other in others}
+    if not dates or (said.start_date, said.end_date) in dates:
+        return False
+    decided = (await decided_about(session, [key_of(said)])).get(key_of(said))
+    return decided is None or decided.same.isdisjoint(key_of(other) for other in others)
 
 
 async def _record_first(
@@ -211,7 +218,7 @@ async def _record_first(
         if same is None:
             new.append(said)
             continue
-        taken.add(same)
+        taken.add(same.market_id)
         outcomes[said.external_id] = await _one(session, _join(session, said, same, run_id))
     if isinstance(await _one(session, _add_markets(session, new, run_id)), Recorded):
         return outcomes | dict.fromkeys((said.external_id for said in new), Recorded.NEW)
@@ -220,10 +227,12 @@ async def _record_first(
     return outcomes
 
 
-async def _join(session: AsyncSession, said: SourceMarket, market_id: uuid.UUID, run_id: uuid.UUID | None) -> Recorded:
-    """Store that a source lists the market of another one."""
-    await _add_sightings(session, [(said, market_id)], run_id)
-    return Recorded.CHANGED if await refresh_market(session, market_id) else Recorded.UNCHANGED
+async def _join(session: AsyncSession, said: SourceMarket, same: Meant, run_id: uuid.UUID | None) -> Recorded:
+    """Store that a source lists the market of another one, and why that is believed."""
+    await _add_sightings(session, [(said, same.market_id)], run_id)
+    keys = key_of(same.said), key_of(said)
+    await note_automatic(session, same.market_id, keys, score=same.match.score, reasons=same.match.reasons)
+    return Recorded.CHANGED if await refresh_market(session, same.market_id) else Recorded.UNCHANGED
 
 
 async def _add_markets(session: AsyncSession, batch: Sequence[SourceMarket], run_id: uuid.UUID | None) -> Recorded:
@@ -261,10 +270,13 @@ async def _join_same_market(session: AsyncSession, said: SourceMarket, market_id
     """After a change: if another source's market is now the same, merge the younger into the older."""
     others = {sighting.source for sighting in await current_sightings(session, market_id)} - {said.source}
     same = None if others else same_market(said, (await candidates_of(session, [said]))[said.external_id])
-    if same is None or same == market_id:
+    if same is None or same.market_id == market_id:
         return market_id
-    await merge_markets(session, keep=same, drop=market_id)
-    return same
+    keys = key_of(same.said), key_of(said)
+    match = same.match
+    await note_automatic(session, same.market_id, keys, score=match.score, reasons=match.reasons, dropped=market_id)
+    await merge_markets(session, keep=same.market_id, drop=market_id)
+    return same.market_id
 
 
 async def _add_sightings(

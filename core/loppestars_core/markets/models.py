@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, Integer, Numeric, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, Integer, Numeric, Text, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -161,6 +161,48 @@ class MarketOverride(Base):
     value: Mapped[Any] = mapped_column(JSONB)
     set_at: Mapped[CreatedAt]
     set_by: Mapped[str | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
+    revoked_at: Mapped[datetime | None]
+
+
+class DecisionKind(StrEnum):
+    """What was decided about two groups of listings."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    SPLIT = "split"
+    """Different, and they were one market before."""
+
+
+class MarketDecision(Base):
+    """That listings are one market or are not; the ids are of the markets at that time, which may have gone since."""
+
+    __tablename__ = "market_decisions"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", DecisionKind), name="kind_is_known"),
+        *(
+            Index(
+                f"ix_market_decisions_{column}",
+                column,
+                postgresql_using="gin",
+                postgresql_where=text("revoked_at IS NULL AND NOT automatic"),
+            )
+            for column in ("keys", "other_keys")
+        ),
+    )
+
+    id: Mapped[Sequence]
+    kind: Mapped[str]
+    automatic: Mapped[bool]
+    """By itself; then no later matching is held to it."""
+    market_id: Mapped[uuid.UUID] = mapped_column(index=True)
+    other_market_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
+    keys: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    """Listings of one side: the name of the source, a space, and its id of the occurrence."""
+    other_keys: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    score: Mapped[float | None] = mapped_column(Double)
+    reasons: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    made_at: Mapped[CreatedAt]
+    made_by: Mapped[str | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
     revoked_at: Mapped[datetime | None]
 
 

@@ -6,7 +6,6 @@ changes its mind, disappears, or is found to mean the same market.
 
 import hashlib
 import json
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
@@ -17,8 +16,6 @@ from loppestars_core.kit.folding import fold
 from loppestars_core.markets.fields import FLAGS
 from loppestars_core.markets.models import MarketState
 
-# Any constant serves: it keeps our series apart from other users of UUIDs made of names.
-_SERIES: Final = uuid.UUID("6f0b0a52-3f1f-5d1a-9d0c-8f4b6a1c2e77")
 # Stored sightings, and the hashes of their content, have the name that the first release gave it.
 _STORED_NAMES: Final = {"source_fields": "loppemarkeder_nu"}
 _ADDRESS: Final = ("address", "city", "postal_code")
@@ -148,11 +145,6 @@ def is_renumbered(said: SourceMarket, before: SourceMarket) -> bool:
     places = [(said.postal_code, before.postal_code), (fold(said.municipality or ""), fold(before.municipality or ""))]
     agree = all(not now or not then or now == then for now, then in places)
     return days and agree and fold(said.name) == fold(before.name)
-
-
-def series_of(name: str, postal_code: str | None, place: str | None) -> uuid.UUID:
-    """Return the same for all occurrences of a market: its name at its place."""
-    return uuid.uuid5(_SERIES, f"{fold(name)}|{postal_code or fold(place or '')}")
 
 
 # Columns that are not columns of a market, or that are combined in a way of their own.

@@ -82,6 +82,7 @@ POLICIES: dict[str, TablePolicy] = {
     "market_redirects": _PUBLIC,
     "market_sightings": _PUBLIC,
     "market_overrides": TablePolicy("set_by", None, Export.ROWS, Erasure.DETACH),
+    "market_decisions": TablePolicy("made_by", None, Export.ROWS, Erasure.DETACH),
     "geocodes": _PUBLIC,
     "crawl_runs": TablePolicy("requested_by", 365, Export.ROWS, Erasure.DETACH, since="finished_at"),
     # Go with their run.
