@@ -120,7 +120,11 @@ async def search(  # noqa: PLR0913, PLR0917 - one argument per parameter
     return await _list(request, markets, asked)
 
 
-@router.get("/{market_id}.ics", response_class=Response, responses=_documented("text/calendar", _CALENDAR_EXAMPLE))
+@router.get(
+    "/{market_id}.ics",
+    response_class=Response,
+    responses={**_documented("text/calendar", _CALENDAR_EXAMPLE), **answers(HTTPStatus.NOT_FOUND)},
+)
 async def market_calendar(request: Request, markets: Markets, market_id: MarketId) -> Response:
     """Return one market as a calendar, to be added to one's own."""
     row = await _find(markets, market_id)

@@ -41,15 +41,16 @@ async def exports_of(request: Request) -> MarketExports:
 Exports = Annotated[MarketExports, Depends(exports_of)]
 
 
-def _documented(media_type: str, example: str) -> dict[int | str, dict[str, Any]]:
+def _documented(media_type: str, example: object) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI entries of an export."""
-    content = {media_type: {"schema": {"type": "string"}, "example": example}}
+    kind = "string" if isinstance(example, str) else "object"
+    content = {media_type: {"schema": {"type": kind}, "example": example}} if example else {}
     unchanged = {"description": "Unchanged since the given If-None-Match"}
     ok = {"description": "The markets, as a stream", "content": content}
     return {HTTPStatus.OK.value: ok, HTTPStatus.NOT_MODIFIED.value: unchanged, **answers(*_ERRORS)}
 
 
-@router.get("/markets.json", response_model=list[MarketResponse], responses=_documented("application/json", "[]"))
+@router.get("/markets.json", response_model=list[MarketResponse], responses=_documented("application/json", None))
 async def as_json(request: Request, exports: Exports, asked: ExportParameters) -> Response:
     """Export all markets that match as one array, by their days; by default all that run today or later."""
     return await _stream(request, exports, asked.since(today_in_denmark()), write_json, "application/json")
@@ -58,7 +59,7 @@ async def as_json(request: Request, exports: Exports, asked: ExportParameters) -
 @router.get(
     "/markets.geojson",
     response_class=Response,
-    responses=_documented(GEOJSON, '{"type":"FeatureCollection","features":[]}'),
+    responses=_documented(GEOJSON, {"type": "FeatureCollection", "features": []}),
 )
 async def as_geojson(request: Request, exports: Exports, asked: ExportParameters) -> Response:
     """Export all markets that match for a map (GeoJSON, RFC 7946); one whose place is not known has no geometry."""
