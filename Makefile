@@ -84,6 +84,9 @@ docs-site: $(READY) ## Build the documentation as pages to read offline (.docs-s
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
 	@echo "Open .docs-site/index.html"
 
+wheels: $(READY) ## Ask the package index which systems have wheels for all we need (docs/systems.md)
+	@$(PYTHON) -m tools.wheels
+
 terminal-pictures: $(READY) ## Record `make run`, blur, doctor and crawl for README and docs
 	@$(BIN)/python -m tools.terminal_pictures
 
