@@ -13,8 +13,9 @@ from starlette.types import ASGIApp
 from loppestars_api.access.dependencies import open_access
 from loppestars_api.access.limits.middleware import RequestLimitMiddleware
 from loppestars_api.access.own_tokens import ISSUER_PATH
-from loppestars_api.crawls.dependencies import open_crawls
+from loppestars_api.crawls.dependencies import open_crawls, open_sources
 from loppestars_api.crawls.endpoints import router as crawls
+from loppestars_api.crawls.source_endpoints import router as sources
 from loppestars_api.files.endpoints import router as files
 from loppestars_api.files.service import FileService
 from loppestars_api.health.dependencies import open_readiness
@@ -63,7 +64,16 @@ _GZIP_MINIMUM_BYTES: Final = 1024
 _GZIP_LEVEL: Final = 4
 
 _CORS_REQUEST_HEADERS: Final = (
-    *("Authorization", "Content-Type", "If-None-Match", "X-Request-ID", "apikey", "x-client-info", "accept-profile"),
+    *(
+        "Authorization",
+        "Content-Type",
+        "If-None-Match",
+        "Last-Event-ID",
+        "X-Request-ID",
+        "apikey",
+        "x-client-info",
+        "accept-profile",
+    ),
     *("content-profile", "prefer", "range", "x-upsert", "x-supabase-api-version", "x-retry-count", "traceparent"),
     *("tracestate", "baggage", "cache-control", "x-metadata", "x-region"),
 )
@@ -87,6 +97,7 @@ _ROUTERS: Final = (
     exports,
     photos,
     crawls,
+    sources,
     files,
     rest,
     auth,
@@ -119,6 +130,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             app.state.exports = await stack.enter_async_context(open_exports(shared, app.state.markets))
             app.state.photos = await stack.enter_async_context(open_photos(shared))
             app.state.crawls = await stack.enter_async_context(open_crawls(shared))
+            app.state.sources = await stack.enter_async_context(open_sources(shared))
             app.state.files = FileService(shared.engine, shared.storage)
             app.state.readiness = open_readiness(shared, app.state.photos.listener)
             yield

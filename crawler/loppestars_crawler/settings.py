@@ -6,12 +6,12 @@ from typing import Annotated, Final, Literal, Self, cast
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
 from loppestars_core.contract.sources import SourceType
+from loppestars_core.crawls.source_settings import SourceSetting
 from loppestars_core.crawls.sources import SourceSpec
 from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings
 from loppestars_crawler.geocoding.provider import GeocodingProvider
 from loppestars_crawler.geocoding.services import NEED_A_KEY, open_service
 from loppestars_crawler.pages import loppemarkeder_nu, markedskalenderen_dk
-from loppestars_crawler.source_settings import SourceSetting
 
 _BUILT_IN: Final = (markedskalenderen_dk.SOURCE, loppemarkeder_nu.SOURCE)
 # Structured words count for more than those read from a table.

@@ -8,9 +8,11 @@ from fastapi import Depends, Request
 
 from loppestars_api.crawls.factory import open_launcher
 from loppestars_api.crawls.service import CrawlService
+from loppestars_api.crawls.source_service import SourceService
 from loppestars_api.state import AppState, repeating
 
 _CLOSE_DEAD_SECONDS: Final = 60.0
+_MEASURE_SECONDS: Final = 60.0
 
 
 @asynccontextmanager
@@ -25,6 +27,20 @@ async def open_crawls(state: AppState) -> AsyncIterator[CrawlService]:
         await launcher.close()
 
 
+@asynccontextmanager
+async def open_sources(state: AppState) -> AsyncIterator[SourceService]:
+    """Open what knows the sources, and measure their health every minute."""
+    service = SourceService(state.engine)
+    async with repeating(_MEASURE_SECONDS, service.measure):
+        yield service
+
+
+async def sources_of(request: Request) -> SourceService:
+    """Return what lists and changes sources."""
+    found: SourceService = request.app.state.sources
+    return found
+
+
 async def crawls_of(request: Request) -> CrawlService:
     """Return what starts and cancels crawls."""
     found: CrawlService = request.app.state.crawls
@@ -32,3 +48,4 @@ async def crawls_of(request: Request) -> CrawlService:
 
 
 Crawls = Annotated[CrawlService, Depends(crawls_of)]
+Sources = Annotated[SourceService, Depends(sources_of)]

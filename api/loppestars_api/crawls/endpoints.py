@@ -9,7 +9,7 @@ from starlette.responses import Response
 from loppestars_api.access.dependencies import Access, AccessControl, requires
 from loppestars_api.access.principal import Principal, Scope
 from loppestars_api.crawls.dependencies import Crawls
-from loppestars_api.crawls.schemas import RunDetails, RunRecord, TriggerRequest, TriggerResponse
+from loppestars_api.crawls.schemas import RetryRequest, RunDetails, RunRecord, TriggerRequest, TriggerResponse
 from loppestars_api.crawls.service import NO_SUCH_RUN, CrawlService
 from loppestars_api.web.errors import answers
 from loppestars_api.web.parameters import Offset, uuid_or_missing
@@ -78,3 +78,19 @@ async def cancel(admin: Admin, crawls: Crawls, access: AccessControl, run_id: Ru
     await access.limiter.take(access.rates.triggers, admin.limit_key)
     record = await crawls.cancel(admin, uuid_or_missing(run_id, NO_SUCH_RUN))
     return json_response(record.model_dump(mode="json"), headers=NO_STORE)
+
+
+@router.post(
+    "/runs/{run_id}/retry",
+    response_model=TriggerResponse,
+    responses=answers(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, *_BODY_ERRORS),
+)
+async def retry(
+    admin: Admin, crawls: Crawls, access: AccessControl, run_id: RunId, body: RetryRequest | None = None
+) -> Response:
+    """Crawl again what did not succeed in a run, and nothing else; `acceptShrink` believes a source that shrank."""
+    await access.limiter.take(access.rates.triggers, admin.limit_key)
+    wanted = body or RetryRequest()
+    again, created = await crawls.retry(admin, uuid_or_missing(run_id, NO_SUCH_RUN), accept_shrink=wanted.accept_shrink)
+    answer = TriggerResponse(note=_STARTED if created else _RUNNING_ALREADY, runId=again)
+    return json_response(answer.model_dump(mode="json", by_alias=True), headers=NO_STORE)

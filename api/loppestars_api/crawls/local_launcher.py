@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 LAST_LINES: Final = 10
 MAX_LINE_BYTES: Final = 64 * 1024
 STOP_SECONDS: Final = 10.0
+MAX_RESTARTS: Final = 3
+"""How often a crawl that was killed is started again."""
 # What a crawl that is told to stop ends with: by its own handler, or before it had one.
 _CANCELLED: Final = frozenset({ExitCode.INTERRUPTED, ExitCode.TERMINATED, -signal.SIGINT, -signal.SIGTERM})
 _RECORD_TRIES: Final = 5
@@ -51,8 +53,12 @@ class LocalCrawlLauncher:
         self._command = tuple(command)
         self._environment = dict(environment)
         self._running: dict[UUID, _Running] = {}
+        self._closing = False
 
     async def launch(self, order: CrawlOrder) -> None:
+        await self._start(order, restarts=0)
+
+    async def _start(self, order: CrawlOrder, restarts: int) -> None:
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -68,7 +74,7 @@ class LocalCrawlLauncher:
         except OSError as error:
             raise LaunchFailed(f"{self._command[0]} cannot be started: {error.strerror}") from error
         log.info("crawl_started", run_id=str(order.run_id), pid=process.pid)
-        supervisor = asyncio.create_task(self._supervise(order.run_id, process), name=f"crawl-{order.run_id}")
+        supervisor = asyncio.create_task(self._supervise(order, process, restarts), name=f"crawl-{order.run_id}")
         self._running[order.run_id] = _Running(process, supervisor)
 
     async def cancel(self, run_id: UUID) -> None:
@@ -77,6 +83,7 @@ class LocalCrawlLauncher:
             _signal(running.process, signal.SIGTERM)
 
     async def close(self) -> None:
+        self._closing = True
         running = list(self._running.values())
         for crawl in running:
             _signal(crawl.process, signal.SIGTERM)
@@ -87,14 +94,21 @@ class LocalCrawlLauncher:
                     _signal(crawl.process, signal.SIGKILL)
             await asyncio.wait([crawl.supervisor for crawl in running], timeout=STOP_SECONDS)
 
-    async def _supervise(self, run_id: UUID, process: asyncio.subprocess.Process) -> None:
+    async def _supervise(self, order: CrawlOrder, process: asyncio.subprocess.Process, restarts: int) -> None:
+        run_id = order.run_id
         try:
             said = await _drain(process)
             code = await process.wait()
             log.info("crawl_ended", run_id=str(run_id), exit_code=code)
+            if code == -signal.SIGKILL and restarts < MAX_RESTARTS and not self._closing:
+                # Out of memory, or somebody's kill -9: the run goes on with what it had not done.
+                self._running.pop(run_id)
+                await self._start(order, restarts + 1)
+                return
             await self._record_end(run_id, code, said)
         finally:
-            self._running.pop(run_id, None)
+            if (running := self._running.get(run_id)) is not None and running.process is process:
+                del self._running[run_id]
 
     async def _record_end(self, run_id: UUID, code: int, said: Sequence[str]) -> None:
         """Finish the record if the process did not; also when the database is away for a moment."""

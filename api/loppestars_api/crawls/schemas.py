@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from loppestars_core.contract.counters import COUNT_NAMES
-from loppestars_core.crawls.models import CrawlFailedItem, CrawlRun
+from loppestars_core.crawls.models import CrawlFailedItem, CrawlRun, CrawlSource
 
 SourceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", examples=["markedskalenderen"])]
 
@@ -77,9 +77,49 @@ class FailedItem(BaseModel):
     snippet: str | None
 
 
+class SourceOutcome(BaseModel):
+    """How one source of a run went."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    source: str
+    state: Literal["pending", "running", "succeeded", "failed", "cancelled", "superseded"]
+    expected: int | None
+    seen: int
+    new: int
+    changed: int
+    unchanged: int
+    vanished: int
+    skipped: int
+    failed: int
+    quarantined: int = Field(description="Markets that are not believed until an admin releases them.")
+    pages: int
+    fetch_seconds: float = Field(description="How long its pages took together.")
+    coverage: dict[str, int] | None = Field(description="Of how many markets it said each field.")
+    warnings: list[str]
+    error: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
 class RunDetails(RunRecord):
+    source_outcomes: list[SourceOutcome]
     failed_items: list[FailedItem]
 
     @classmethod
-    def with_items(cls, run: CrawlRun, items: list[CrawlFailedItem]) -> Self:
-        return cls.of(run, failed_items=[FailedItem.model_validate(item) for item in items])
+    def with_items(cls, run: CrawlRun, items: list[CrawlFailedItem], sources: list[CrawlSource]) -> Self:
+        return cls.of(
+            run,
+            source_outcomes=[SourceOutcome.model_validate(source) for source in sources],
+            failed_items=[FailedItem.model_validate(item) for item in items],
+        )
+
+
+class RetryRequest(BaseModel):
+    """An admin's answer to a run that failed: crawl what failed again, and perhaps believe it this time."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    accept_shrink: bool = Field(
+        default=False, alias="acceptShrink", description="Believe a source that lists far fewer markets than before."
+    )

@@ -252,6 +252,12 @@ async def failed_items(session: AsyncSession, run_id: uuid.UUID, *, limit: int =
     return list((await session.execute(statement.limit(limit))).scalars())
 
 
+async def sources_of_run(session: AsyncSession, run_id: uuid.UUID) -> list[CrawlSource]:
+    """Return how each source of a run went, in the order in which they were begun."""
+    statement = select(CrawlSource).where(CrawlSource.run_id == run_id).order_by(CrawlSource.id)
+    return list((await session.execute(statement)).scalars())
+
+
 async def _active(session: AsyncSession) -> CrawlRun | None:
     statement = (
         select(CrawlRun)

@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.contract.sources import SourceType
 from loppestars_core.crawls.models import ManagedBy
+from loppestars_core.crawls.source_settings import SourceSetting
 from loppestars_core.crawls.sources import keep_source, known_sources, remove_source
 from loppestars_core.kit.cli import Json, fail, show
 from loppestars_core.kit.settings import load_settings
 from loppestars_crawler.crawl.records import Row, ask, source_rows
 from loppestars_crawler.settings import CrawlerSettings
-from loppestars_crawler.source_settings import SourceSetting
 
 app: Final = typer.Typer(help="Show the known sources and their health; add, change and remove some.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="name of a source")]

@@ -1,4 +1,4 @@
-"""A source as settings, a command or the API give it."""
+"""A source as settings, commands and the API give it."""
 
 from typing import Annotated, Final, Self
 
