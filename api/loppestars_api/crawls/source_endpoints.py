@@ -92,7 +92,7 @@ async def release(
     response_class=Response,
     responses={
         HTTPStatus.OK: {
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {}},
             "description": "Server-sent events: the log in order, `progress`, and `end` when the run has ended.",
         },
         **answers(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
