@@ -1,5 +1,6 @@
 """Puts the API together: what it needs while it runs, layers, routes, errors, documentation."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
@@ -133,6 +134,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
             app.state.sources = await stack.enter_async_context(open_sources(shared))
             app.state.files = FileService(shared.engine, shared.storage)
             app.state.readiness = open_readiness(shared, app.state.photos.listener)
+            watching = asyncio.create_task(app.state.readiness.watch(), name="readiness")
+            stack.callback(watching.cancel)
             yield
 
     app = _Application(

@@ -6,6 +6,7 @@ from time import monotonic
 from typing import Any, Final
 
 import structlog
+from prometheus_client import Gauge
 
 from loppestars_api.state import within
 
@@ -15,6 +16,10 @@ TIMEOUT_SECONDS: Final = 2.0
 # `/ready` is open to anyone: however often it is asked, the things behind it are asked once in this time.
 KEPT_SECONDS: Final = 1.0
 OK: Final = "ok"
+WATCH_SECONDS: Final = 15.0
+DEPENDENCY_UP: Final = Gauge(
+    "loppestars_dependency_up", "1 while what the API depends on answers this process", ["dependency"]
+)
 
 Check = Callable[[], Coroutine[Any, Any, None]]
 
@@ -28,6 +33,12 @@ class Readiness:
         self._known: dict[str, str] = {}
         self._asked = float("-inf")
 
+    async def watch(self) -> None:
+        """Ask now and then, so that the metrics are right though nothing asks for `/ready`."""
+        while True:
+            await self.ask()
+            await asyncio.sleep(WATCH_SECONDS)
+
     async def ask(self) -> dict[str, str]:
         """Return the state of each check: `ok`, or what is wrong in a word."""
         async with self._lock:
@@ -38,6 +49,12 @@ class Readiness:
             return dict(self._known)
 
     async def _run(self, name: str, check: Check) -> str:
+        state = await self._state(name, check)
+        DEPENDENCY_UP.labels(name).set(state == OK)
+        return state
+
+    @staticmethod
+    async def _state(name: str, check: Check) -> str:
         try:
             await within(TIMEOUT_SECONDS, check())
         except TimeoutError:

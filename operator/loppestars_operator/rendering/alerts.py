@@ -33,6 +33,7 @@ def alert_groups(
     rules = [
         *_api_alerts(pods),
         *_photo_alerts(pods, storage_budget),
+        *_work_alerts(pods),
         *_operator_alerts(seen_by_operator, crawl_overdue_hours),
         *(_recovery_alerts(seen_by_operator, recovery) if recovery else []),
     ]
@@ -102,6 +103,34 @@ def _photo_alerts(pods: str, storage_budget: int | None) -> list[AlertRule]:
             )
         )
     return rules
+
+
+def _work_alerts(pods: str) -> list[AlertRule]:
+    """Return the alerts on what works behind the API: its dependencies, the second worker, the sources."""
+    return [
+        _alert(
+            # Of one replica only, it is that pod's trouble; of all, nobody reaches it.
+            "LoppestarsDependencyAway",
+            f"max by (dependency) (loppestars_dependency_up{{{pods}}}) == 0",
+            "2m",
+            "critical",
+            "The {{ $labels.dependency }} does not answer the API; what needs it is answered 503",
+        ),
+        _alert(
+            "LoppestarsJobsFailing",
+            f'sum by (task) (increase(loppestars_jobs_total{{{pods},result="failed"}}[1h])) >= 2',
+            "0m",
+            "warning",
+            "The task {{ $labels.task }} of the second worker keeps failing",
+        ),
+        _alert(
+            "LoppestarsJobsAway",
+            f'absent(up{{{pods},component="jobs"}} == 1)',
+            "10m",
+            "critical",
+            "No second worker has been there for 10 minutes: nothing is deleted or sent in its time",
+        ),
+    ]
 
 
 def _operator_alerts(stack: str, overdue: int | None) -> list[AlertRule]:

@@ -1,5 +1,6 @@
 """Welcome, health, readiness: what probes and the app's splash screen see."""
 
+import asyncio
 from datetime import datetime, timedelta
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from loppestars_api.app import create_app
+from loppestars_api.health.readiness import DEPENDENCY_UP, Readiness
 from loppestars_api.settings import ApiSettings
 from loppestars_core.kit.clock import now_utc
 
@@ -85,3 +87,20 @@ class TestSecurityContact:
         """An address without its scheme is refused at start."""
         with pytest.raises(ValidationError):
             ApiSettings(database_url=SecretStr("postgresql://127.0.0.1/x"), security_contact=wrong)
+
+
+class TestReadiness:
+    async def test_metric(self) -> None:
+        """What answers is 1, what does not is 0, without anyone asking for `/ready`."""
+
+        async def answers() -> None:
+            """Answer at once."""
+
+        async def away() -> None:
+            raise OSError("no route to host")
+
+        watching = asyncio.create_task(Readiness({"database": answers, "storage": away}).watch())
+        await asyncio.sleep(0.1)
+        watching.cancel()
+        found = {name: DEPENDENCY_UP.labels(name)._value.get() for name in ("database", "storage")}
+        assert found == {"database": 1, "storage": 0}

@@ -23,6 +23,9 @@ CRAWLED = f"loppestars_operator_crawl_last_success_timestamp_seconds{{{OPERATOR}
 BACKED_UP = f"loppestars_operator_backup_last_success_timestamp_seconds{{{OPERATOR}}}"
 DRILLED = f"loppestars_operator_drill_last_success_timestamp_seconds{{{OPERATOR}}}"
 RECOVERABLE = f"loppestars_operator_stack_recoverable{{{OPERATOR}}}"
+UP = 'loppestars_dependency_up{namespace="shop",stack="fair",dependency="%s",pod="fair-api-%s"}'
+JOBS = 'loppestars_jobs_total{namespace="shop",stack="fair",pod="fair-jobs-1",task="jobs.retention",result="%s"}'
+JOBS_UP = 'up{namespace="shop",stack="fair",component="jobs",pod="fair-jobs-1"}'
 
 # Alert, series (sample every 30 s), minutes to wait, whether it fires then.
 CASES = [
@@ -52,6 +55,12 @@ CASES = [
     ("LoppestarsDrillOverdue", {DRILLED: "0x500"}, 170, False),
     ("LoppestarsNotRecoverable", {RECOVERABLE: "1x4 0x60"}, 20, True),
     ("LoppestarsNotRecoverable", {RECOVERABLE: "1x4 0x10 1x60"}, 20, False),
+    ("LoppestarsDependencyAway", {UP % ("storage", 1): "0x40", UP % ("storage", 2): "0x40"}, 5, True),
+    ("LoppestarsDependencyAway", {UP % ("storage", 1): "0x40", UP % ("storage", 2): "1x40"}, 5, False),
+    ("LoppestarsJobsFailing", {JOBS % "failed": "0x4 1x10 3x40"}, 20, True),
+    ("LoppestarsJobsFailing", {JOBS % "failed": "1x60", JOBS % "succeeded": "0+1x60"}, 20, False),
+    ("LoppestarsJobsAway", {JOBS_UP: "1x4 0x60"}, 20, True),
+    ("LoppestarsJobsAway", {JOBS_UP: "1x60"}, 20, False),
 ]  # fmt: skip
 
 
