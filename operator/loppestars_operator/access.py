@@ -1,9 +1,10 @@
 """The rights the operator needs, derived from what it does. The chart's roles are written from here.
 
-`python -m loppestars_operator.access charts/loppestars-operator/files` writes `rules.yaml`; tests hold that it is up to
-date and that no rule is superfluous.
+`python -m loppestars_operator.access charts/loppestars-operator/files` writes `rules.yaml` and `policy.json`; tests
+hold that they are up to date and that no rule is superfluous.
 """
 
+import json
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,8 @@ import yaml
 from loppestars_operator.kinds import ADDON_GROUPS, CRAWL, EVENT, OWNED_KINDS, POD, STACK
 from loppestars_operator.naming import GROUP
 from loppestars_operator.rendering.api import CRAWL_VERBS
+from loppestars_operator.rendering.network import INTERNAL_NETWORKS
+from loppestars_operator.spec.policy import METADATA_ADDRESSES, METADATA_HOSTS, Policy
 
 Rule = dict[str, Any]
 
@@ -50,11 +53,23 @@ def rules_text() -> str:
     return header + yaml.safe_dump(rules(), sort_keys=False, default_flow_style=None, width=120)
 
 
+def policy_text() -> str:
+    """Return what the chart's admission policy is made of: the bounds of stacks, and what is never reached."""
+    known = {
+        "defaults": Policy().model_dump(mode="json", by_alias=True),
+        "metadataHosts": METADATA_HOSTS,
+        "metadataAddresses": METADATA_ADDRESSES,
+        "privateNetworks": [network for networks in INTERNAL_NETWORKS.values() for network in networks],
+    }
+    return json.dumps(known, indent=1) + "\n"
+
+
 def main() -> None:
-    """Write the rules into the folder given as the only argument."""
+    """Write the rules and the policy into the folder given as the only argument."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rules.yaml").write_text(rules_text(), encoding="utf-8")
+    (folder / "policy.json").write_text(policy_text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

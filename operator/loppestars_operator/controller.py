@@ -31,7 +31,8 @@ from loppestars_operator.naming import (
     StackKey,
     digest,
 )
-from loppestars_operator.reconcile.reconciler import Reconciler, Unfinished
+from loppestars_operator.reconcile.observing import Unfinished
+from loppestars_operator.reconcile.reconciler import Reconciler
 from loppestars_operator.reconcile.secrets import SecretReader
 from loppestars_operator.settings import OperatorSettings
 from loppestars_operator.work_queue import MAX_RETRY_SECONDS, SOON, TIMED_OUT_RETRY_SECONDS, WorkQueue
@@ -68,7 +69,7 @@ class Controller:
             self._resources,
             self._discovery,
             Recorder(kube, identity),
-            SecretReader(kube, enabled=settings.read_secrets),
+            SecretReader(kube, enabled=settings.read_secrets, reserved=settings.reserve_secrets),
             policy=settings.policy,
             operator=f"{settings.lease_namespace}/{settings.lease_name}",
             listen=listen_address(os.environ),

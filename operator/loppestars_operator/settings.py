@@ -23,6 +23,9 @@ class OperatorSettings(ComponentSettings):
         default=False,
         description="read the metadata of Secrets that stacks name, to report missing and roll rotated ones",
     )
+    reserve_secrets: bool = Field(
+        default=False, description="use only Secrets with the label loppestars.dev/stacks: any, or the stack's name"
+    )
     resync_seconds: float = Field(600, ge=10, le=86_400, description="interval of the full resync")
     policy: Policy = Field(default_factory=Policy, description="bounds of what stacks may ask for, as JSON")
     workers: int = Field(8, ge=1, le=64, description="stacks reconciled at the same time")

@@ -134,7 +134,8 @@ class TestHealing:
         cluster.kubectl("create", "namespace", "halfway")
         for name in ("loppestars-database", "loppestars-s3", "loppestars-jwt"):
             secret = stack.cluster.get("secret", name)
-            within.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": secret["data"]})
+            metadata = {"name": name, "labels": secret["metadata"]["labels"]}
+            within.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": secret["data"]})
         document = yaml.safe_load(sample("01-minimal"))
         document["metadata"]["name"] = "halfway"
         document["spec"]["api"] = {"replicas": 1}

@@ -31,7 +31,8 @@ def elsewhere(cluster: Cluster) -> Iterator[Cluster]:
     within = cluster.within("faults")
     cluster.kubectl("create", "namespace", "faults")
     for name, data in SECRETS.items():
-        within.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data})
+        metadata = {"name": name, "labels": {"loppestars.dev/stacks": "any"}}
+        within.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
     yield within
     cluster.kubectl("delete", "namespace", "faults", "--timeout=120s", timeout=140)
 
@@ -82,7 +83,7 @@ class TestIdleAndFaults:
         kept = {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": "loppestars-database"},
+            "metadata": {"name": "loppestars-database", "labels": secret["metadata"]["labels"]},
             "data": secret["data"],
         }
         other.cluster.apply(kept)

@@ -29,7 +29,7 @@ def with_secrets(installation: tuple[Stack, float], cluster: Cluster) -> Iterato
         data = {
             key: text.replace("@postgres:", "@postgres.fair:") for key, text in _decoded(stack.cluster, name).items()
         }
-        within.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data})
+        make_secret(within, name, data)
     yield within
     cluster.kubectl("delete", "namespace", "samples", "--timeout=120s", timeout=140)
 
@@ -39,6 +39,12 @@ def namespace(with_secrets: Cluster) -> Iterator[Cluster]:
     """That namespace without a stack; a test's own is deleted after it."""
     yield with_secrets
     with_secrets.kubectl("delete", KIND, "--all", "--timeout=60s")
+
+
+def make_secret(within: Cluster, name: str, data: dict[str, str]) -> None:
+    """Make a Secret that stacks may use."""
+    metadata = {"name": name, "labels": {"loppestars.dev/stacks": "any"}}
+    within.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
 
 
 def _decoded(cluster: Cluster, name: str) -> dict[str, str]:
@@ -122,6 +128,10 @@ class TestSamples:
         spec["storage"]["s3"] |= here("01-minimal")["spec"]["storage"]["s3"]
         for bucket in ("originalsBucket", "processedBucket"):  # ours has the usual ones
             del spec["storage"]["s3"][bucket]
+        # Roles of the database and the other side of backups are not made here.
+        del spec["database"]["roles"], spec["backup"], spec["imaging"]["engine"]
+        make_secret(namespace, "loppestars-app", {"anonKeys": "a-key-of-the-mobile-app-0123456789"})
+        make_secret(namespace, "loppestars-geocoding", {"apiKey": "none"})
         spec["ingress"]["className"] = "traefik"
         url = _decoded(namespace, "loppestars-database")["url"]
         namespace.patch("secret", "loppestars-database", {"stringData": {"pooled-url": url}})

@@ -12,7 +12,8 @@ from loppestars_operator.kube.client import KubeClient, KubeError
 from loppestars_operator.kube.discovery import Discovery
 from loppestars_operator.kube.events import Recorder
 from loppestars_operator.naming import StackKey
-from loppestars_operator.reconcile.reconciler import Reconciler, Unfinished
+from loppestars_operator.reconcile.observing import Unfinished
+from loppestars_operator.reconcile.reconciler import Reconciler
 from loppestars_operator.reconcile.secrets import SecretReader
 from loppestars_operator.spec.policy import Policy
 from tests.factories.fake_kube import FakeKube
@@ -30,6 +31,7 @@ class Passes:
     now: datetime = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
     operator: str | None = None
     policy: Policy | None = None
+    reserved: bool = False
 
     def __post_init__(self) -> None:
         self.client = KubeClient(self.kube)
@@ -42,7 +44,7 @@ class Passes:
             self.custom,
             self.discovery,
             Recorder(self.client, "tests"),
-            SecretReader(self.client, enabled=False),
+            SecretReader(self.client, enabled=False, reserved=self.reserved),
             policy=self.policy,
             operator=self.operator,
             clock=lambda: self.now,

@@ -27,7 +27,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{/* The rules for every watched namespace: those the operator's code asks for, and Secrets where they are wanted. */}}
 {{- define "operator.rules" -}}
 {{ .Files.Get "files/rules.yaml" | trim }}
-{{- if .Values.readSecrets }}
+{{- if or .Values.readSecrets .Values.reserveSecrets }}
 - apiGroups: ['']
   resources: [secrets]
   verbs: [get]
@@ -36,4 +36,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{- define "operator.monitored" -}}
 {{- if or (eq .Values.monitoring.mode "Enabled") (and (eq .Values.monitoring.mode "Auto") (.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) }}true{{ end }}
+{{- end }}
+
+{{/* Shell patterns as one regular expression. */}}
+{{- define "operator.pattern" -}}
+{{- $parts := list }}
+{{- range . }}{{ $parts = append $parts (regexQuoteMeta . | replace "\\*" ".*" | replace "\\?" ".") }}{{ end -}}
+^({{ join "|" $parts }})$
 {{- end }}

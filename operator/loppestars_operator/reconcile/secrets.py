@@ -1,7 +1,7 @@
-"""Secrets that stacks name: whether they exist and whether they changed. Off by default.
+"""Secrets that stacks name: whether they exist, are reserved to stacks, and have changed.
 
 Only metadata is asked for, so no value ever enters this process; the right to `get` them is optional in the chart.
-Without it a missing Secret is told by the pod that cannot start.
+Without it a missing Secret is reported by the pod that cannot start.
 """
 
 import time
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
-from loppestars_operator.kinds import SECRET
+from loppestars_operator.kinds import SECRET, Manifest
 from loppestars_operator.kube.client import METADATA, KubeClient, KubeError
-from loppestars_operator.naming import StackKey
+from loppestars_operator.naming import RESERVED_LABEL, StackKey
 from loppestars_operator.plan.rollout import resolve_images
 from loppestars_operator.problems import Problem
 from loppestars_operator.rendering import environment
@@ -19,39 +19,66 @@ from loppestars_operator.rendering.context import ClusterFacts, RenderContext
 from loppestars_operator.spec import Stack
 
 LOOK_SECONDS: Final = 20.0
+# A label that was found is looked for again at most this often: thousands of stacks name several Secrets each.
+RESERVED_SECONDS: Final = 300.0
+# Value of the label that reserves a Secret to all stacks of its namespace, rather than to the one it names.
+ANY_STACK: Final = "any"
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Versions by name; problems for those that are missing; when to look again."""
+    """Versions by name; problems for those that are missing; when to look again.
+
+    `refused` says why the stack may not be worked on: a Secret that it names is not one for stacks.
+    """
 
     versions: dict[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     look_again: float | None = None
+    refused: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was last seen of a Secret: no version where it is not there, an empty one where it may not be read."""
+
+    at: float
+    version: str | None
+    reserved_to: str = ""
 
 
 class SecretReader:
-    """Reads the metadata of Secrets, each at most once in twenty seconds."""
+    """Reads the metadata of Secrets, each at most once in twenty seconds.
 
-    def __init__(self, kube: KubeClient, *, enabled: bool) -> None:
+    `enabled` reports what is missing and what was rotated; `reserved` demands the label by which whoever may write
+    Secrets says that stacks may use one.
+    """
+
+    def __init__(self, kube: KubeClient, *, enabled: bool, reserved: bool = False) -> None:
         self._kube = kube
         self._enabled = enabled
-        self._known: dict[tuple[StackKey, str], tuple[float, str | None]] = {}
+        self._reserved = reserved
+        self._known: dict[tuple[StackKey, str], _Seen] = {}
         self._last: dict[tuple[StackKey, str], str] = {}
 
     async def read(self, stack: Stack) -> Secrets:
         """Look at the Secrets that a stack's pods use."""
-        if not self._enabled:
+        if not self._enabled and not self._reserved:
             return Secrets()
         versions, problems = {}, []
         for name in secrets_of(stack):
-            version = await self._version(stack.key, name)
-            if version is None:
+            seen = await self._look(stack.key, name)
+            if seen.version is None:
                 problems.append(_missing(stack, name))
+            elif self._reserved and seen.reserved_to not in {ANY_STACK, stack.key.name}:
+                problems.append(_not_reserved(stack, name, readable=bool(seen.version)))
             # One that is made anew passes through a moment without it, which must not roll the pods as well.
-            if version := version or self._last.get((stack.key, name)):
+            if version := seen.version or self._last.get((stack.key, name)):
                 versions[name] = self._last[stack.key, name] = version
-        return Secrets(versions, tuple(problems), LOOK_SECONDS)
+        if not self._enabled:
+            versions = {}
+        refused = next(iter(sorted(problems, key=lambda problem: problem.reason)), None) if self._reserved else None
+        return Secrets(versions, tuple(problems), LOOK_SECONDS if self._enabled or problems else None, refused)
 
     def forget(self, key: StackKey) -> None:
         """Drop what is remembered of a stack that is gone."""
@@ -59,38 +86,55 @@ class SecretReader:
             self._known.pop((key, name))
             self._last.pop((key, name), None)
 
-    async def _version(self, key: StackKey, name: str) -> str | None:
-        """Return the version, None for a Secret that is not there, and nothing for one that may not be read."""
-        read_at, version = self._known.get((key, name), (0.0, None))
-        if version is not None and time.monotonic() - read_at < LOOK_SECONDS:
-            return version
+    async def _look(self, key: StackKey, name: str) -> _Seen:
+        seen, now = self._known.get((key, name)), time.monotonic()
+        good = seen is not None and seen.version and (not self._reserved or seen.reserved_to in {ANY_STACK, key.name})
+        patience = LOOK_SECONDS if self._enabled else RESERVED_SECONDS
+        if seen is not None and good and now - seen.at < patience:
+            return seen
         try:
             secret = await self._kube.get(SECRET.path(key.namespace, name), accept=METADATA)
         except KubeError as error:
             if error.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}:
                 raise
-            version = None if error.status == HTTPStatus.NOT_FOUND else ""
+            found = _Seen(now, None if error.status == HTTPStatus.NOT_FOUND else "")
         else:
-            version = f"{secret['metadata']['uid']}/{secret['metadata']['resourceVersion']}"
-        self._known[key, name] = (time.monotonic(), version)
-        return version
+            meta: Manifest = secret["metadata"]
+            label = (meta.get("labels") or {}).get(RESERVED_LABEL, "")
+            found = _Seen(now, f"{meta['uid']}/{meta['resourceVersion']}", label)
+        self._known[key, name] = found
+        return found
 
 
 def secrets_of(stack: Stack) -> list[str]:
     """Return the names of all Secrets that a stack's pods read variables from."""
     context = RenderContext(stack, resolve_images(stack.spec), ClusterFacts())
     spec = stack.spec
-    variables = [
-        *environment.with_extra(environment.api(context), spec.api.pod),
-        *environment.with_extra(environment.imaging(context), spec.imaging.pod),
-        *environment.with_extra(environment.crawler(context), spec.crawler.pod),
-        *environment.with_extra(environment.jobs(context), spec.jobs.pod),
-        *environment.migrate(context),
-        *(environment.backup(context, spec.backup) if spec.backup else []),
+    read = [
+        (environment.api(context), spec.api.pod),
+        (environment.imaging(context), spec.imaging.pod),
+        (environment.crawler(context), spec.crawler.pod),
+        (environment.jobs(context), spec.jobs.pod),
+        (environment.migrate(context), None),
     ]
-    return environment.secret_names(variables)
+    if spec.backup:
+        read.append((environment.backup(context, spec.backup), spec.backup.pod))
+    scratch = spec.backup.drill.scratch_secret_ref.name if spec.backup and spec.backup.drill else None
+    variables = [variable for own, pod in read for variable in environment.with_extra(own, pod)]
+    return sorted({*environment.secret_names(variables), *([scratch] if scratch else [])})
 
 
 def _missing(stack: Stack, name: str) -> Problem:
     message = f"Secret {name} does not exist in namespace {stack.key.namespace}; create it, and the stack goes on"
     return Problem("SecretMissing", message, transient=False)
+
+
+def _not_reserved(stack: Stack, name: str, *, readable: bool) -> Problem:
+    command = f"kubectl -n {stack.key.namespace} label secret {name} {RESERVED_LABEL}={ANY_STACK}"
+    if readable:
+        message = f"Secret {name} is not reserved to stacks; whoever may write it says so: {command}"
+        return Problem("SecretNotReserved", message, transient=False)
+    message = (
+        f"the operator may not look at the labels of Secret {name}: upgrade its chart, or set reserveSecrets: false"
+    )
+    return Problem("Forbidden", message, transient=False)

@@ -19,7 +19,7 @@ from loppestars_operator.spec.pods import PodOverrides
 Patterns = Annotated[tuple[str, ...], Field(max_length=256)]
 # Names under which clouds hand out a node's credentials; their addresses are link-local.
 METADATA_HOSTS: Final = ("metadata", "metadata.google.internal", "metadata.goog", "instance-data*", "*.metadata.*")
-_METADATA_ADDRESSES: Final = ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")
+METADATA_ADDRESSES: Final = ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")
 
 
 class Policy(Model):
@@ -193,7 +193,7 @@ def is_metadata(host: str) -> bool:
     address = _address(host)
     if address is None:
         return _matches(host, METADATA_HOSTS) or host == "localhost"
-    return str(address) in _METADATA_ADDRESSES or address.is_link_local or address.is_loopback or address.is_unspecified
+    return str(address) in METADATA_ADDRESSES or address.is_link_local or address.is_loopback or address.is_unspecified
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

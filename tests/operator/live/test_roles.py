@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loppestars_operator.access import rules, rules_text
+from loppestars_operator.access import policy_text, rules, rules_text
 from loppestars_operator.kinds import OWNED_KINDS, STACK, kind_named
 from loppestars_operator.kube.client import KubeClient
 from tests.factories.cluster_client import Client, eventually
@@ -65,7 +65,23 @@ class TestRoles:
         """`make crds` was run after the operator's needs changed."""
         assert (CHARTS / "loppestars-operator" / "files" / "rules.yaml").read_text() == rules_text()
 
-    def test_no_access_to_secrets_by_default_and_no_wildcards(self) -> None:
+    def test_policy_is_up_to_date(self) -> None:
+        """The chart's admission policy is made of the operator's own."""
+        assert (CHARTS / "loppestars-operator" / "files" / "policy.json").read_text() == policy_text()
+
+    @pytest.mark.cluster
+    def test_secrets(self, plane: ControlPlane) -> None:
+        """One at a time by its name, for the label that reserves it; none where nothing asks for it."""
+
+        def verbs(*options: str) -> list[list[str]]:
+            documents = chart_roles(*options)
+            found = [rule for document in documents for rule in document.get("rules", ())]
+            return [rule["verbs"] for rule in found if "secrets" in rule["resources"]]
+
+        assert verbs() == [["get"]]
+        assert verbs("--set", "reserveSecrets=false") == []
+
+    def test_no_access_to_secrets_in_the_code_and_no_wildcards(self) -> None:
         """Least privilege is written down, not hoped for."""
         for rule in rules():
             assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]

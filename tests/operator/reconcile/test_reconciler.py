@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loppestars_operator.kinds import CRAWL, EVENT, LEASE, OWNED_KINDS, STACK, OwnedKind, kind_named
+from loppestars_operator.kinds import CRAWL, EVENT, LEASE, OWNED_KINDS, SECRET, STACK, OwnedKind, kind_named
 from loppestars_operator.kube.client import KubeError
 from loppestars_operator.reconcile.apply import is_made_by_us
 from loppestars_operator.spec.policy import Policy
@@ -635,3 +635,67 @@ class TestBackup:
         assert passes.kube.find(kind_named("CronJob"), "fair-backup") is None
         assert passes.kube.find(kind_named("ServiceAccount"), "fair-backup") is None
         assert passes.kube.find(kind_named("CronJob"), "fair-crawler")
+
+
+class TestReservedSecrets:
+    """Whoever may create a stack does not thereby get at every Secret of the namespace."""
+
+    @pytest.fixture
+    def passes(self) -> Passes:
+        found = Passes(reserved=True)
+        for name in ("loppestars-database", "loppestars-s3", "loppestars-jwt"):
+            self.label(found, name, "any")
+        return found
+
+    def label(self, passes: Passes, name: str, value: str | None) -> None:
+        """Make a Secret with the label, or without one."""
+        labels = {"loppestars.dev/stacks": value} if value else {}
+        passes.kube.put(SECRET, {"metadata": {"name": name, "labels": labels}, "data": {}})
+
+    async def test_reserved(self, passes: Passes) -> None:
+        """To all stacks, or to this one."""
+        self.label(passes, "loppestars-jwt", "fair")
+        passes.apply()
+        await passes.ready()
+        assert passes.condition("Ready")["status"] == "True"
+
+    @pytest.mark.parametrize("label", [None, "another", ""])
+    async def test_not_reserved(self, passes: Passes, label: str | None) -> None:
+        """No pod is made that would read it, until its label says otherwise; the status has the command."""
+        self.label(passes, "loppestars-jwt", label)
+        passes.apply()
+        assert await passes.attempt()
+        assert not passes.kube.all(JOB)
+        assert passes.condition("Stalled")["reason"] == "SecretNotReserved"
+        assert "label secret loppestars-jwt loppestars.dev/stacks=any" in passes.condition("Stalled")["message"]
+        self.label(passes, "loppestars-jwt", "any")
+        await passes.ready()
+        assert passes.condition("Ready")["status"] == "True"
+
+    async def test_not_there(self, passes: Passes) -> None:
+        """Somebody may yet make it for another purpose."""
+        passes.kube.remove(SECRET, "loppestars-jwt")
+        passes.apply()
+        assert await passes.attempt()
+        assert not passes.kube.all(JOB)
+        assert passes.condition("Stalled")["reason"] == "SecretMissing"
+
+    async def test_may_not_look(self, passes: Passes) -> None:
+        """A right that is missing is no label."""
+        passes.kube.faults.append(Fault("GET", r"/secrets/loppestars-jwt$", status=403, message="forbidden"))
+        passes.apply()
+        assert await passes.attempt()
+        assert not passes.kube.all(JOB)
+        assert passes.condition("Stalled")["reason"] == "Forbidden"
+
+    async def test_running_stack(self, passes: Passes) -> None:
+        """What serves stays as it is when an edit asks for a Secret that is not for stacks."""
+        passes.apply()
+        await passes.ready()
+        before = template(passes)
+        self.label(passes, "payroll", None)
+        reference = {"name": "payroll", "key": "password"}
+        passes.apply(api={"pod": {"env": [{"name": "STOLEN", "secretKeyRef": reference}]}})
+        assert await passes.attempt()
+        assert template(passes) == before
+        assert "payroll is not reserved" in passes.condition("Stalled")["message"]
