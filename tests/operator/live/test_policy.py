@@ -1,5 +1,6 @@
 """The chart's ValidatingAdmissionPolicy refuses what the operator's policy refuses, before it is written."""
 
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -37,7 +38,8 @@ async def enforced(client: Client, plane: ControlPlane) -> AsyncIterator[None]:
 
     async def in_force() -> bool:
         try:
-            await client.apply_stack("probe", **FOREIGN)
+            # Another one each time: what was admitted before may be written again.
+            await client.apply_stack(f"probe-{uuid.uuid4().hex[:8]}", **FOREIGN)
         except KubeError as error:
             return "is not an allowed registry" in error.message
         return False
