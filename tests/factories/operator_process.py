@@ -38,6 +38,7 @@ WIDE_POLICY = {
     "nodeLabels": ["*"],
     "tolerationKeys": ["*"],
     "deniedVariables": [],
+    "podTemplate": ["*"],
     "secretEndpoints": ["*"],
     "unconfinedEngines": True,
     "openNetwork": True,

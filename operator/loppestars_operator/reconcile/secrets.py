@@ -17,6 +17,7 @@ from loppestars_operator.problems import Problem
 from loppestars_operator.rendering import environment
 from loppestars_operator.rendering.context import ClusterFacts, RenderContext
 from loppestars_operator.spec import Stack
+from loppestars_operator.spec.template import secrets_in
 
 LOOK_SECONDS: Final = 20.0
 # A label that was found is looked for again at most this often: thousands of stacks name several Secrets each.
@@ -121,7 +122,9 @@ def secrets_of(stack: Stack) -> list[str]:
         read.append((environment.backup(context, spec.backup), spec.backup.pod))
     scratch = spec.backup.drill.scratch_secret_ref.name if spec.backup and spec.backup.drill else None
     variables = [variable for own, pod in read for variable in environment.with_extra(own, pod)]
-    return sorted({*environment.secret_names(variables), *([scratch] if scratch else [])})
+    components = [spec.api, spec.imaging, spec.crawler, spec.jobs, *([spec.backup] if spec.backup else [])]
+    patched = {name for component in components for name in secrets_in(component.pod_template)}
+    return sorted({*environment.secret_names(variables), *([scratch] if scratch else []), *patched})
 
 
 def _missing(stack: Stack, name: str) -> Problem:

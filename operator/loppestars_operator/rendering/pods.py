@@ -10,6 +10,7 @@ from loppestars_operator.rendering.environment import Variable, secret_names, wi
 from loppestars_operator.spec.components import Component
 from loppestars_operator.spec.pods import Resources
 from loppestars_operator.spec.quantities import quantity
+from loppestars_operator.spec.template import merge
 
 # The user of the images; see the Dockerfile. Left out where the cluster assigns IDs and refuses others.
 IDS: Final = {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532}
@@ -76,7 +77,26 @@ def pod_template(context: RenderContext, plan: PodPlan) -> dict[str, Any]:
             },
         }
     )
-    return template
+    return patched(template, plan) if plan.settings.pod_template else template
+
+
+def patched(template: dict[str, Any], plan: PodPlan) -> dict[str, Any]:
+    """Return a pod template with the spec's patch; what makes the pod the component's own stays as rendered."""
+    result: dict[str, Any] = merge(template, plan.settings.pod_template)
+    metadata, pod = template["metadata"], template["spec"]
+    result["metadata"]["labels"] = {**result["metadata"]["labels"], **metadata["labels"]}
+    annotations = {**(result["metadata"].get("annotations") or {}), **(metadata.get("annotations") or {})}
+    result["metadata"] |= {"annotations": annotations} if annotations else {}
+    result["spec"] |= {name: pod[name] for name in ("serviceAccountName", "automountServiceAccountToken")}
+    own = {container["name"]: container for container in [*pod["containers"], *pod.get("initContainers", ())]}
+    for container in [*result["spec"]["containers"], *(result["spec"].get("initContainers") or ())]:
+        if ours := own.get(container["name"]):
+            container |= {name: ours[name] for name in ("image", "command")}
+            container.pop("args", None)
+            taken = {variable["name"] for variable in ours["env"]}
+            more = [variable for variable in container["env"] if variable["name"] not in taken]
+            container["env"] = [*ours["env"], *more]
+    return result
 
 
 def _container(context: RenderContext, plan: PodPlan, env: list[Variable]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from loppestars_operator.spec.scaling import (
 from loppestars_operator.spec.schedule import Deadline, History, Schedule
 from loppestars_operator.spec.secrets import AnonKeysSecret, ApiKeySecret
 from loppestars_operator.spec.sources import BUILT_IN_SOURCES, Source
+from loppestars_operator.spec.template import PodTemplate
 
 Mib = Annotated[int, Field(ge=128, le=65_536)]
 
@@ -27,6 +28,11 @@ class Component(Model):
     image: ImageName | None = Field(None, description="Image with tag or digest, in place of registry and version.")
     resources: Resources | None = None
     pod: PodOverrides | None = None
+    pod_template: PodTemplate | None = Field(
+        None,
+        description="A strategic patch on the pod template, for what has no field: volumes, sidecars, user IDs. "
+        "The operator's policy bounds it; image, command and variables of the own container stay.",
+    )
     service_account: ServiceAccountOverrides | None = None
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from loppestars_operator.spec import Stack
 from loppestars_operator.spec.base import Model
 from loppestars_operator.spec.components import Component
-from loppestars_operator.spec.pods import PodOverrides
+from loppestars_operator.spec.template import leaves
 
 Patterns = Annotated[tuple[str, ...], Field(max_length=256)]
 # Names under which clouds hand out a node's credentials; their addresses are link-local.
@@ -69,6 +69,20 @@ class Policy(Model):
         ),
         description="variables of pod.env that loaders, interpreters and checks read",
     )
+    pod_template: Patterns = Field(
+        (
+            *("spec.containers.*.resources.*", "spec.containers.*.volumeMounts.*"),
+            *("spec.volumes.*.name", "spec.volumes.*.emptyDir", "spec.volumes.*.emptyDir.*"),
+            *(
+                "spec.securityContext.runAs*",
+                "spec.securityContext.fsGroup*",
+                "spec.securityContext.supplementalGroups.*",
+            ),
+            *("spec.containers.*.name", "spec.containers.*.securityContext.runAs*"),
+            *("spec.terminationGracePeriodSeconds", "spec.topologySpreadConstraints.*", "spec.dnsConfig.options.*"),
+        ),
+        description="paths of podTemplate that may be set, items of lists by their names",
+    )
     secret_endpoints: Patterns = Field(
         ("*.amazonaws.com", "*.svc", "*.svc.cluster.local"),
         description="hosts that access keys may be sent to, next to Services of the stack's own namespace",
@@ -90,6 +104,7 @@ def violations(stack: Stack, policy: Policy) -> list[str]:
     return [
         *_images(stack, components, policy),
         *(found for name, component in components.items() for found in _pods(f"spec.{name}", component, policy)),
+        *(found for name, component in components.items() for found in _template(f"spec.{name}", component, policy)),
         *_addresses(stack, policy),
         *_ingress(stack, policy),
         *(
@@ -110,10 +125,15 @@ def _images(stack: Stack, components: dict[str, Component], policy: Policy) -> I
     asked |= {f"spec.{name}.image": component.image for name, component in components.items() if component.image}
     allowed = ", ".join(policy.registries)
     for field, image in asked.items():
-        if "*" not in policy.registries and not any(
-            image == prefix or image.startswith(f"{prefix.rstrip('/')}/") for prefix in policy.registries
-        ):
+        if not is_from(image, policy.registries):
             yield f"{field}: {image} is not from an allowed registry ({allowed})"
+
+
+def is_from(image: str, registries: Iterable[str]) -> bool:
+    """Return whether an image, or a registry, is one of these or below one."""
+    prefixes = tuple(registries)
+    below = tuple(f"{prefix.rstrip('/')}/" for prefix in prefixes)
+    return "*" in prefixes or image in prefixes or image.startswith(below)
 
 
 def _pods(field: str, component: Component, policy: Policy) -> Iterator[str]:
@@ -130,13 +150,20 @@ def _pods(field: str, component: Component, policy: Policy) -> Iterator[str]:
         yield from _keys(f"{field}.pod.priorityClassName", [pod.priority_class_name], policy.priority_classes)
     tolerated = [toleration.key or "every taint" for toleration in pod.tolerations or ()]
     yield from _keys(f"{field}.pod.tolerations", tolerated, policy.toleration_keys)
-    yield from _variables(field, pod, policy)
-
-
-def _variables(field: str, pod: PodOverrides, policy: Policy) -> Iterator[str]:
     for variable in pod.env or ():
         if _matches(variable.name, policy.denied_variables):
             yield f"{field}.pod.env: {variable.name} may not be set"
+
+
+def _template(field: str, component: Component, policy: Policy) -> Iterator[str]:
+    """Yield what a patch of the pod asks for beyond its paths, and images and variables that no path allows."""
+    found = list(leaves(component.pod_template or {}))
+    yield from _keys(f"{field}.podTemplate", [path for path, _ in found], policy.pod_template)
+    for path, value in found:
+        if path.endswith(".image") and not is_from(str(value), policy.registries):
+            yield f"{field}.podTemplate: {value} is not from an allowed registry ({', '.join(policy.registries)})"
+        if ".env." in path and _matches(path.split(".env.")[1].split(".")[0], policy.denied_variables):
+            yield f"{field}.podTemplate: {path} may not be set"
 
 
 def _addresses(stack: Stack, policy: Policy) -> Iterator[str]:

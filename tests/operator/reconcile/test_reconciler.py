@@ -672,6 +672,14 @@ class TestReservedSecrets:
         await passes.ready()
         assert passes.condition("Ready")["status"] == "True"
 
+    async def test_patch(self, passes: Passes) -> None:
+        """A Secret that is mounted counts like one that is read."""
+        self.label(passes, "payroll", None)
+        volumes = [{"name": "x", "secret": {"secretName": "payroll"}}]
+        passes.apply(jobs={"podTemplate": {"spec": {"volumes": volumes}}})
+        assert await passes.attempt()
+        assert "payroll is not reserved" in passes.condition("Stalled")["message"]
+
     async def test_not_there(self, passes: Passes) -> None:
         """Somebody may yet make it for another purpose."""
         passes.kube.remove(SECRET, "loppestars-jwt")

@@ -122,3 +122,63 @@ class TestPods:
         changes = {"resources": {"requests": {"cpu": "4"}}, "pod": {"nodeSelector": {"disk": "fast"}}}
         assert container("imaging", imaging=changes)["resources"]["requests"]["cpu"] == "4"
         assert container("sweep", imaging=changes)["resources"]["requests"]["cpu"] == "50m"
+
+
+class TestPodTemplate:
+    """A patch adds to a pod; what makes the pod the component's own stays."""
+
+    def rendered(self, patch: dict[str, Any]) -> dict[str, Any]:
+        stack = make_stack(api={"podTemplate": patch})
+        manifests = render(make_context(stack))
+        (found,) = [m for m in manifests if (m["kind"], m["metadata"]["name"]) == ("Deployment", "fair-api")]
+        template: dict[str, Any] = found["spec"]["template"]
+        return template
+
+    def test_adds(self) -> None:
+        """A sidecar, a volume, user IDs."""
+        sidecar = {"name": "proxy", "image": "r/proxy:1"}
+        mount = {"name": "cache", "mountPath": "/cache"}
+        pod = self.rendered(
+            {
+                "metadata": {"annotations": {"team": "web"}},
+                "spec": {
+                    "securityContext": {"runAsUser": 1000},
+                    "volumes": [{"name": "cache", "emptyDir": {}}],
+                    "containers": [sidecar, {"name": "api", "volumeMounts": [mount]}],
+                },
+            }
+        )
+        assert pod["metadata"]["annotations"] == {"team": "web"}
+        spec = pod["spec"]
+        assert (spec["securityContext"]["runAsUser"], spec["securityContext"]["runAsNonRoot"]) == (1000, True)
+        assert [volume["name"] for volume in spec["volumes"]] == ["tmp", "cache"]
+        assert [container["name"] for container in spec["containers"]] == ["api", "proxy"]
+        assert [found["mountPath"] for found in spec["containers"][0]["volumeMounts"]] == ["/tmp", "/cache"]  # noqa: S108 - an emptyDir
+
+    def test_own_part_stays(self) -> None:
+        """Labels that select, account, image, command, variables."""
+        before = self.rendered({"spec": {"terminationGracePeriodSeconds": 90}})
+        after = self.rendered(
+            {
+                "metadata": {"labels": {"app.kubernetes.io/component": "other"}},
+                "spec": {
+                    "terminationGracePeriodSeconds": 90,
+                    "serviceAccountName": "admin",
+                    "containers": [
+                        {
+                            "name": "api",
+                            "image": "evil",
+                            "command": ["sh"],
+                            "args": ["-c"],
+                            "env": [{"name": "DATABASE_URL", "value": "postgresql://evil/x"}],
+                        }
+                    ],
+                },
+            }
+        )
+        assert after["metadata"] == before["metadata"]
+        assert after["spec"]["serviceAccountName"] == "fair-api"
+        own, ours = after["spec"]["containers"][0], before["spec"]["containers"][0]
+        assert (own["image"], own["command"], own.get("args")) == (ours["image"], ours["command"], None)
+        urls = [variable for variable in own["env"] if variable["name"] == "DATABASE_URL"]
+        assert urls == [variable for variable in ours["env"] if variable["name"] == "DATABASE_URL"]
