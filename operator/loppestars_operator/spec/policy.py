@@ -157,7 +157,7 @@ def _pods(field: str, component: Component, policy: Policy) -> Iterator[str]:
 
 def _template(field: str, component: Component, policy: Policy) -> Iterator[str]:
     """Yield what a patch of the pod asks for beyond its paths, and images and variables that no path allows."""
-    found = list(leaves(component.pod_template or {}))
+    found = list(leaves(component.pod_template)) if component.pod_template else []
     yield from _keys(f"{field}.podTemplate", [path for path, _ in found], policy.pod_template)
     for path, value in found:
         if path.endswith(".image") and not is_from(str(value), policy.registries):
