@@ -26,7 +26,7 @@ import cv2
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.imaging import engines, exactness, identity, memory, pictures, scale, starting
+from benchmarks.imaging import engines, exactness, identity, memory, pictures, scale, sheet, starting
 from benchmarks.imaging.centerface import CenterFace
 from benchmarks.imaging.collages import collages
 from benchmarks.imaging.evaluation import Judges, Row, evaluate, judges, print_classes, print_rows
@@ -87,6 +87,7 @@ def _crowded(pipelines: dict[str, Pipeline], judging: Judges) -> None:
 def _draw(results: dict[str, Any]) -> None:
     """Draw the documentation's pictures; the plot needs the sections `collages` and `time`."""
     pictures.before_and_after()
+    sheet.draw()
     rows, times = results.get("collages"), results.get("time")
     if rows and times:
         pictures.plot(
@@ -153,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threshold", type=float, help="instead of the worker's, for tuning")
     parser.add_argument("--rounds", type=int, default=9, help="repetitions of what is timed")
     parser.add_argument("--no-peers", action="store_true", help="only ours")
-    parser.add_argument("--pictures", action="store_true", help="draw the pictures of docs/imaging.md anew")
+    parser.add_argument("--pictures", action="store_true", help="draw the pictures of docs/imaging.md again")
     parser.add_argument("--deface", type=Path, default=ROOT / ".venv-peers" / "bin" / "python")
     return parser
 

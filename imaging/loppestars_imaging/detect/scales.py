@@ -36,7 +36,7 @@ _FINER: Final = 1.2
 
 @dataclass(frozen=True, slots=True)
 class ScalePlan:
-    """Parameters of the search, chosen on the tuning half of the evaluation (docs/imaging.md)."""
+    """Parameters of the search, chosen on the tuning half of the evaluation (docs/imaging-measurements.md)."""
 
     fine_side: int = 1600
     """Long side, in pixels, that smaller photos are enlarged to."""

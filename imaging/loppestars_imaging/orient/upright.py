@@ -1,9 +1,9 @@
 """Photos that lie on their side although nothing in the file says so: the faces in them, whichever way up they are.
 
 Detectors find upright faces. A photo without its EXIF, a scanned page or a screenshot may show people lying or standing
-on their heads, of whom the upright search finds half, and none of them clearly (docs/imaging.md). So where no face is
-clear, the three other orientations are tried in a small picture, and when one shows a clear face the photo is searched
-that way up too.
+on their heads, of whom the upright search finds half, and none of them clearly (docs/imaging-measurements.md). So where
+no face is clear, the three other orientations are tried in a small picture, and when one shows a clear face the photo
+is searched that way up too.
 """
 
 from typing import Final
@@ -20,7 +20,8 @@ from loppestars_jpeg.orientation import TURNS, Turn
 _CLEAR: Final = 0.92
 """A photo with a face of this score is the right way up: turned photos stay below it."""
 _CLEAR_TURNED: Final = 0.8
-"""Score from which a face seen in another orientation at the coarse scale says that the photo is turned."""
+"""Score from which a face seen in another orientation says that the photo is turned: at the coarse scale, and then at
+those of the search. A hand that looks like a face from the side scores so much at one of them at most."""
 _PROBE_SIDE: Final = 448
 """Long side of the picture in which the other orientations are tried; all three together cost a fifth of a search."""
 _OTHERS: Final = tuple(TURNS[orientation] for orientation in (6, 8, 3))
@@ -49,6 +50,8 @@ def find_faces(search: FaceSearch, picture: Bgr, size: tuple[int, int], options:
     for turn in turns:
         turned, turned_size = Levels(np.ascontiguousarray(turn.pixels(picture))), turn.size(*size)
         found = search.find(turned, turned_size, threshold=threshold, min_side=options.least_side)
+        if options.orientations is Orientations.AUTO and all(face.score < _CLEAR_TURNED for face in found):
+            continue
         lying += [face.before(turn, *turned_size) for face in found]
     return deduplicate([*upright, *lying]) if lying else upright
 

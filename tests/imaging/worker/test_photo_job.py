@@ -12,11 +12,11 @@ from sqlalchemy import select
 
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.photos import PhotoOptions, PhotoRequest, request_photo
-from loppestars_core.photos.models import PhotoSubject, PhotoVariant, VariantKind
+from loppestars_core.photos.models import Photo, PhotoState, PhotoSubject, PhotoVariant, VariantKind
 from loppestars_core.storage import open_storage
 from loppestars_imaging.engine.pool import EnginePool
 from loppestars_imaging.settings import ImagingSettings
-from loppestars_imaging.worker.photo_job import PhotoWork
+from loppestars_imaging.worker.photo_job import PhotoUnfinished, PhotoWork
 
 
 @pytest.fixture
@@ -90,6 +90,23 @@ class TestCopies:
         try:
             await work.process(photo_id)
             assert [path for path in (tmp_path / settings.processed_bucket).rglob("*") if path.is_file()] == []
+        finally:
+            await work.engines.stop()
+            await work.database.dispose()
+
+
+class TestStorageTrouble:
+    async def test_a_result_that_cannot_be_written(self, settings: ImagingSettings, tmp_path: Path) -> None:
+        """The photo goes back to the queue with its attempt; nothing says that it was published."""
+        work, photo_id = await requested(settings, PhotoSubject.RATING)
+        (tmp_path / settings.processed_bucket).write_text("a file where the folder should be")
+        try:
+            with pytest.raises(PhotoUnfinished):
+                await work.process(photo_id)
+            async with sessions(work.database)() as session:
+                photo = await session.get_one(Photo, photo_id)
+            assert (photo.state, photo.visibility, photo.attempts) == (PhotoState.PENDING, "private", 0)
+            assert await variants(work, photo_id) == {}
         finally:
             await work.engines.stop()
             await work.database.dispose()
