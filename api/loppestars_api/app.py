@@ -17,6 +17,7 @@ from loppestars_api.access.own_tokens import ISSUER_PATH
 from loppestars_api.crawls.dependencies import open_crawls, open_sources
 from loppestars_api.crawls.endpoints import router as crawls
 from loppestars_api.crawls.source_endpoints import router as sources
+from loppestars_api.devices.endpoints import router as devices
 from loppestars_api.files.endpoints import router as files
 from loppestars_api.files.service import FileService
 from loppestars_api.health.dependencies import open_readiness
@@ -94,6 +95,7 @@ _ROUTERS: Final = (
     organisers,
     curation,
     curation_admin,
+    devices,
     markets,
     exports,
     photos,
