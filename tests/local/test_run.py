@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -136,6 +137,18 @@ class TestOneCommand:
         assert distances[-1] <= 50
         found = running.client.get("/markets/search?query=kobenhavn").json()
         assert any("København" in (market["name"] + (market["city"] or "")) for market in found)
+
+    def test_sign_in(self, running: Running) -> None:
+        """The provider of this machine signs people in; its admin is the admin here."""
+        address = "/auth/v1/authorize?provider=google&redirect_to=loppestars://auth/callback&login_hint=admin"
+        for _ in range(3):
+            answer = running.client.get(address)
+            assert answer.status_code == 302, answer.text
+            address = answer.headers["location"]
+        token = dict(parse_qsl(urlsplit(address).fragment))["access_token"]
+        headers = {"Authorization": f"Bearer {token}", "apikey": running.info["anon_key"]}
+        assert running.client.get("/auth/v1/user", headers=headers).json()["email"] == "admin@example.org"
+        assert running.client.get("/scraper/runs", headers=headers).status_code == 200
 
     def test_trigger(self, running: Running) -> None:
         """A run id with the admin's token, the same id at once again, 401 without; its record has counts."""

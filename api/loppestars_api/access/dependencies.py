@@ -21,11 +21,11 @@ from loppestars_api.access.tokens import Identity, SessionEnded, TokenRefused, T
 from loppestars_api.state import AppState, repeating, within
 from loppestars_api.web.errors import Forbidden, NotAuthenticated, Unavailable
 from loppestars_core.accounts.models import Role
-from loppestars_core.accounts.users import Account, SubjectOfAnotherIssuer, account_of, sign_in
+from loppestars_core.accounts.users import Account, SubjectOfAnotherIssuer, sign_in
 from loppestars_core.database.engine import sessions
 from loppestars_core.kit.logging import pseudonym
 from loppestars_core.sign_in.issuer_keys import KeysUnavailable
-from loppestars_core.sign_in.sessions import session_runs
+from loppestars_core.sign_in.sessions import account_of
 
 _KEYS_RETRY_SECONDS: Final = 10
 SIGN_IN_SECONDS: Final = 10.0
@@ -68,9 +68,10 @@ class Access:
         async with self.sessions.begin() as session:
             if identity.session_id is None:
                 return await sign_in(session, identity.subject, identity.issuer, tied=self.tied)
-            if not await session_runs(session, identity.session_id, identity.subject):
-                raise SessionEnded("The session of this token has ended.")
-            return await account_of(session, identity.subject)
+            account = await account_of(session, identity.session_id, identity.subject)
+        if account is None:
+            raise SessionEnded("The session of this token has ended.")
+        return account
 
 
 @asynccontextmanager

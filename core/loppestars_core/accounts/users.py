@@ -42,12 +42,6 @@ async def sign_in(session: AsyncSession, subject: str, issuer: str, *, tied: boo
     return Account(roles, deleted=row is not None and row.deleted_at is not None)
 
 
-async def account_of(session: AsyncSession, user_id: str) -> Account:
-    """Return the account of a user that we vouch for ourselves; one that is gone counts as deleted."""
-    row = (await session.execute(select(User.deleted_at).where(User.id == user_id))).first()
-    return Account(await active_roles(session, user_id), deleted=row is None or row.deleted_at is not None)
-
-
 async def ensure_user(session: AsyncSession, user_id: str, *, issuer: str | None = None) -> None:
     """Make the user's row, and with `issuer` the identity, unless they exist.
 

@@ -3,12 +3,15 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+import orjson
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.accounts.models import Identity, User
+
+MAX_DATA_BYTES: Final = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +79,16 @@ async def list_users(session: AsyncSession, *, limit: int, offset: int) -> tuple
     return list(found.scalars()), total.scalar_one()
 
 
+class DataTooLarge(ValueError):
+    """What a user says of themselves would become too much."""
+
+
 async def change_data(session: AsyncSession, user_id: str, changes: Mapping[str, Any]) -> None:
-    """Merge what a user says of themselves; a null removes an entry."""
+    """Merge what a user says of themselves; a null removes an entry. Raise `DataTooLarge`."""
     user = await session.get(User, user_id, with_for_update=True, populate_existing=True)
     if user is not None:
         merged = {**user.data, **changes}
         user.data = {name: value for name, value in merged.items() if value is not None}
+        if len(orjson.dumps(user.data)) > MAX_DATA_BYTES:
+            raise DataTooLarge
         await session.flush()

@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.accounts.models import Session, User
+from loppestars_core.accounts.models import Role, RoleGrant, Session, User
+from loppestars_core.accounts.users import Account
 from loppestars_core.kit.clock import now_utc
 from loppestars_core.sign_in.refresh_tokens import RefreshToken, Use, use_of
 
@@ -72,10 +73,25 @@ def _runs(held: Session, now: datetime) -> bool:
     return held.ended_at is None and (held.expires_at is None or held.expires_at > now)
 
 
-async def session_runs(session: AsyncSession, session_id: UUID, user_id: str) -> bool:
-    """Return whether the user's session has not ended."""
-    found = await session.get(Session, session_id)
-    return found is not None and found.user_id == user_id and _runs(found, now_utc())
+async def account_of(session: AsyncSession, session_id: UUID, user_id: str) -> Account | None:
+    """Return the account of a user's session; None where it has ended, or is another user's.
+
+    One statement, as every request with a token of ours asks this.
+    """
+    roles = (
+        select(func.array_agg(RoleGrant.role))
+        .where(RoleGrant.user_id == user_id, RoleGrant.revoked_at.is_(None))
+        .scalar_subquery()
+    )
+    found = await session.execute(
+        select(Session, User.deleted_at, roles.label("roles"))
+        .join(User, User.id == Session.user_id)
+        .where(Session.id == session_id, Session.user_id == user_id)
+    )
+    row = found.first()
+    if row is None or not _runs(row.Session, now_utc()):
+        return None
+    return Account(frozenset(Role(role) for role in row.roles or ()), deleted=row.deleted_at is not None)
 
 
 async def running_sessions(session: AsyncSession, user_id: str) -> Sequence[Session]:

@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+from loppestars_api.access.own_tokens import OwnTokens
 from loppestars_api.access.tokens import TokenRefused, TokenVerifier
 from loppestars_api.settings import AuthSettings
 from loppestars_core.sign_in import issuer_keys as jwks
 from loppestars_core.sign_in.issuer_keys import KeysUnavailable
+from loppestars_core.sign_in.signing import SigningKeys, new_key
 
 SECRET = "a-secret-of-at-least-thirty-two-bytes"
 
@@ -264,6 +266,38 @@ class TestIssuerKeys:
         settings = AuthSettings(jwks_url="http://127.0.0.1:1/keys", jwks_timeout_seconds=0.5)
         with pytest.raises(KeysUnavailable):
             await TokenVerifier(settings).verify(signed(RSA_KEY, "RS256", "rsa"))
+
+
+class TestExistingProject:
+    async def test_claims_of_gotrue(self, issuer: Issuer) -> None:
+        """A Supabase project stays the issuer beside our own sign-in; its session is its own affair."""
+        theirs = "https://project.supabase.co/auth/v1"
+        settings = AuthSettings(jwks_url=issuer.url, jwt_issuer=theirs, jwt_audience="authenticated")
+        own = OwnTokens(SigningKeys(new_key()), "https://fair.example/auth/v1")
+        payload = claims(
+            iss=theirs,
+            aud="authenticated",
+            sub="6f9619ff-8b86-4011-b42d-00c04fc964ff",
+            iat=int(time.time()),
+            email="visitor@example.org",
+            phone="",
+            app_metadata={"provider": "google", "providers": ["google"]},
+            user_metadata={"full_name": "Visitor"},
+            role="authenticated",
+            aal="aal1",
+            amr=[{"method": "oauth", "timestamp": int(time.time())}],
+            session_id="0d5ff1e5-6a1b-4a52-8d0a-6f6f6f6f6f6f",
+            is_anonymous=False,
+        )
+        token = jwt.encode(payload, EC_KEY, "ES256", {"kid": "ec"})
+        found = await TokenVerifier(settings, own).verify(token)
+        assert (found.subject, found.issuer, found.session_id) == (payload["sub"], theirs, None)
+        for forged in (
+            jwt.encode({**payload, "iss": own.issuer}, EC_KEY, "ES256", {"kid": "ec"}),
+            own.keys.sign(payload),
+        ):
+            with pytest.raises(TokenRefused):
+                await TokenVerifier(settings, own).verify(forged)
 
 
 class TestTimes:

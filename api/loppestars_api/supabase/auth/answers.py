@@ -3,11 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
+
+import orjson
 
 from loppestars_api.access.own_tokens import AUDIENCE
 from loppestars_core.accounts.models import Identity, User
+
+# A token travels in headers, whose size proxies limit; the whole is in the user.
+MAX_TOKEN_DATA_BYTES: Final = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ def token_claims(  # noqa: PLR0913 - what a token says
         "email": user.email or "",
         "phone": "",
         "app_metadata": _app_metadata(identities),
-        "user_metadata": user.data,
+        "user_metadata": user.data if len(orjson.dumps(user.data)) <= MAX_TOKEN_DATA_BYTES else {},
         "role": AUDIENCE,
         "aal": "aal1",
         "amr": [{"method": "oauth", "timestamp": int(signed_in_at.timestamp())}],

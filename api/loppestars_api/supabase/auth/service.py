@@ -20,7 +20,7 @@ from loppestars_core.accounts.models import Session
 from loppestars_core.database.access import SYSTEM, AccessRole, Actor, act_as
 from loppestars_core.sign_in import people, sessions, sign_ins
 from loppestars_core.sign_in.openid import ProviderClient, ProviderUnavailable, SignInRefused
-from loppestars_core.sign_in.people import Person
+from loppestars_core.sign_in.people import MAX_DATA_BYTES, DataTooLarge, Person
 from loppestars_core.sign_in.redirects import RedirectNotRegistered, Redirects, with_answer
 from loppestars_core.sign_in.refresh_tokens import RefreshTokens, Use
 from loppestars_core.sign_in.sign_ins import Begun, Challenge
@@ -149,7 +149,10 @@ class SignInService:
         """Merge what the caller says of themselves, and return them as a user."""
 
         async def work(session: Any) -> dict[str, Any]:  # noqa: ANN401 - a session of the database
-            await people.change_data(session, caller.id, changes)
+            try:
+                await people.change_data(session, caller.id, changes)
+            except DataTooLarge:
+                raise _invalid(f"data would have more than {MAX_DATA_BYTES} bytes") from None
             return await self._user(session, caller.id)
 
         return await self._in_transaction(work, _actor(caller))

@@ -71,6 +71,13 @@ class TestSignIn:
         }
         assert dict(parse_qsl(urlsplit(back).query)) == fragment(back) == expected
 
+    async def test_form(self, phone: Phone, api: httpx.AsyncClient) -> None:
+        """Apple answers with a form; the way to the app is the same."""
+        address = urlsplit(await phone.at_provider("visitor"))
+        answer = await api.post(address.path, data=dict(parse_qsl(address.query)))
+        assert answer.status_code == 303
+        assert fragment(answer.headers["location"])["access_token"]
+
     async def test_identity_token(self, phone: Phone, provider: ProviderServer) -> None:
         """An app that got an identity token by itself exchanges it, also one for another client of ours."""
         token = provider.provider.id_token(PEOPLE[0], aud="the-app-on-ios")
@@ -131,6 +138,18 @@ class TestUser:
         answer = await phone.ask("PUT", "user", json={"email": "other@example.org"})
         assert (answer.status_code, answer.json()["code"]) == (422, "email_provider_disabled")
 
+    async def test_limits(self, phone: Phone) -> None:
+        """Data stays small in all, and a token smaller: it still signs in."""
+        await phone.sign_in()
+        for number in range(8):
+            answer = await phone.ask("PUT", "user", json={"data": {f"part{number}": "x" * 1500}})
+            assert answer.status_code == (200 if number < 5 else 400)
+        assert (await phone.refresh()).status_code == 200
+        assert len(phone.session["access_token"]) < 2000
+        assert (await phone.ask("GET", "user")).json()["user_metadata"]["part0"]
+        for data in (["x"], "x", {"name": "a\x00b"}):
+            assert (await phone.ask("PUT", "user", json={"data": data})).status_code == 400
+
     async def test_list(self, phone: Phone, session: AsyncSession) -> None:
         """Only admins list users."""
         assert (await phone.ask("GET", "admin/users")).status_code == 401
@@ -176,6 +195,20 @@ class TestOpenDocuments:
         assert (external["google"], external["apple"], external["email"]) == (True, False, False)
         assert (await api.get("/auth/v1/health")).json()["name"] == "GoTrue"
         assert [key["alg"] for key in (await api.get("/auth/v1/.well-known/jwks.json")).json()["keys"]] == ["ES256"]
+
+
+class TestBrowser:
+    async def test_preflight(self, api: httpx.AsyncClient) -> None:
+        """A page of another origin may send what both clients send, and read what they decide by."""
+        asked = "authorization, apikey, content-type, x-client-info, x-supabase-api-version, x-retry-count, traceparent"
+        headers = {"Origin": "https://web.example", "Access-Control-Request-Headers": asked}
+        for method in ("GET", "POST", "PUT"):
+            answer = await api.options("/auth/v1/user", headers={**headers, "Access-Control-Request-Method": method})
+            assert answer.status_code == 200, answer.text
+        answer = await api.post("/auth/v1/token", headers={"Origin": "https://web.example"})
+        assert answer.headers["access-control-allow-origin"] in {"*", "https://web.example"}
+        exposed = answer.headers["access-control-expose-headers"].lower()
+        assert {"content-range", VERSION, "retry-after"} <= {name.strip() for name in exposed.split(",")}
 
 
 class TestDeletedAccount:

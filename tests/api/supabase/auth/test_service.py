@@ -128,6 +128,11 @@ class TestFaults:
             assert (await phone.ask("GET", ".well-known/jwks.json")).json() == {"keys": []}
             assert (await phone.ask("GET", "health")).status_code == 200
 
+    async def test_keys_missing(self, auth_settings: ApiSettings) -> None:
+        """Nor does one without the keys of the app."""
+        async with serving(auth_settings, anon_keys=()) as phone:
+            kept(await phone.token("refresh_token", refresh_token="x"))
+
     async def test_provider_away(self, auth_settings: ApiSettings) -> None:
         """A provider that does not answer: 503 before a sign-in, and an error to the app on its way back."""
         async with serving(auth_settings, auth_google_issuer="http://127.0.0.1:9") as phone:
