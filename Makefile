@@ -45,6 +45,12 @@ setup: $(READY) ## Make the environment from the locked requirements
 run: $(READY) ## Run the whole platform on this machine (Ctrl-C stops it)
 	@exec $(BIN)/loppestars-local run
 
+browser: ## Install Chromium, in which the page is tested (Debian, root)
+	@command -v chromium >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; }
+
+pictures: $(READY) ## Take the pictures of the page, from the platform that `make run` runs
+	@$(BIN)/python -m tools.page_pictures $${ADDRESS:-http://127.0.0.1:8080}
+
 backup: $(READY) ## Back up what `make run` runs, database and photos (BACKUP_DIR, by default .loppestars-backups)
 	@$(BIN)/loppestars-local backup
 

@@ -37,6 +37,9 @@ from loppestars_api.photos.endpoints import TOKENLESS_PATHS, UPLOAD_PATHS
 from loppestars_api.photos.endpoints import router as photos
 from loppestars_api.ratings.endpoints import router as ratings
 from loppestars_api.settings import ApiSettings
+from loppestars_api.site.endpoints import assets_router as site_assets
+from loppestars_api.site.endpoints import router as site
+from loppestars_api.site.service import SiteService
 from loppestars_api.state import open_state
 from loppestars_api.supabase.auth.endpoints import open_sign_in
 from loppestars_api.supabase.auth.endpoints import router as auth
@@ -90,6 +93,8 @@ _CORS: Final[Mapping[str, Any]] = {
 
 # In this order they are asked whether a path is theirs.
 _ROUTERS: Final = (
+    site,
+    site_assets,
     health,
     ratings,
     organisers,
@@ -129,6 +134,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             app.state.access = await stack.enter_async_context(open_access(shared))
             app.state.sign_in = open_sign_in(shared, app.state.access)
             app.state.markets = await stack.enter_async_context(open_markets(shared))
+            app.state.site = SiteService(shared.engine)
             app.state.curation = CurationService(shared.engine)
             app.state.exports = await stack.enter_async_context(open_exports(shared, app.state.markets))
             app.state.photos = await stack.enter_async_context(open_photos(shared))

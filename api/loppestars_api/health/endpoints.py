@@ -23,8 +23,8 @@ _CONTACT_HOLDS: Final = timedelta(days=180)
 
 @router.get("/", response_model=Welcome)
 async def welcome() -> Response:
-    """Say hello."""
-    return json_response(Welcome().model_dump())
+    """Say hello; to a browser it is a page."""
+    return json_response(Welcome().model_dump(), headers={"Vary": "Accept"})
 
 
 @router.get("/health", response_model=Health)
