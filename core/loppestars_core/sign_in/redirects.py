@@ -63,7 +63,8 @@ def _place(address: str) -> _Place | None:
         return None
     if not parts.scheme or "@" in parts.netloc or "%" in parts.netloc or "/../" in f"{parts.path}/":
         return None
-    return _Place(parts.scheme.lower(), parts.netloc.lower(), parts.path or ("/" if _is_web(parts.scheme) else ""))
+    scheme = parts.scheme.lower()
+    return _Place(scheme, parts.netloc.lower(), parts.path or ("/" if scheme in {"http", "https"} else ""))
 
 
 def _checked(address: str) -> _Place:
@@ -75,10 +76,6 @@ def _checked(address: str) -> _Place:
     if place.scheme == "http" and not _is_loopback(urlsplit(address).hostname or ""):
         raise ValueError(f"{address} must be https, or the scheme of an app: tokens are sent there")
     return place
-
-
-def _is_web(scheme: str) -> bool:
-    return scheme.lower() in {"http", "https"}
 
 
 def _is_loopback(host: str) -> bool:

@@ -23,7 +23,8 @@ MAX_AGE: Final = timedelta(minutes=10)
 PLAIN: Final = "plain"
 S256: Final = "s256"
 # RFC 7636, section 4.1.
-MIN_CHALLENGE, MAX_CHALLENGE = 43, 128
+MIN_CHALLENGE: Final = 43
+MAX_CHALLENGE: Final = 128
 
 
 @dataclass(frozen=True, slots=True)

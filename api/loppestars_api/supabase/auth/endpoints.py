@@ -98,31 +98,25 @@ async def token(request: Request, sign_in: SignIn, access: AccessControl, state:
     if not state.settings.anon_keys:  # a mistake of ours, for which no phone is to lose its session
         raise Unavailable("No key of the app is configured: ANON_KEYS is not set.", _RETRY_SECONDS)
     check_key(request, state.settings)
-    grant = _GRANTS.get(request.query_params.get("grant_type", ""))
-    if grant is None:
-        raise DialectError(HTTPStatus.BAD_REQUEST, "unsupported_grant_type", "unsupported_grant_type")
+    grant, body = request.query_params.get("grant_type"), await _body(request)
+    document: Body | None = None
+    agent = request.headers.get("user-agent")
     try:
-        document = await grant(sign_in, await _body(request), request.headers.get("user-agent"))
+        match grant:
+            case "refresh_token":
+                document = await sign_in.refresh(_text(body, "refresh_token"))
+            case "pkce":
+                document = await sign_in.exchange(_text(body, "auth_code"), _text(body, "code_verifier"), agent)
+            case "id_token":
+                nonce = _text(body, "nonce") if body.get("nonce") else None
+                tokens = (_text(body, "provider"), _text(body, "id_token"), nonce)
+                document = await sign_in.sign_in_by_token(*tokens, agent)
     except DialectError:
         await access.limiter.take(access.rates.auth_failures, access.addresses.key_of(request.scope))
         raise
+    if document is None:
+        raise DialectError(HTTPStatus.BAD_REQUEST, "unsupported_grant_type", "unsupported_grant_type")
     return json_response(document, headers=NO_STORE)
-
-
-async def _refresh(sign_in: SignInService, body: Body, _agent: str | None) -> Body:
-    return await sign_in.refresh(_text(body, "refresh_token"))
-
-
-async def _exchange(sign_in: SignInService, body: Body, agent: str | None) -> Body:
-    return await sign_in.exchange(_text(body, "auth_code"), _text(body, "code_verifier"), agent)
-
-
-async def _sign_in(sign_in: SignInService, body: Body, agent: str | None) -> Body:
-    nonce = _text(body, "nonce") if body.get("nonce") else None
-    return await sign_in.sign_in_by_token(_text(body, "provider"), _text(body, "id_token"), nonce, agent)
-
-
-_GRANTS: Final = {"refresh_token": _refresh, "pkce": _exchange, "id_token": _sign_in}
 
 
 @router.get("/user")
