@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -88,7 +89,9 @@ class Controller:
         await self._wait_for_definitions()
         self._namespaces = await self._wait_for_namespaces()
         await self._discovery.refresh()
-        watcher = self._watcher = Watcher(self._kube, self._store, self._add_soon, self._namespaces)
+        # The events of one moment, as a Deployment's pods, cause one pass.
+        add_soon = partial(self._queue.add_later, seconds=GATHER_SECONDS)
+        watcher = self._watcher = Watcher(self._kube, self._store, add_soon, self._namespaces)
         async with asyncio.TaskGroup() as group:
             group.create_task(watcher.run(), name="watches")
             await watcher.wait_synced()
@@ -187,24 +190,17 @@ class Controller:
         while True:
             await asyncio.sleep(self._settings.resync_seconds)
             try:
-                await self._forget_missed()
+                # A deletion may have fallen into a gap of kopf's watches: it lists again and reports no absence.
+                for namespace in self._namespaces or (None,):
+                    names, version = await self._kube.list_names(STACK.path(namespace))
+                    gone = self._resources.keep_stacks(namespace, {StackKey(*name) for name in names}, version)
+                    names, version = await self._kube.list_names(CRAWL.path(namespace))
+                    for key in gone | self._resources.keep_crawls(namespace, names, version):
+                        log.warning("deletion_missed", stack=str(key))
+                        self._queue.add(key)
             except KubeError as error:
                 log.warning("resync_incomplete", error=error.message)
             self._add_all()
-
-    async def _forget_missed(self) -> None:
-        """Forget resources whose deletion fell into a gap of kopf's watches: it lists anew and tells of no absence."""
-        for namespace in self._namespaces or (None,):
-            names, version = await self._kube.list_names(STACK.path(namespace))
-            gone = self._resources.keep_stacks(namespace, {StackKey(*name) for name in names}, version)
-            names, version = await self._kube.list_names(CRAWL.path(namespace))
-            for key in gone | self._resources.keep_crawls(namespace, names, version):
-                log.warning("deletion_missed", stack=str(key))
-                self._queue.add(key)
-
-    def _add_soon(self, key: StackKey) -> None:
-        """Let the events of one moment, as a Deployment's pods, cause one pass."""
-        self._queue.add_later(key, GATHER_SECONDS)
 
     def _add_all(self) -> None:
         for key in self._resources.all_keys():

@@ -88,7 +88,11 @@ async def run(settings: OperatorSettings) -> int:
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            return _outcome(work)
+            if not work.done():
+                log.info("process_stopped")
+                return 0
+            log.error("process_ended", error=str(work.exception()), exc_info=work.exception())
+            return FAILED
         finally:
             for task in (work, stopping):
                 task.cancel()
@@ -110,14 +114,6 @@ async def _lead(
         pulse.controller = Controller(kube, settings, elector.identity, stop.set)
         pulse.state = Readiness(ready=True, reason="leading")
         await pulse.controller.run()
-
-
-def _outcome(work: asyncio.Task[None]) -> int:
-    if not work.done():
-        log.info("process_stopped")
-        return 0
-    log.error("process_ended", error=str(work.exception()), exc_info=work.exception())
-    return FAILED
 
 
 @command.command()

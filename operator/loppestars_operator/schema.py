@@ -48,7 +48,9 @@ def _convert(schema: Schema, definitions: dict[str, Schema]) -> Schema:
         required = set(result.get("required", ()))
         result["properties"] = {
             name: _with_object_default(
-                _convert(child, definitions), optional=name not in required and not _nullable(child)
+                _convert(child, definitions),
+                optional=name not in required
+                and all(option.get("type") != "null" for option in child.get("anyOf", ())),
             )
             for name, child in result["properties"].items()
         }
@@ -75,10 +77,6 @@ def _without_null(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_null(child) for key, child in value.items() if child is not None}
     return [_without_null(child) for child in value] if isinstance(value, list) else value
-
-
-def _nullable(schema: Schema) -> bool:
-    return any(option.get("type") == "null" for option in schema.get("anyOf", ()))
 
 
 def _with_object_default(schema: Schema, *, optional: bool) -> Schema:

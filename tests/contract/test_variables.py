@@ -84,7 +84,12 @@ EVERYTHING: dict[str, Any] = {
         },
         "erasureGraceDays": 14,
     },
-    "api": {"trustedProxies": ["10.0.0.0/8"], "anonKeysSecretRef": {"name": "anon"}},
+    "api": {
+        "trustedProxies": ["10.0.0.0/8"],
+        "anonKeysSecretRef": {"name": "anon"},
+        "operatorTokenSecretRef": {"name": "token"},
+    },
+    "contact": {"privacy": "privacy@example.dk", "security": "mailto:security@example.dk"},
     "imaging": {
         "searchOrientations": "always",
         "maxPublishedSide": 1024,
@@ -98,6 +103,8 @@ EVERYTHING: dict[str, Any] = {
         "resources": {"limits": {"memory": "4Gi"}},
     },
     "crawler": {
+        "parallelism": 2,
+        "maxSourceSeconds": 600,
         "sources": [{"name": "others", "type": "jsonld", "startUrls": ["https://markets.example.dk/"]}],
         "geocoding": {"provider": "geoapify", "apiKeySecretRef": {"name": "geocoding"}},
     },

@@ -99,9 +99,12 @@ class LeaderElector:
         """Attempt once to create, take over or renew."""
         began = time.monotonic()
         lease = await self._read()
+        spec = (lease or {}).get("spec") or {}
+        holder = spec.get("holderIdentity")
+        expired = began - self._changed_at > (spec.get("leaseDurationSeconds") or LEASE_SECONDS)
         if lease is None:
             self._lease = await self._kube.create(LEASE.path(self._namespace), self._body(None))
-        elif self._may_take(lease):
+        elif not holder or holder == self.identity or expired:
             self._lease = await self._kube.replace(self._path, self._body(lease), seconds=CALL_SECONDS)
         else:
             return False
@@ -119,12 +122,6 @@ class LeaderElector:
             self._changed_at = time.monotonic()
             self._lease = lease
         return lease
-
-    def _may_take(self, lease: dict[str, Any]) -> bool:
-        spec = lease.get("spec") or {}
-        holder = spec.get("holderIdentity")
-        expired = time.monotonic() - self._changed_at > (spec.get("leaseDurationSeconds") or LEASE_SECONDS)
-        return not holder or holder == self.identity or expired
 
     def _body(self, lease: dict[str, Any] | None) -> dict[str, Any]:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -30,10 +30,16 @@ PAUSED: Final = Claim(
 def claims(stack: Stack, plan: Plan, verdict: Verdict | None, inputs: StatusInputs) -> list[Claim]:
     """Return all conditions that a pass can judge."""
     truths: dict[bool | None, Truth] = {True: "True", False: "False", None: "Unknown"}
-    routing = inputs.routing
+    routing, passage = inputs.routing, plan.passage
+    gates = {
+        Gate.OPEN: ("Migrated", ""),
+        Gate.FAILED: ("MigrationFailed", passage.message),
+        Gate.REFUSED: ("VersionTooOld", passage.message),
+        Gate.MIGRATING: (passage.reason or "Migrating", passage.message),
+    }
     return [
         *(claims_of_verdict(stack, verdict) if verdict else _claims_without_verdict(stack, plan)),
-        _migrated(plan),
+        Claim("DatabaseMigrated", "True" if plan.gate is Gate.OPEN else "False", *gates[plan.gate]),
         *(_available(f"{component.title()}Available", component, inputs) for component in SERVING_COMPONENTS),
         _scheduled(stack, plan, inputs),
         *([Claim("Routed", truths[routing.routed], routing.reason, routing.message)] if routing else []),
@@ -69,19 +75,6 @@ def _claims_without_verdict(stack: Stack, plan: Plan) -> list[Claim]:
         PAUSED if paused else Claim("Reconciling", "False", "Ready", ""),
         Claim("Stalled", "False", "Ready", ""),
     ]
-
-
-def _migrated(plan: Plan) -> Claim:
-    name = "DatabaseMigrated"
-    match plan.gate:
-        case Gate.OPEN:
-            return Claim(name, "True", "Migrated", "")
-        case Gate.FAILED:
-            return Claim(name, "False", "MigrationFailed", plan.passage.message)
-        case Gate.REFUSED:
-            return Claim(name, "False", "VersionTooOld", plan.passage.message)
-        case Gate.MIGRATING:
-            return Claim(name, "False", plan.passage.reason or "Migrating", plan.passage.message)
 
 
 def _available(kind: str, component: str, inputs: StatusInputs) -> Claim:

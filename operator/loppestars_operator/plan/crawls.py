@@ -86,7 +86,9 @@ def plan_crawls(crawls: Sequence[Crawl], objects: CrawlObjects, rules: CrawlRule
     """Decide for all Crawls of one stack; a CronJob's Job without a Crawl is adopted as one."""
     busy = objects.busy(now)
     blocked = rules.blocked or (f"waits for {busy[0]['metadata']['name']} to end" if busy else None)
-    unfinished = sorted((crawl for crawl in crawls if not crawl.finished), key=_by_age)
+    unfinished = sorted(
+        (crawl for crawl in crawls if not crawl.finished), key=lambda crawl: (crawl.created_at, crawl.name)
+    )
     waiting_crawls = [crawl for crawl in unfinished if objects.job_of(crawl) is None and not _is_over(crawl)]
     start = next((crawl for crawl in waiting_crawls if not crawl.deleting), None) if blocked is None else None
     reports, times = [], []
@@ -134,7 +136,13 @@ def trigger_of(crawl: Crawl) -> Trigger:
 
 def observe_job(crawl: Crawl, job: Manifest, objects: CrawlObjects, now: datetime) -> tuple[CrawlStatus, float | None]:
     """Return the status that follows from the Job, and how long to wait where the pod's end was not seen yet."""
-    pods, finished_at = pods_of(job, objects.pods), job_finished_at(job)
+    # The last of several tries is what counts.
+    pods = sorted(
+        pods_of(job, objects.pods),
+        key=lambda pod: str((terminated(pod) or {}).get("finishedAt") or ""),
+        reverse=True,
+    )
+    finished_at = job_finished_at(job)
     readiness = job_readiness(job, pods, objects.refusals.get(job["metadata"]["uid"]))
     known = crawl.status.model_copy(
         update={
@@ -171,9 +179,9 @@ def observe_job(crawl: Crawl, job: Manifest, objects: CrawlObjects, now: datetim
 
 
 def final_state(crawl: Crawl, job_state: State, ends: Sequence[Mapping[str, Any]]) -> CrawlState:
-    """Return how a crawl ended: by its exit code, or by its Job's end where no container's end was seen."""
+    """Return how a crawl ended: by its last exit code, which stands first, or by its Job's end where none was seen."""
     if ends:
-        return EXIT_STATES.get(ends[-1].get("exitCode", 1), "Failed")
+        return EXIT_STATES.get(ends[0].get("exitCode", 1), "Failed")
     if crawl.spec.cancel:
         return "Cancelled"
     return "Succeeded" if job_state is State.READY else "Failed"
@@ -230,10 +238,6 @@ def counts_of(report: Mapping[str, Any]) -> CrawlCounts | None:
         return None
     known = {name: value for name, value in counts.items() if name in CrawlCounts.model_fields}
     return CrawlCounts(**{name: min(max(0, n), MAX_COUNTED) for name, n in known.items() if isinstance(n, int)})
-
-
-def _by_age(crawl: Crawl) -> tuple[str, str]:
-    return crawl.created_at, crawl.name
 
 
 def _is_over(crawl: Crawl) -> bool:

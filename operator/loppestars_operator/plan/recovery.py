@@ -51,9 +51,25 @@ class _End:
 
 def judge_recovery(stack: Stack, snapshot: Snapshot, now: datetime) -> Recovery:
     """Return what the ended Jobs and the recorded status say together; Jobs are pruned, the record stays."""
-    ends = [*_ends_of(snapshot, BACKUP), *_ends_before_migrations(snapshot)]
+    before_migrations = [
+        _End(end["finishedAt"], end.get("exitCode") == 0, report_in(end), end.get("message") or "")
+        for pod in snapshot.pods_of_component(MIGRATE)
+        if (end := ended_init(pod, BACKUP)) and end.get("finishedAt")
+    ]
+    ends = [*_ends_of(snapshot, BACKUP), *before_migrations]
+    drills = [
+        DrillStatus(
+            backup=_text(end.report, "backup"),
+            succeeded=end.succeeded,
+            finished_at=end.finished_at,
+            recovery_time_seconds=_number(end.report, "recoveryTimeSeconds"),
+            recovery_point_seconds=_number(end.report, "recoveryPointSeconds"),
+            message=None if end.succeeded else _why(end),
+        )
+        for end in _ends_of(snapshot, DRILL)
+    ]
     backup = _newest(stack.status.backup, [_backup(end) for end in ends])
-    drill = _newest(stack.status.drill, [_drill(end) for end in _ends_of(snapshot, DRILL)])
+    drill = _newest(stack.status.drill, drills)
     return Recovery(backup, drill, *_judge(stack, snapshot, backup, drill, now))
 
 
@@ -101,13 +117,6 @@ def _ends_of(snapshot: Snapshot, component: str) -> Iterable[_End]:
             yield _End(finished_at, readiness.state is State.READY, report, readiness.message)
 
 
-def _ends_before_migrations(snapshot: Snapshot) -> Iterable[_End]:
-    for pod in snapshot.pods_of_component(MIGRATE):
-        end = ended_init(pod, BACKUP)
-        if end and end.get("finishedAt"):
-            yield _End(end["finishedAt"], end.get("exitCode") == 0, report_in(end), end.get("message") or "")
-
-
 def _newest(recorded: Recorded | None, seen: list[Recorded]) -> Recorded | None:
     """Return the last of what ended, with the last success; one that is recorded already may have lost its pod."""
     ends = sorted([*([recorded] if recorded else []), *seen], key=lambda end: (end.finished_at, end.backup or ""))
@@ -128,17 +137,6 @@ def _backup(end: _End) -> BackupStatus:
         bytes=_number(report, "bytes", 2**60),
         files=_number(report, "files"),
         missing=_number(report, "missing"),
-        message=None if end.succeeded else _why(end),
-    )
-
-
-def _drill(end: _End) -> DrillStatus:
-    return DrillStatus(
-        backup=_text(end.report, "backup"),
-        succeeded=end.succeeded,
-        finished_at=end.finished_at,
-        recovery_time_seconds=_number(end.report, "recoveryTimeSeconds"),
-        recovery_point_seconds=_number(end.report, "recoveryPointSeconds"),
         message=None if end.succeeded else _why(end),
     )
 

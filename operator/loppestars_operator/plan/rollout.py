@@ -187,7 +187,15 @@ def judge_rollout(
     record = _current(stack, desired, workloads)
     if is_refused(record, desired):
         return record
-    on_desired = {name: workload for name, workload in workloads.items() if _is_on(desired, name, workload)}
+    # A Deployment of an earlier operator bears no hash of its template.
+    images = {API: desired.images.api, IMAGING: desired.images.imaging}
+    other = desired.spec.jobs.image or desired.images.api
+    on_desired = {
+        name: workload
+        for name, workload in workloads.items()
+        if workload.template == desired.templates[name]
+        or (workload.template is None and workload.image == images.get(name, other))
+    }
     complete = on_desired.keys() >= {*SERVING_COMPONENTS} and all(
         found.readiness.ready for found in on_desired.values()
     )
@@ -201,13 +209,6 @@ def judge_rollout(
             update = {"refused": desired.images, "refused_revision": desired.id}
             return record.model_copy(update={**update, "refused_reason": reason[:REASON_LIMIT]})
     return record
-
-
-def _is_on(desired: Revision, name: str, workload: Workload) -> bool:
-    if workload.template is not None:
-        return workload.template == desired.templates[name]
-    images = {API: desired.images.api, IMAGING: desired.images.imaging}
-    return workload.image == images.get(name, desired.spec.jobs.image or desired.images.api)
 
 
 def _current(stack: Stack, desired: Revision, workloads: Mapping[str, Workload]) -> RolloutStatus:

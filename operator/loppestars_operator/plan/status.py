@@ -1,11 +1,11 @@
 """All readiness → conditions, phase and counts; the worst wins. Pure: the clock is handed in."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
 from loppestars_operator.plan.conditions import Claim, claims, claims_of_verdict
-from loppestars_operator.plan.rollout import Gate, Plan, Workload
+from loppestars_operator.plan.rollout import Gate, Plan
 from loppestars_operator.plan.verdict import StatusInputs, Verdict, find_verdict, is_taking_up
 from loppestars_operator.rendering.context import serving_url
 from loppestars_operator.spec import Crawl, Stack, StackStatus
@@ -28,15 +28,28 @@ def summarise(stack: Stack, plan: Plan, inputs: StatusInputs, now: str) -> Stack
         message = "waits, as the stack is paused; set spec.paused to false to go on"
         plan = replace(plan, passage=replace(plan.passage, reason="Paused", message=message))
     verdict = find_verdict(plan, inputs)
+    # Remembered apart from Crawls, of which a history limit may keep none; a dry run makes no market any newer.
+    good = [crawl.status for crawl in inputs.crawls if crawl.status.state == "Succeeded" and not crawl.spec.dry_run]
+    successes = [at for at in (*(crawl.finished_at for crawl in good), stack.status.last_successful_crawl_at) if at]
     return StackStatus(
         observed_generation=stack.generation,
         version=plan.rollout.version,
         url=serving_url(stack.spec),
         phase=_phase(stack, plan, verdict),
         conditions=[_dated(stack, claim, now) for claim in claims(stack, plan, verdict, inputs)],
-        components=_components(inputs.workloads) or None,
+        components=[
+            ComponentStatus(
+                name=name,
+                image=workload.image,
+                desired=workload.replicas.desired,
+                ready=workload.replicas.ready,
+                updated=workload.replicas.updated,
+            )
+            for name, workload in sorted(inputs.workloads.items())
+        ]
+        or None,
         last_crawl=_last_crawl(inputs.crawls, stack.status.last_crawl),
-        last_successful_crawl_at=_last_success(inputs.crawls, stack.status.last_successful_crawl_at),
+        last_successful_crawl_at=max(successes, default=None),
         history=_history(stack, plan, now) or None,
         operator=inputs.operator,
         migration=plan.passage.migration,
@@ -88,19 +101,6 @@ def _phase(stack: Stack, plan: Plan, verdict: Verdict | None) -> Phase:
     return "Deploying" if is_taking_up(plan) else "Degraded"
 
 
-def _components(workloads: Mapping[str, Workload]) -> list[ComponentStatus]:
-    return [
-        ComponentStatus(
-            name=name,
-            image=workload.image,
-            desired=workload.replicas.desired,
-            ready=workload.replicas.ready,
-            updated=workload.replicas.updated,
-        )
-        for name, workload in sorted(workloads.items())
-    ]
-
-
 def _last_crawl(crawls: Iterable[Crawl], recorded: LastCrawl | None) -> LastCrawl | None:
     """Return the newer of what is recorded and what is there: Crawls are pruned, and not all known after a start."""
     finished = [crawl for crawl in crawls if crawl.finished and crawl.status.finished_at]
@@ -118,16 +118,6 @@ def _last_crawl(crawls: Iterable[Crawl], recorded: LastCrawl | None) -> LastCraw
         new=counts.new if counts else 0,
         failed=counts.failed if counts else 0,
     )
-
-
-def _last_success(crawls: Iterable[Crawl], recorded: str | None) -> str | None:
-    """Return when a crawl last succeeded: remembered apart from Crawls, of which a history limit may keep none.
-
-    A dry run counts for nothing: the markets are as old as before.
-    """
-    real = [crawl.status for crawl in crawls if crawl.status.state == "Succeeded" and not crawl.spec.dry_run]
-    ends = [status.finished_at for status in real if status.finished_at]
-    return max([*ends, *([recorded] if recorded else [])], default=None)
 
 
 def _history(stack: Stack, plan: Plan, now: str) -> list[HistoryEntry]:

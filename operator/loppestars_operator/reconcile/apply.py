@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -13,7 +12,6 @@ import structlog
 from loppestars_operator import metrics
 from loppestars_operator.cache.owned import CachedObject, OwnedCache
 from loppestars_operator.kinds import (
-    ADDON_GROUPS,
     OWNED_KINDS,
     Manifest,
     ObjectKey,
@@ -34,17 +32,13 @@ from loppestars_operator.naming import (
 )
 from loppestars_operator.problems import Problem
 from loppestars_operator.reconcile.drift import crowded_lists, find_drift, owned_fields
+from loppestars_operator.reconcile.refusals import addon_missing, explain, taken
 from loppestars_operator.rendering.context import ClusterFacts
 
 log = structlog.get_logger(__name__)
 
-UNPROCESSABLE: Final = (400, 422)
 _OUR_MANAGERS: Final = {FIELD_MANAGER, CEDING_MANAGER, REPAIR_MANAGER}
 TIMED_OUT_SECONDS: Final = 3.0
-# Server-side apply reports with a 500 that a field does not exist or is of another type.
-UNTYPED: Final = "failed to create typed patch object"
-# What the API server says where a right is missing; other refusals are admission's.
-NO_RIGHT: Final = (" cannot ", "permissions not currently held", "cannot set blockOwnerDeletion")
 
 # Jobs are finite: they are cleared by what asked for them.
 _PRUNED: Final = frozenset(kind.kind for kind in OWNED_KINDS if kind.optional) - {"Job"}
@@ -149,7 +143,7 @@ class Applier:
     async def _apply_one(self, manifest: Manifest, observed: CachedObject | None, facts: ClusterFacts) -> Changes:
         key, kind = key_of(manifest), kind_of(manifest)
         if kind.addon and kind.group not in facts.groups:
-            return Changes({}, (_missing_addon(manifest, kind.group),))
+            return Changes({}, (addon_missing(manifest, kind.group),))
         if observed is None:
             return await self._write(manifest, new=True)
         rendering = manifest["metadata"]["annotations"][RENDERING_ANNOTATION]
@@ -164,10 +158,13 @@ class Applier:
         return await self._put_right(manifest, live)
 
     async def _put_right(self, manifest: Manifest, live: Manifest) -> Changes:
-        ceding = _cedes_replicas(manifest, live)
+        owned = (owned_fields(live) or {}).get("f:spec", {})
+        ceding = manifest["kind"] == "Deployment" and "replicas" not in manifest["spec"] and "f:replicas" in owned
         try:
             if ceding:
-                await self._cede_replicas(manifest, live)
+                # At its live value: dropping an owned one would fall to 1, even next to an autoscaler.
+                body = {**bare(manifest), "spec": {"replicas": live["spec"]["replicas"]}}
+                await self._kube.apply(path_of(manifest), body, manager=CEDING_MANAGER)
         except KubeError as error:
             return Changes({}, (explain(error, key_of(manifest)),))
         written = await self._write(manifest)
@@ -216,15 +213,18 @@ class Applier:
         """Apply an object; a `new` one only where nothing of its name exists that is not this stack's."""
         key, began = key_of(manifest), time.perf_counter()
         try:
-            found = await self._find(manifest) if new else None
+            # An object that is not watched: it is new, or its labels were taken away.
+            listed = await self._kube.get(path_of(manifest, collection=True), _by_name(manifest)) if new else {}
+            kind = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}
+            found = next(({**kind, **item} for item in listed.get("items") or ()), None)
             if found is not None and not belongs(found, manifest):
                 metrics.WRITES.labels(key.kind, "failed").inc()
-                return Changes({}, (_taken(key, component_of(manifest)),))
+                return Changes({}, (taken(key, component_of(manifest)),))
             live, created = await self._kube.apply(path_of(manifest), manifest)
             if new and found is None and not created and not is_made_by_us(live):
                 # Made by others since it was looked for: what was applied is taken back.
                 await self._kube.apply(path_of(manifest), bare(manifest))
-                return Changes({}, (_taken(key, component_of(manifest)),))
+                return Changes({}, (taken(key, component_of(manifest)),))
         except KubeError as error:
             metrics.WRITES.labels(key.kind, "failed").inc()
             problem = explain(error, key, component_of(manifest))
@@ -238,17 +238,6 @@ class Applier:
         # What was just applied agrees, unless it is changed again.
         self._store.agree(live, manifest["metadata"].get("annotations", {}).get(RENDERING_ANNOTATION, ""))
         return Changes({key: outcome})
-
-    async def _find(self, manifest: Manifest) -> Manifest | None:
-        """Return an object that is not watched: it is new, or its labels were taken away."""
-        listed = await self._kube.get(path_of(manifest, collection=True), _by_name(manifest))
-        items = listed.get("items") or ()
-        return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], **items[0]} if items else None
-
-    async def _cede_replicas(self, manifest: Manifest, live: Manifest) -> None:
-        """Hand `replicas` over at its live value: dropping an owned one would fall to 1, even beside an autoscaler."""
-        body = {**bare(manifest), "spec": {"replicas": live["spec"]["replicas"]}}
-        await self._kube.apply(path_of(manifest), body, manager=CEDING_MANAGER)
 
 
 def path_of(manifest: Manifest, *, collection: bool = False) -> str:
@@ -286,54 +275,6 @@ def _by_name(manifest: Manifest) -> dict[str, str]:
     return {"fieldSelector": f"metadata.name={manifest['metadata']['name']}"}
 
 
-def _cedes_replicas(manifest: Manifest, live: Manifest) -> bool:
-    owned = (owned_fields(live) or {}).get("f:spec", {})
-    return manifest["kind"] == "Deployment" and "replicas" not in manifest["spec"] and "f:replicas" in owned
-
-
 def is_ours(live: Manifest, owner_uid: str) -> bool:
     """Return whether an object was made by this operator for this incarnation of the stack."""
     return owner_uid in owner_uids(live) and label_of(live, STACK_LABEL) is not None and owned_fields(live) is not None
-
-
-def explain(error: KubeError, key: ObjectKey, component: str | None = None) -> Problem:
-    """Turn a refusal into a problem that a stranger understands, in the API server's own words."""
-    if "NamespaceTerminating" in error.causes:
-        return Problem("NamespaceTerminating", f"namespace {key.namespace} is being deleted", transient=True)
-    if "cannot find RESTMapping" in error.message:
-        # The API server takes up to half a minute to know a CRD that was just installed.
-        return Problem("ApiError", f"{key}: {error.message}", transient=True, component=component)
-    if error.status in UNPROCESSABLE or UNTYPED in error.message:
-        return Problem("InvalidSpec", error.message, transient=False, component=component)
-    if error.status == HTTPStatus.FORBIDDEN:
-        return _forbidden(error.message, component)
-    return Problem("ApiError", f"{key}: {error.message}", transient=True, component=component)
-
-
-def _forbidden(message: str, component: str | None) -> Problem:
-    """Distinguish a missing right, a used-up quota and a rule of the cluster: all are a 403."""
-    if "exceeded quota" in message:
-        reason, text = "QuotaExceeded", f"{message}; raise the quota, and the stack goes on within a minute"
-    elif any(words in message for words in NO_RIGHT):
-        hint = "give the operator's service account this right, e.g. by upgrading the chart loppestars-operator"
-        reason, text = "Forbidden", f"{message}; {hint}"
-    else:
-        reason, text = "Refused", f"refused by a rule of the cluster: {message}"
-    return Problem(reason, text, transient=False, component=component)
-
-
-def _taken(key: ObjectKey, component: str | None) -> Problem:
-    message = (
-        f"{key} exists without this stack's label and owner, so it is left alone; remove it, or give the stack another "
-        "name"
-    )
-    return Problem("NameTaken", message, transient=False, component=component)
-
-
-def _missing_addon(manifest: Manifest, group: str) -> Problem:
-    product = ADDON_GROUPS[group]
-    message = (
-        f"{manifest['kind']} asked for, but the CRDs of {product} ({group}) are not installed; "
-        f"install {product} or remove what asks for it from the spec"
-    )
-    return Problem("AddOnMissing", message, transient=False)

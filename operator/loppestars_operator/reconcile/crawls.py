@@ -121,7 +121,17 @@ class CrawlReconciler:
         """Make a Crawl for each Job of the CronJob, then mark the Job: a Crawl that is deleted stays deleted."""
         for job in due.adopt:
             name = job["metadata"]["name"]
-            crawl = _adopted(stack, name)
+            crawl: Manifest = {
+                "apiVersion": API_VERSION,
+                "kind": CRAWL_KIND,
+                "metadata": {
+                    "name": name,
+                    "namespace": stack.key.namespace,
+                    "labels": {TRIGGER_LABEL: "Schedule"},
+                    "ownerReferences": [_owner(stack)],
+                },
+                "spec": {"stackRef": {"name": stack.key.name}},
+            }
             live, _ = await self._kube.apply(CRAWL.path(stack.key.namespace, name), crawl)
             self._custom.put_crawl(live)
             metrics.WRITES.labels(CRAWL_KIND, "created").inc()
@@ -161,20 +171,6 @@ class CrawlReconciler:
         self._custom.put_crawl(live)
         log.info("crawl_state_written", crawl=f"{crawl.namespace}/{crawl.name}", state=status.state)
         count_crawl(crawl, status)
-
-
-def _adopted(stack: Stack, name: str) -> Manifest:
-    return {
-        "apiVersion": API_VERSION,
-        "kind": CRAWL_KIND,
-        "metadata": {
-            "name": name,
-            "namespace": stack.key.namespace,
-            "labels": {TRIGGER_LABEL: "Schedule"},
-            "ownerReferences": [_owner(stack)],
-        },
-        "spec": {"stackRef": {"name": stack.key.name}},
-    }
 
 
 def _owner(stack: Stack) -> dict[str, Any]:

@@ -63,14 +63,21 @@ def _compare(rendered: Any, live: Any, fields: Fields, path: str) -> str | None:
     if isinstance(rendered, dict) and rendered:
         return _compare_map(rendered, live, fields, path)
     if isinstance(rendered, list) and rendered:
-        return _compare_list(rendered, live, fields, path)
+        if not isinstance(live, list):
+            return path
+        keyed = {name: child for name, child in fields.items() if name.startswith("k:")}
+        if keyed:
+            return _compare_keyed(rendered, live, keyed, path)
+        values = any(name.startswith("v:") for name in fields)
+        same = all(item in live for item in rendered) if values else _contains(rendered, live, path)
+        return None if same else path
     return None if _equal(rendered, live, path) else path
 
 
 def _compare_map(rendered: Manifest, live: Any, fields: Fields, path: str) -> str | None:
     if not isinstance(live, dict):
         return path
-    if _is_leaf(fields):
+    if all(name == _OWN for name in fields):
         return None if _contains(rendered, live, path) else path
     for key, value in rendered.items():
         where = f"{path}.{key}" if path else key
@@ -83,17 +90,6 @@ def _compare_map(rendered: Manifest, live: Any, fields: Fields, path: str) -> st
         if (found := _compare(value, live.get(key), child, where)) is not None:
             return found
     return None
-
-
-def _compare_list(rendered: list[Any], live: Any, fields: Fields, path: str) -> str | None:
-    if not isinstance(live, list):
-        return path
-    keyed = {name: child for name, child in fields.items() if name.startswith("k:")}
-    if keyed:
-        return _compare_keyed(rendered, live, keyed, path)
-    if any(name.startswith("v:") for name in fields):
-        return None if all(item in live for item in rendered) else path
-    return None if _contains(rendered, live, path) else path
 
 
 def _compare_keyed(rendered: list[Any], live: list[Any], keyed: Fields, path: str) -> str | None:
@@ -109,10 +105,6 @@ def _compare_keyed(rendered: list[Any], live: list[Any], keyed: Fields, path: st
         if (found := _compare(item, there, child, where)) is not None:
             return found
     return None
-
-
-def _is_leaf(fields: Fields) -> bool:
-    return all(name == _OWN for name in fields)
 
 
 def _contains(rendered: Any, live: Any, path: str) -> bool:

@@ -10,6 +10,7 @@ from loppestars_operator.plan.readiness import MESSAGE_LIMIT, job_finished_at
 
 # The Job controller needs a moment; what is not there after it was refused.
 GRACE: Final = timedelta(seconds=8)
+_COUNTED: Final = frozenset({"active", "succeeded", "failed"})
 ASKED_EVERY: Final = timedelta(seconds=10)
 
 
@@ -24,7 +25,13 @@ class PodlessJobs:
         self, jobs: Iterable[Manifest], pods: Iterable[Manifest], now: datetime
     ) -> tuple[dict[str, str], float | None]:
         """Return the refusals by UID of their Job, and when to look again, as a missing pod is not an event."""
-        podless = [job for job in jobs if _is_podless(job, pods)]
+        podless = [
+            job
+            for job in jobs
+            if job_finished_at(job) is None
+            and not _COUNTED & (job.get("status") or {}).keys()
+            and not pods_of(job, pods)
+        ]
         refusals: dict[str, str] = {}
         times = []
         for job in podless:
@@ -54,9 +61,3 @@ class PodlessJobs:
         self._known = {uid: known for uid, known in self._known.items() if now - known[0] < 10 * ASKED_EVERY}
         self._known[meta["uid"]] = (now, message)
         return message
-
-
-def _is_podless(job: Manifest, pods: Iterable[Manifest]) -> bool:
-    status = job.get("status") or {}
-    counted = any(status.get(name) for name in ("active", "succeeded", "failed"))
-    return job_finished_at(job) is None and not counted and not pods_of(job, pods)

@@ -23,16 +23,17 @@ from loppestars_operator.plan.snapshot import Snapshot
 from loppestars_operator.plan.status import summarise
 from loppestars_operator.plan.verdict import StatusInputs, is_taking_up
 from loppestars_operator.problems import Problem
-from loppestars_operator.reconcile.apply import Applier, Changes, explain
+from loppestars_operator.reconcile.apply import Applier, Changes
 from loppestars_operator.reconcile.crawls import CrawlOutcome, CrawlReconciler
 from loppestars_operator.reconcile.observing import Observation, Observer, Unfinished, parse_crawls, soonest
+from loppestars_operator.reconcile.refusals import explain
 from loppestars_operator.reconcile.secrets import SecretReader
 from loppestars_operator.reconcile.stacks import Stacks
 from loppestars_operator.reconcile.stages import apply_stages
-from loppestars_operator.rendering import ClusterFacts, RenderContext, render
+from loppestars_operator.rendering import RenderContext, render
 from loppestars_operator.rendering.context import CRAWLER, IMAGING
 from loppestars_operator.rendering.imaging import SWEEP
-from loppestars_operator.spec import Stack, StackSpec
+from loppestars_operator.spec import Stack
 from loppestars_operator.spec.policy import Policy
 
 log = structlog.get_logger(__name__)
@@ -95,20 +96,16 @@ class Reconciler:
         plan = plan_rollout(
             observed.stack, observed.desired, observed.served, observed.migration, observed.snapshot.workloads()
         )
-        observed = await self._record_rollback(observed, plan)
+        if plan.rolled_back and plan.rollout != observed.stack.status.rollout:
+            # Written down before it is acted on, or a pass after a crash might decide otherwise.
+            inputs = self._inputs(observed, observed.snapshot, ())
+            status = summarise(observed.stack, plan, inputs, self._stacks.now)
+            observed = replace(observed, stack=await self._stacks.write(observed.stack, status))
         changes = await self._apply(observed, plan)
         crawled = await self._crawls.carry_out(
             observed.stack, plan, observed.facts, observed.crawls, self._observer.snapshot(observed)
         )
         return await self._report(observed, plan, changes, crawled)
-
-    async def _record_rollback(self, observed: Observation, plan: Plan) -> Observation:
-        """Write a rollback down before it is acted on, or a pass after a crash might decide otherwise."""
-        if not plan.rolled_back or plan.rollout == observed.stack.status.rollout:
-            return observed
-        inputs = self._inputs(observed, observed.snapshot, ())
-        stack = await self._stacks.write(observed.stack, summarise(observed.stack, plan, inputs, self._stacks.now))
-        return replace(observed, stack=stack)
 
     async def _apply(self, observed: Observation, plan: Plan) -> Changes:
         """Render and apply what the plan allows; what the gate withholds is neither applied nor pruned."""
@@ -153,12 +150,17 @@ class Reconciler:
     def _inputs(self, observed: Observation, snapshot: Snapshot, problems: Iterable[Problem]) -> StatusInputs:
         stack = observed.stack
         other = self._custom.stack_with_host(stack.key, hosts_of(stack.spec))
+        notes, scaling = scaling_notes(snapshot), stack.spec.imaging.autoscaling
+        if scaling and scaling.queue_depth is not None and "keda.sh" not in observed.facts.groups:
+            notes[IMAGING] = "scales on CPU, since queueDepth needs KEDA and its CRDs are not installed"
+        if refused := job_notes(snapshot, SWEEP):
+            notes[IMAGING] = "; ".join(filter(None, (notes.get(IMAGING), refused)))
         taken = f"stack {other} has the same host and is older" if other else None
         return StatusInputs(
             workloads=snapshot.workloads(),
             problems=tuple(problems),
             crawls=parse_crawls(self._custom.crawls(stack.key)),
-            notes=_notes(stack.spec, observed.facts, snapshot),
+            notes=notes,
             routing=judge_routing(stack.spec, snapshot, taken),
             recovery=judge_recovery(stack, snapshot, self._clock()),
             operator=self._operator,
@@ -187,14 +189,3 @@ class Reconciler:
             self._troubled.pop(stack.key, None)
             return False
         return time.monotonic() - self._troubled.setdefault(stack.key, time.monotonic()) < TRANSIENT_GRACE_SECONDS
-
-
-def _notes(spec: StackSpec, facts: ClusterFacts, snapshot: Snapshot) -> dict[str, str]:
-    """Return by component what its condition says beside its pods."""
-    notes = scaling_notes(snapshot)
-    scaling = spec.imaging.autoscaling
-    if scaling and scaling.queue_depth is not None and "keda.sh" not in facts.groups:
-        notes[IMAGING] = "scales on CPU, since queueDepth needs KEDA and its CRDs are not installed"
-    if refused := job_notes(snapshot, SWEEP):
-        notes[IMAGING] = "; ".join(filter(None, (notes.get(IMAGING), refused)))
-    return notes

@@ -71,8 +71,13 @@ class SecretReader:
             seen = await self._look(stack.key, name)
             if seen.version is None:
                 problems.append(_missing(stack, name))
+            elif self._reserved and not seen.version:
+                message = f"the operator may not look at Secret {name} and its label: upgrade its chart"
+                problems.append(Problem("Forbidden", f"{message}, or set reserveSecrets: false", transient=False))
             elif self._reserved and seen.reserved_to not in {ANY_STACK, stack.key.name}:
-                problems.append(_not_reserved(stack, name, readable=bool(seen.version)))
+                command = f"kubectl -n {stack.key.namespace} label secret {name} {RESERVED_LABEL}={ANY_STACK}"
+                message = f"Secret {name} is not reserved to stacks; whoever may write it says so: {command}"
+                problems.append(Problem("SecretNotReserved", message, transient=False))
             # One that is made anew passes through a moment without it, which must not roll the pods as well.
             if version := seen.version or self._last.get((stack.key, name)):
                 versions[name] = self._last[stack.key, name] = version
@@ -130,14 +135,3 @@ def secrets_of(stack: Stack) -> list[str]:
 def _missing(stack: Stack, name: str) -> Problem:
     message = f"Secret {name} does not exist in namespace {stack.key.namespace}; create it, and the stack goes on"
     return Problem("SecretMissing", message, transient=False)
-
-
-def _not_reserved(stack: Stack, name: str, *, readable: bool) -> Problem:
-    command = f"kubectl -n {stack.key.namespace} label secret {name} {RESERVED_LABEL}={ANY_STACK}"
-    if readable:
-        message = f"Secret {name} is not reserved to stacks; whoever may write it says so: {command}"
-        return Problem("SecretNotReserved", message, transient=False)
-    message = (
-        f"the operator may not look at the labels of Secret {name}: upgrade its chart, or set reserveSecrets: false"
-    )
-    return Problem("Forbidden", message, transient=False)

@@ -16,15 +16,16 @@ def render_accounts(context: RenderContext) -> list[Manifest]:
         MIGRATE: Component(),
         **({BACKUP: spec.backup} if spec.backup else {}),
     }
-    return [_account(context, component, settings) for component, settings in components.items()]
-
-
-def _account(context: RenderContext, component: str, settings: Component) -> Manifest:
-    chosen = settings.service_account.annotations if settings.service_account else None
-    metadata = context.metadata(context.named(component), component)
-    return {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": {**metadata, "annotations": dict(chosen)} if chosen else metadata,
-        "automountServiceAccountToken": False,
-    }
+    accounts: list[Manifest] = []
+    for component, settings in components.items():
+        chosen = settings.service_account.annotations if settings.service_account else None
+        metadata = context.metadata(context.named(component), component)
+        accounts.append(
+            {
+                "apiVersion": "v1",
+                "kind": "ServiceAccount",
+                "metadata": {**metadata, "annotations": dict(chosen)} if chosen else metadata,
+                "automountServiceAccountToken": False,
+            }
+        )
+    return accounts

@@ -26,7 +26,18 @@ CRAWL_VERBS: Final = ("create", "get", "list", "watch", "patch")
 def render_api(context: RenderContext) -> list[Manifest]:
     """Return the objects of the API."""
     api = deployment(context, API, context.spec.api, _pod(context.for_pods()))
-    return [*_crawl_role(context), _service(context), api]
+    service: Manifest = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": context.metadata(context.named(API), API),
+        "spec": {
+            "type": "ClusterIP",
+            "ipFamilyPolicy": "PreferDualStack",
+            "selector": selector_labels(context.name, API),
+            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+        },
+    }
+    return [*_crawl_role(context), service, api]
 
 
 def _crawl_role(context: RenderContext) -> list[Manifest]:
@@ -46,20 +57,6 @@ def _crawl_role(context: RenderContext) -> list[Manifest]:
             "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": context.stack.key.namespace}],
         },
     ]
-
-
-def _service(context: RenderContext) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": context.metadata(context.named(API), API),
-        "spec": {
-            "type": "ClusterIP",
-            "ipFamilyPolicy": "PreferDualStack",
-            "selector": selector_labels(context.name, API),
-            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
-        },
-    }
 
 
 def _pod(context: RenderContext) -> PodPlan:

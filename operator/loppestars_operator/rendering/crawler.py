@@ -1,7 +1,8 @@
 """The crawler: its CronJob, and the Job of one Crawl made from the same template."""
 
-from typing import Any
+from typing import Any, Final
 
+from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import API_VERSION, CRAWL_KIND, CRAWL_LABEL, component_labels
 from loppestars_operator.rendering import environment
@@ -9,6 +10,9 @@ from loppestars_operator.rendering.context import CRAWLER, RenderContext
 from loppestars_operator.rendering.finite import cron_job, finite_pod, job_spec
 from loppestars_operator.rendering.pods import PodPlan, metrics_port, pod_template
 from loppestars_operator.spec import Crawl
+
+# A pod that was killed is tried again, and its run goes on where it was; what the crawler itself ended with is final.
+RETRIES: Final = 2
 
 
 def render_crawler(context: RenderContext) -> list[Manifest]:
@@ -52,7 +56,12 @@ def render_crawl_job(context: RenderContext, crawl: Crawl) -> Manifest:
             "labels": labels,
             "ownerReferences": [owner],
         },
-        "spec": job_spec(template, active_deadline_seconds=context.spec.crawler.active_deadline_seconds),
+        "spec": job_spec(
+            template,
+            active_deadline_seconds=context.spec.crawler.active_deadline_seconds,
+            backoff_limit=RETRIES,
+            final_codes=[code for code in ExitCode if code],
+        ),
     }
 
 

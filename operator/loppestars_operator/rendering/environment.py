@@ -17,8 +17,10 @@ from loppestars_operator.rendering.context import (
 from loppestars_operator.spec.auth import Auth, Providers
 from loppestars_operator.spec.backup import Backup
 from loppestars_operator.spec.components import Engine
+from loppestars_operator.spec.notifications import Notifications
 from loppestars_operator.spec.pods import PodOverrides
 from loppestars_operator.spec.secrets import S3Secret
+from loppestars_operator.spec.sources import Politeness, Source
 
 Variable = dict[str, Any]
 MEBIBYTE: Final = 1024 * 1024
@@ -91,6 +93,7 @@ def storage(context: RenderContext) -> list[Variable]:
 def api(context: RenderContext) -> list[Variable]:
     """Return everything the API reads."""
     spec = context.spec
+    push = spec.notifications.push if spec.notifications else None
     jwt = spec.auth.jwt_secret_ref
     return [
         *common(context),
@@ -105,6 +108,11 @@ def api(context: RenderContext) -> list[Variable]:
         *value("JWT_AUDIENCE", spec.auth.audience),
         *(secret("ANON_KEYS", anon.name, anon.key) if (anon := spec.api.anon_keys_secret_ref) else []),
         *value("MAX_PHOTO_BYTES", spec.storage.max_photo_mib and spec.storage.max_photo_mib * MEBIBYTE),
+        *(secret("OPERATOR_TOKEN", token.name, token.key) if (token := spec.api.operator_token_secret_ref) else []),
+        *value("PRIVACY_CONTACT", spec.contact and spec.contact.privacy),
+        *value("SECURITY_CONTACT", spec.contact and spec.contact.security),
+        *value("VAPID_PUBLIC_KEY", push and push.public_key),
+        *value("PUSH_HOSTS", ",".join(push.hosts or ()) or None if push else None),
         *sign_in(spec.auth),
         *value("TRUSTED_PROXIES", ",".join(spec.api.trusted_proxies or ()) or None),
         *value("CRAWL_LAUNCHER", "cluster"),
@@ -170,12 +178,14 @@ def crawler(context: RenderContext) -> list[Variable]:
     """Return everything the crawler reads."""
     settings = context.spec.crawler
     key = settings.geocoding.api_key_secret_ref
-    addresses = {source.name: source.start_urls for source in settings.sources if source.type == "jsonld"}
+    more = [found for source in settings.sources if (found := more_of(source))]
     return [
         *common(context),
         *database(context, CRAWLER),
-        *value("CRAWL_SOURCES", ",".join(source.name for source in settings.sources)),
-        *value("JSONLD_SOURCES", json.dumps(addresses) if addresses else None),
+        *value("CRAWL_SOURCES", ",".join(source.name for source in settings.sources if source.enabled)),
+        *value("MORE_SOURCES", json.dumps(more) if more else None),
+        *value("PARALLEL_SOURCES", settings.parallelism),
+        *value("MAX_SOURCE_SECONDS", settings.max_source_seconds),
         *value("GEOCODING_PROVIDER", settings.geocoding.provider),
         *(secret("GEOCODING_API_KEY", key.name, key.key) if key else []),
         *value("DEADLINE_SECONDS", settings.active_deadline_seconds - 30),
@@ -183,9 +193,35 @@ def crawler(context: RenderContext) -> list[Variable]:
     ]
 
 
+def more_of(source: Source) -> dict[str, Any] | None:
+    """Return what the crawler does not know of a source by its name, None where it knows all."""
+    polite = source.politeness or Politeness()
+    said = {
+        "startUrls": source.start_urls,
+        "schedule": source.schedule,
+        "enabled": None if source.enabled else False,
+        "rank": source.rank,
+        "delaySeconds": polite.delay_seconds,
+        "maxPages": polite.max_pages,
+    }
+    known = {name: part for name, part in said.items() if part is not None}
+    kind = source.name if source.type == "builtIn" else source.type
+    return {"name": source.name, "type": kind, **known} if known else None
+
+
 def jobs(context: RenderContext) -> list[Variable]:
     """Return everything the second worker reads."""
     grace = value("ERASURE_GRACE_DAYS", context.spec.auth.erasure_grace_days)
+    sent = context.spec.notifications or Notifications()
+    mail, push = sent.smtp_secret_ref, sent.push
+    key = push.private_key_secret_ref if push else None
+    grace += [
+        *(secret("SMTP_URL", mail.name, mail.key) if mail else []),
+        *value("MAIL_FROM", sent.mail_from),
+        *(secret("VAPID_PRIVATE_KEY", key.name, key.key) if key else []),
+        *value("VAPID_SUBJECT", push and push.subject),
+        *value("PUSH_HOSTS", ",".join(push.hosts or ()) or None if push else None),
+    ]
     return [*common(context), *database(context, JOBS), *storage(context), *grace]
 
 

@@ -1,5 +1,6 @@
 """What finite work has in common: the migration, crawls, the sweep. No Job retries a crawl by itself."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from loppestars_operator.kinds import Manifest
@@ -13,10 +14,19 @@ def finite_pod() -> dict[str, Any]:
 
 
 def job_spec(
-    template: dict[str, Any], *, active_deadline_seconds: int, backoff_limit: int = 0, ttl_seconds: int | None = None
+    template: dict[str, Any],
+    *,
+    active_deadline_seconds: int,
+    backoff_limit: int = 0,
+    ttl_seconds: int | None = None,
+    final_codes: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """Return the spec of a Job."""
-    kept = {} if ttl_seconds is None else {"ttlSecondsAfterFinished": ttl_seconds}
+    """Return the spec of a Job; a pod that ends with one of `final_codes` is not tried again."""
+    kept: dict[str, Any] = {} if ttl_seconds is None else {"ttlSecondsAfterFinished": ttl_seconds}
+    if final_codes:
+        name = template["spec"]["containers"][0]["name"]
+        ended = {"containerName": name, "operator": "In", "values": sorted(map(int, final_codes))}
+        kept["podFailurePolicy"] = {"rules": [{"action": "FailJob", "onExitCodes": ended}]}
     return {
         "activeDeadlineSeconds": active_deadline_seconds,
         "backoffLimit": backoff_limit,

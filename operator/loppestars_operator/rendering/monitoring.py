@@ -7,7 +7,6 @@ from loppestars_operator.naming import STACK_LABEL, stack_labels
 from loppestars_operator.rendering.alerts import RecoveryTimes, alert_groups
 from loppestars_operator.rendering.context import RenderContext
 from loppestars_operator.rendering.schedules import overdue_hours
-from loppestars_operator.spec.backup import Backup
 
 MONITORING_GROUP: Final = "monitoring.coreos.com"
 
@@ -47,7 +46,11 @@ def _rule(context: RenderContext) -> Manifest:
     # A schedule that is suspended on purpose is no reason to wake anybody.
     crawler = context.spec.crawler
     overdue = None if crawler.suspend else overdue_hours(crawler.schedule)
-    recovery = _recovery_times(context.spec.backup) if context.spec.backup else None
+    recovery = None
+    if backup := context.spec.backup:
+        times = [backup.schedule, backup.drill.schedule if backup.drill else None]
+        hours = [overdue_hours(at) if at and not backup.suspend else None for at in times]
+        recovery = RecoveryTimes(*hours)
     return {
         "apiVersion": f"{MONITORING_GROUP}/v1",
         "kind": "PrometheusRule",
@@ -58,12 +61,6 @@ def _rule(context: RenderContext) -> Manifest:
             )
         },
     }
-
-
-def _recovery_times(backup: Backup) -> RecoveryTimes:
-    if backup.suspend:
-        return RecoveryTimes(None, None)
-    return RecoveryTimes(overdue_hours(backup.schedule), overdue_hours(backup.drill.schedule) if backup.drill else None)
 
 
 def _metadata(context: RenderContext) -> Manifest:

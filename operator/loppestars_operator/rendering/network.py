@@ -26,6 +26,7 @@ Rule = dict[str, Any]
 # PostgreSQL and PgBouncer; the URL itself is in a Secret that the operator does not read.
 DATABASE_PORTS: Final = (5432, 6432)
 API_SERVER_PORTS: Final = (443, 6443)
+SMTP_PORTS: Final = (25, 465, 587)
 OUTSIDE_PORTS: Final = (80, 443)
 # Resolvers listen on 53; OpenShift's pods on 5353, which is what is judged after the Service's address is translated.
 DNS_PORTS: Final = (53, 5353)
@@ -57,7 +58,8 @@ def render_network_policies(context: RenderContext) -> list[Manifest]:
         keys.append(_towards(chosen.outside, OUTSIDE_PORTS, INTERNAL_NETWORKS))
         issuer = spec.auth.providers.oidc
         keys += [_towards(chosen.outside, (port_of(issuer.issuer),), METADATA_NETWORKS)] if issuer else []
-    services = _towards(chosen.outside, OUTSIDE_PORTS, INTERNAL_NETWORKS)
+    mails = SMTP_PORTS if spec.notifications and spec.notifications.smtp_secret_ref else ()
+    services = _towards(chosen.outside, (*OUTSIDE_PORTS, *mails), INTERNAL_NETWORKS)
     clients = _with_blocks("from", _ports([HTTP_PORT]), chosen.client_cidrs)
     selector = spec.monitoring.namespace_selector
     scrapers = {"namespaceSelector": {"matchLabels": dict(selector)} if selector else {}}

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
+from pydantic.alias_generators import to_camel
+
 from loppestars_operator.naming import SECRETS_ANNOTATION, component_labels, digest, selector_labels
 from loppestars_operator.rendering.context import METRICS_PORT, RenderContext, without_none
 from loppestars_operator.rendering.environment import Variable, secret_names, with_extra
@@ -68,11 +70,15 @@ def pod_template(context: RenderContext, plan: PodPlan) -> dict[str, Any]:
                     **({} if context.facts.assigns_ids else IDS),
                     "seccompProfile": {"type": "RuntimeDefault"},
                 },
-                "imagePullSecrets": _pull_secrets(context),
+                "imagePullSecrets": [{"name": secret.name} for secret in context.spec.image.pull_secrets or ()] or None,
                 "initContainers": [_container(context, plan.init, before)] if plan.init else None,
                 "containers": [_container(context, plan, env)],
                 "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": plan.scratch}}],
-                **_scheduling(plan.settings),
+                "nodeSelector": (overrides.node_selector if overrides else None) or None,
+                "tolerations": [found.to_json() for found in (overrides.tolerations if overrides else None) or ()]
+                or None,
+                "affinity": (overrides.affinity if overrides else None) or None,
+                "priorityClassName": overrides.priority_class_name if overrides else None,
                 **plan.pod,
             },
         }
@@ -135,7 +141,7 @@ def _amount(text: str | int) -> Decimal:
 
 def probe(path: str, port: str, **timing: int) -> dict[str, Any]:
     """Return an HTTP probe; `timing` is in seconds and counts."""
-    return {"httpGet": {"path": path, "port": port}, **{_camel(name): number for name, number in timing.items()}}
+    return {"httpGet": {"path": path, "port": port}, **{to_camel(name): number for name, number in timing.items()}}
 
 
 def serving_pod(context: RenderContext, component: str, *, grace_seconds: int) -> dict[str, Any]:
@@ -164,24 +170,3 @@ def drain() -> dict[str, Any]:
 def metrics_port() -> dict[str, Any]:
     """Return the port that Prometheus scrapes, never routed to clients."""
     return {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}
-
-
-def _pull_secrets(context: RenderContext) -> list[dict[str, str]] | None:
-    return [{"name": secret.name} for secret in context.spec.image.pull_secrets or ()] or None
-
-
-def _scheduling(settings: Component) -> dict[str, Any]:
-    overrides = settings.pod
-    if overrides is None:
-        return {}
-    return {
-        "nodeSelector": overrides.node_selector or None,
-        "tolerations": [toleration.to_json() for toleration in overrides.tolerations or ()] or None,
-        "affinity": overrides.affinity or None,
-        "priorityClassName": overrides.priority_class_name,
-    }
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.title() for part in rest)

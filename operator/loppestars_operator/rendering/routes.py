@@ -77,11 +77,13 @@ def _http_routes(context: RenderContext) -> list[Manifest]:
 
 
 def _http_route(context: RenderContext, suffix: str, parents: list[dict[str, Any]], rule: dict[str, Any]) -> Manifest:
+    gateway, ingress = context.spec.gateway, context.spec.ingress
+    hostnames = list((gateway.hostnames if gateway else None) or ([ingress.host] if ingress and ingress.host else []))
     return {
         "apiVersion": f"{GATEWAY_GROUP}/v1",
         "kind": "HTTPRoute",
         "metadata": context.metadata(context.named(suffix), API),
-        "spec": {"parentRefs": parents, "hostnames": _hostnames(context), "rules": [rule]},
+        "spec": {"parentRefs": parents, "hostnames": hostnames, "rules": [rule]},
     }
 
 
@@ -90,10 +92,3 @@ def _parent(parent: ParentReference, section: str | None) -> dict[str, Any]:
         {"name": parent.name, "namespace": parent.namespace, "sectionName": section}
     )
     return reference
-
-
-def _hostnames(context: RenderContext) -> list[str]:
-    spec = context.spec
-    if spec.gateway and spec.gateway.hostnames:
-        return list(spec.gateway.hostnames)
-    return [spec.ingress.host] if spec.ingress and spec.ingress.host else []

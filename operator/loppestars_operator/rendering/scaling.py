@@ -33,28 +33,27 @@ QUEUE_DEPTH_QUERY: Final = (
 
 def render_scaling(context: RenderContext) -> list[Manifest]:
     """Return autoscalers, where the spec does not fix the number of pods, and budgets."""
-    return [
-        *_api_autoscaler(context),
-        *_imaging_autoscaler(context),
-        *(_budget(context, component) for component in (API, IMAGING)),
+    api, imaging = context.spec.api, context.spec.imaging
+    scaling = imaging.autoscaling or ImagingAutoscaling()
+    manifests = [] if api.replicas is not None else [_by_cpu(context, API, api.autoscaling or Autoscaling())]
+    if imaging.replicas is None:
+        by_queue = scaling.queue_depth is not None and KEDA_GROUP in context.facts.groups
+        manifests += _by_queue_depth(context, scaling) if by_queue else [_by_cpu(context, IMAGING, scaling)]
+    # minAvailable: 1 would block every drain at one replica; AlwaysAllow lets broken pods be evicted.
+    budgets: list[Manifest] = [
+        {
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": context.metadata(context.named(component), component),
+            "spec": {
+                "maxUnavailable": 1,
+                "unhealthyPodEvictionPolicy": "AlwaysAllow",
+                "selector": {"matchLabels": selector_labels(context.name, component)},
+            },
+        }
+        for component in (API, IMAGING)
     ]
-
-
-def _api_autoscaler(context: RenderContext) -> list[Manifest]:
-    settings = context.spec.api
-    if settings.replicas is not None:
-        return []
-    return [_by_cpu(context, API, settings.autoscaling or Autoscaling())]
-
-
-def _imaging_autoscaler(context: RenderContext) -> list[Manifest]:
-    settings = context.spec.imaging
-    if settings.replicas is not None:
-        return []
-    scaling = settings.autoscaling or ImagingAutoscaling()
-    if scaling.queue_depth is not None and KEDA_GROUP in context.facts.groups:
-        return _by_queue_depth(context, scaling, scaling.queue_depth)
-    return [_by_cpu(context, IMAGING, scaling)]
+    return [*manifests, *budgets]
 
 
 def _by_cpu(context: RenderContext, component: str, scaling: Autoscaling | ImagingAutoscaling) -> Manifest:
@@ -87,7 +86,7 @@ def _behavior(scaling: Autoscaling | ImagingAutoscaling) -> dict[str, Any]:
     return scaling.behavior.to_json()
 
 
-def _by_queue_depth(context: RenderContext, scaling: ImagingAutoscaling, depth: int) -> list[Manifest]:
+def _by_queue_depth(context: RenderContext, scaling: ImagingAutoscaling) -> list[Manifest]:
     name = context.named(IMAGING)
     database = context.spec.database.role_of(IMAGING) or context.spec.database.secret_ref
     return [
@@ -113,7 +112,7 @@ def _by_queue_depth(context: RenderContext, scaling: ImagingAutoscaling, depth: 
                     "triggers": [
                         {
                             "type": "postgresql",
-                            "metadata": {"query": QUEUE_DEPTH_QUERY, "targetQueryValue": str(depth)},
+                            "metadata": {"query": QUEUE_DEPTH_QUERY, "targetQueryValue": str(scaling.queue_depth)},
                             "authenticationRef": {"name": name},
                         }
                     ],
@@ -121,17 +120,3 @@ def _by_queue_depth(context: RenderContext, scaling: ImagingAutoscaling, depth: 
             ),
         },
     ]
-
-
-def _budget(context: RenderContext, component: str) -> Manifest:
-    # minAvailable: 1 would block every drain at one replica; AlwaysAllow lets broken pods be evicted.
-    return {
-        "apiVersion": "policy/v1",
-        "kind": "PodDisruptionBudget",
-        "metadata": context.metadata(context.named(component), component),
-        "spec": {
-            "maxUnavailable": 1,
-            "unhealthyPodEvictionPolicy": "AlwaysAllow",
-            "selector": {"matchLabels": selector_labels(context.name, component)},
-        },
-    }

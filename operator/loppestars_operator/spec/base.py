@@ -30,10 +30,6 @@ class Model(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
 
 
-def _quantity(value: str | int) -> str:
-    return str(value)
-
-
 SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 QUANTITY: Final = r"^[+]?[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi|[eE][0-9]+)?$"
 _PART: Final = "[a-z0-9]([a-z0-9._-]*[a-z0-9])?"
@@ -66,7 +62,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Ports = Annotated[list[Port], Field(max_length=8)]
 Quantity = Annotated[
     str | int,
-    AfterValidator(_quantity),
+    AfterValidator(str),
     WithJsonSchema({"x-kubernetes-int-or-string": True, "pattern": QUANTITY, "maxLength": 32}),
 ]
 Time = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]

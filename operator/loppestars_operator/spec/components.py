@@ -15,7 +15,7 @@ from loppestars_operator.spec.scaling import (
     Replicas,
 )
 from loppestars_operator.spec.schedule import Deadline, History, Schedule
-from loppestars_operator.spec.secrets import AnonKeysSecret, ApiKeySecret
+from loppestars_operator.spec.secrets import AnonKeysSecret, ApiKeySecret, BearerSecret
 from loppestars_operator.spec.sources import BUILT_IN_SOURCES, Source
 from loppestars_operator.spec.template import PodTemplate
 
@@ -53,6 +53,9 @@ class Api(Service):
         None,
         description="Whose X-Forwarded-For counts for rate limits: the addresses of the ingress controller's pods. "
         "Without it everybody behind an ingress counts as one address.",
+    )
+    operator_token_secret_ref: BearerSecret | None = Field(
+        None, description="Token with which scripts report to /functions/v1; without it these routes are closed."
     )
     anon_keys_secret_ref: AnonKeysSecret | None = Field(
         None, description="Keys with which the mobile app calls /rest/v1; without it these routes are closed."
@@ -164,6 +167,12 @@ class Crawler(Component):
     starting_deadline_seconds: Deadline = Field(3600, description="How late a scheduled crawl may start.")
     successful_history_limit: History = 10
     failed_history_limit: History = 10
+    parallelism: Annotated[int, Field(ge=1, le=16)] | None = Field(
+        None, description="Sources that are read at the same time; the default is 4."
+    )
+    max_source_seconds: Annotated[int, Field(ge=60, le=86_400)] | None = Field(
+        None, description="Longest time for one source; the default is 3600."
+    )
     geocoding: Geocoding = Field(default_factory=Geocoding)
 
     model_config = ConfigDict(
@@ -172,6 +181,7 @@ class Crawler(Component):
                 "self.sources.all(one, self.sources.exists_one(other, other.name == one.name))",
                 "two sources have the same name; give each its own",
             ),
+            ("self.sources.exists(one, one.enabled)", "every source is disabled; suspend the schedule instead"),
             not_reserved(CRAWLER_VARIABLES),
         )
     )

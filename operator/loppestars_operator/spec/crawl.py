@@ -13,10 +13,6 @@ FINISHED: frozenset[str] = frozenset({"Succeeded", "Failed", "Cancelled", "Super
 _IMMUTABLE: Final = ("runId", "sources", "limit")
 
 
-def _stays(name: str) -> str:
-    return f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || self.{name} == oldSelf.{name})"
-
-
 class StackReference(Model):
     """A LoppestarsStack in the same namespace."""
 
@@ -45,7 +41,10 @@ class CrawlSpec(Model):
             (
                 "self.stackRef == oldSelf.stackRef && self.dryRun == oldSelf.dryRun && "
                 "self.acceptShrink == oldSelf.acceptShrink && "
-                + " && ".join(f"({_stays(name)})" for name in _IMMUTABLE),
+                + " && ".join(
+                    f"(has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || self.{name} == oldSelf.{name}))"
+                    for name in _IMMUTABLE
+                ),
                 "only cancel can be changed; create another Crawl instead",
             ),
             ("!oldSelf.cancel || self.cancel", "a cancelled crawl cannot be resumed; create another Crawl"),

@@ -101,8 +101,14 @@ def violations(stack: Stack, policy: Policy) -> list[str]:
         "jobs": spec.jobs,
         **({"backup": spec.backup} if spec.backup else {}),
     }
+    images = {"spec.image.registry": spec.image.registry}
+    images |= {f"spec.{name}.image": component.image for name, component in components.items() if component.image}
     return [
-        *_images(stack, components, policy),
+        *(
+            f"{field}: {image} is not from an allowed registry ({', '.join(policy.registries)})"
+            for field, image in images.items()
+            if not is_from(image, policy.registries)
+        ),
         *(found for name, component in components.items() for found in _pods(f"spec.{name}", component, policy)),
         *(found for name, component in components.items() for found in _template(f"spec.{name}", component, policy)),
         *_addresses(stack, policy),
@@ -118,15 +124,6 @@ def violations(stack: Stack, policy: Policy) -> list[str]:
             else []
         ),
     ]
-
-
-def _images(stack: Stack, components: dict[str, Component], policy: Policy) -> Iterator[str]:
-    asked = {"spec.image.registry": stack.spec.image.registry}
-    asked |= {f"spec.{name}.image": component.image for name, component in components.items() if component.image}
-    allowed = ", ".join(policy.registries)
-    for field, image in asked.items():
-        if not is_from(image, policy.registries):
-            yield f"{field}: {image} is not from an allowed registry ({allowed})"
 
 
 def is_from(image: str, registries: Iterable[str]) -> bool:

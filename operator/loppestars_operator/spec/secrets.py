@@ -89,3 +89,24 @@ class ClientSecret(Model):
 
     name: Name = Field(description="Name of the Secret.")
     key: Key = Field("clientSecret", description="Key whose value is the client secret.")
+
+
+class SmtpSecret(Model):
+    """The key of a Secret that holds the URL of a mail server."""
+
+    name: Name = Field(description="Name of the Secret.")
+    key: Key = Field("url", description="Key whose value is a URL: smtps://user:password@mail.example.com:465.")
+
+
+class PushSecret(Model):
+    """The key of a Secret that holds the private key of push messages."""
+
+    name: Name = Field(description="Name of the Secret.")
+    key: Key = Field("privateKey", description="Key whose value is the private key.")
+
+
+class BearerSecret(Model):
+    """The key of a Secret that holds a token of our own choice."""
+
+    name: Name = Field(description="Name of the Secret.")
+    key: Key = Field("token", description="Key whose value is the token.")

@@ -9,6 +9,7 @@ from loppestars_operator.spec.backup import Backup
 from loppestars_operator.spec.base import REGISTRY, Model, Url, rules, unique_names
 from loppestars_operator.spec.components import Api, Crawler, Imaging, Jobs
 from loppestars_operator.spec.data import Database, Storage
+from loppestars_operator.spec.notifications import Notifications
 from loppestars_operator.spec.outside import Monitoring, NetworkPolicy
 from loppestars_operator.spec.routes import Gateway, Ingress
 from loppestars_operator.spec.secrets import SecretName
@@ -26,6 +27,17 @@ class ImageSource(Model):
     pull_secrets: Annotated[list[SecretName], Field(max_length=8)] | None = None
 
     model_config = ConfigDict(json_schema_extra=rules(unique_names("pullSecrets", "pull secrets")))
+
+
+class Contact(Model):
+    """Whom people write to; shown on pages."""
+
+    privacy: Annotated[str, Field(max_length=320)] | None = Field(
+        None, description="E-mail address for questions about personal data."
+    )
+    security: Annotated[str, Field(max_length=320, pattern=r"^(mailto:|https://|tel:)\S+$")] | None = Field(
+        None, description="Where a vulnerability is reported: mailto:…, https://…."
+    )
 
 
 class StackSpec(Model):
@@ -46,6 +58,8 @@ class StackSpec(Model):
     crawler: Crawler = Field(default_factory=Crawler)
     jobs: Jobs = Field(default_factory=Jobs)
     backup: Backup | None = None
+    notifications: Notifications | None = None
+    contact: Contact | None = None
     ingress: Ingress | None = None
     gateway: Gateway | None = None
     network_policy: NetworkPolicy = Field(default_factory=NetworkPolicy)

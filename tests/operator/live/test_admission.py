@@ -26,6 +26,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"ingress": {}}, "an enabled ingress needs host"),
     ({"ingress": {"host": "Not A Host"}}, "spec.ingress.host"),
     ({"storage": {"s3": {"originalsBucket": "one", "processedBucket": "one"}}}, "must differ: originals are private"),
+    ({"crawler": {"sources": [JSONLD | {"enabled": False}]}}, "every source is disabled"),
     ({"crawler": {"sources": [JSONLD, JSONLD]}}, "two sources have the same name"),
     ({"crawler": {"sources": [{"name": "a"}]}}, "built-in sources are markedskalenderen and loppemarkeder"),
     ({"crawler": {"sources": [{**JSONLD, "name": "loppemarkeder"}]}}, "another site needs a name and type: jsonld"),

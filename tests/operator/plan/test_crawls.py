@@ -194,3 +194,14 @@ class TestCrawls:
             for state in ("Succeeded", "Failed")
         ]
         assert {crawl.name for crawl in decide(crawls).forget} == {"Succeeded-1", "Failed-1", "Failed-2"}
+
+
+class TestRetries:
+    def test_last_try_counts(self) -> None:
+        """A pod that was killed is tried again; what the second one says is the crawl's end."""
+        killed, second = pod(137), pod(0, {"counts": {"seen": 7}})
+        killed["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = "2026-01-01T11:10:00Z"
+        crawl = make_crawl(status={"state": "Running"})
+        for pods in ([killed, second], [second, killed]):
+            status = reported(decide([crawl], [job(done="2026-01-01T11:31:00Z")], pods))
+            assert (status.state, status.counts.seen) == ("Succeeded", 7)

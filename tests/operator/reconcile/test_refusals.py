@@ -4,7 +4,7 @@ import pytest
 
 from loppestars_operator.kinds import ObjectKey
 from loppestars_operator.kube.client import KubeError
-from loppestars_operator.reconcile.apply import explain
+from loppestars_operator.reconcile.refusals import explain
 
 KEY = ObjectKey("Deployment", "shop", "fair-api")
 UNTYPED = "failed to create typed patch object (shop/fair-api; apps/v1, Kind=Deployment): "

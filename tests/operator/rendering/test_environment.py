@@ -1,5 +1,6 @@
 """What the components read, from the spec."""
 
+import json
 from typing import Any
 
 import pytest
@@ -37,7 +38,12 @@ EVERYTHING = make_stack(
         },
         "erasureGraceDays": 14,
     },
-    api={"trustedProxies": ["10.0.0.0/8"], "anonKeysSecretRef": {"name": "app"}},
+    api={
+        "trustedProxies": ["10.0.0.0/8"],
+        "anonKeysSecretRef": {"name": "app"},
+        "operatorTokenSecretRef": {"name": "app"},
+    },
+    contact={"privacy": "privacy@example.com", "security": "mailto:security@example.com"},
     imaging={
         "searchOrientations": "never",
         "maxPublishedSide": 1600,
@@ -47,7 +53,12 @@ EVERYTHING = make_stack(
         "s3": {"bucket": "backups", "endpoint": "http://s3:7070", "credentialsSecretRef": {"name": "s3"}},
         "encryptionKeySecretRef": {"name": "key"},
     },
-    crawler={"sources": [SOURCE], "geocoding": {"provider": "geoapify", "apiKeySecretRef": {"name": "geo"}}},
+    crawler={
+        "parallelism": 2,
+        "maxSourceSeconds": 600,
+        "sources": [SOURCE],
+        "geocoding": {"provider": "geoapify", "apiKeySecretRef": {"name": "geo"}},
+    },
 )
 
 
@@ -132,6 +143,38 @@ class TestEnvironment:
         assert secrets["FACEBOOK_APP_SECRET"] == secrets["AUTH_FACEBOOK_CLIENT_SECRET"] == "provider/clientSecret"
         assert plain(environment.jobs(make_context(EVERYTHING)))["ERASURE_GRACE_DAYS"] == "14"
         assert not [name for name in references(environment.api(make_context())) if name.startswith("AUTH_")]
+
+    def test_notifications(self) -> None:
+        """Mail and push messages are the second worker's; the app is told the public key."""
+        push = {"publicKey": "B" * 87, "privateKeySecretRef": {"name": "push"}, "subject": "mailto:a@example.com"}
+        sent = {"smtpSecretRef": {"name": "mail"}, "mailFrom": "Loppestars <a@example.com>", "push": push}
+        context = make_context(make_stack(notifications=sent))
+        jobs = environment.jobs(context)
+        assert references(jobs)["SMTP_URL"] == "mail/url"
+        assert references(jobs)["VAPID_PRIVATE_KEY"] == "push/privateKey"
+        assert plain(jobs)["MAIL_FROM"] == "Loppestars <a@example.com>"
+        assert plain(environment.api(context))["VAPID_PUBLIC_KEY"] == "B" * 87
+        assert "VAPID_PRIVATE_KEY" not in references(environment.api(context))
+
+    def test_sources(self) -> None:
+        """What the crawler does not know by a name: addresses, schedule, politeness, rank."""
+        calendar = {
+            "name": "bydel",
+            "type": "ics",
+            "startUrls": ["https://bydel.example/a.ics"],
+            "schedule": "0 5 * * 1",
+        }
+        polite = {"name": "loppemarkeder", "politeness": {"delaySeconds": 3, "maxPages": 50}, "rank": 5}
+        off = {"name": "torvet", "type": "microdata", "startUrls": ["https://torvet.example/"], "enabled": False}
+        stack = make_stack(crawler={"sources": [{"name": "markedskalenderen"}, polite, calendar, off]})
+        found = plain(environment.crawler(make_context(stack)))
+        assert found["CRAWL_SOURCES"] == "markedskalenderen,loppemarkeder,bydel"
+        assert json.loads(found["MORE_SOURCES"]) == [
+            {"name": "loppemarkeder", "type": "loppemarkeder", "rank": 5, "delaySeconds": 3, "maxPages": 50},
+            calendar,
+            off,
+        ]
+        assert "MORE_SOURCES" not in plain(environment.crawler(make_context()))
 
     def test_memory_of_engines(self) -> None:
         """The pod's limit leaves room for all of them; what the spec sets itself stays."""

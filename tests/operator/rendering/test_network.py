@@ -150,6 +150,13 @@ class TestNetwork:
         assert allows(stack, "api", "egress", CLUSTER_POD, 8443)
         assert not allows(stack, "imaging", "egress", CLUSTER_POD, 8443)
 
+    def test_mail(self) -> None:
+        """The second worker reaches mail servers on the Internet where there is one to send by."""
+        stack = make_stack(notifications={"smtpSecretRef": {"name": "mail"}})
+        assert allows(stack, "jobs", "egress", ANYWHERE, 587)
+        assert not allows(MINIMAL, "jobs", "egress", ANYWHERE, 587)
+        assert not allows(stack, "api", "egress", ANYWHERE, 587)
+
     def test_policies_can_be_turned_off(self) -> None:
         """Where a mesh does it."""
         assert policies(make_stack(networkPolicy={"enabled": False})) == []
