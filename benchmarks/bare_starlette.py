@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import uvicorn
@@ -24,7 +24,7 @@ from loppestars_core.kit.clock import today_in_denmark
 from loppestars_core.markets.fields import COLUMNS
 from loppestars_core.markets.query import MarketQuery, Position, select_markets
 
-KEYS = tuple("loppemarkeder_nu" if name == "source_fields" else name for name in (*COLUMNS, "distance"))
+KEYS: Final = tuple("loppemarkeder_nu" if name == "source_fields" else name for name in (*COLUMNS, "distance"))
 
 
 async def health(_request: Request) -> Response:

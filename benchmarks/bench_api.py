@@ -15,22 +15,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import orjson
 from sqlalchemy.ext.asyncio import create_async_engine
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from load import Load, full_speed, paced  # noqa: E402 - found by the line above
 
-from loppestars_core.database.migrate import migrate, migration_engine  # noqa: E402
-from loppestars_local.postgres import EmbeddedPostgres  # noqa: E402
-from tests.factories.many_markets import add_many_markets  # noqa: E402
+from loppestars_core.database.migrate import migrate, migration_engine  # noqa: E402 - after the path is set
+from loppestars_local.postgres import EmbeddedPostgres  # noqa: E402 - after the path is set
+from tests.factories.many_markets import add_many_markets  # noqa: E402 - after the path is set
 
-MEGABYTE = 1e6
+MEGABYTE: Final = 1e6
 GOAL_RATIO, GOAL_P99, GOAL_MEMORY = 0.85, 50.0, 150.0
-NEARBY = "/markets/nearby?latitude=55.6761&longitude=12.5683"
+NEARBY: Final = "/markets/nearby?latitude=55.6761&longitude=12.5683"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import cv2
 
@@ -35,8 +35,8 @@ from benchmarks.imaging.pipelines import Deface, Ours, Pipeline, Simple, worker_
 from loppestars_imaging.detect.base import Detector
 from loppestars_imaging.errors import DetectorUnavailable
 
-EVALUATION = ("crowded", "collages", "faceless", "scale", "identity", "exact")
-TIMING = ("time", "throughput", "start", "memory")
+EVALUATION: Final = ("crowded", "collages", "faceless", "scale", "identity", "exact")
+TIMING: Final = ("time", "throughput", "start", "memory")
 
 
 def main() -> None:

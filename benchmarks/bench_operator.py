@@ -7,8 +7,6 @@ is left out, and the medians of several stacks in turns are compared. Writes are
 audit log. Goals are printed beside what was measured.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import contextlib
@@ -18,10 +16,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -33,16 +32,13 @@ from tests.factories.operator_process import ACCOUNT, GROUPS, OperatorProcess, i
 from tests.factories.stacks import make_context, make_stack, sample
 from tools.cluster.control_plane import ControlPlane
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 GOAL_RATIO, GOAL_THROUGHPUT, GOAL_MEMORY, NOISE = 1.3, 0.6, 150, 2
-ROUNDS = 9
-TOUCHED = 20
-IN_FLIGHT = 16
-UNRELATED = 5000
-REACTIONS = 40
-RESYNC_SECONDS = 10
+ROUNDS: Final = 9
+TOUCHED: Final = 20
+IN_FLIGHT: Final = 16
+UNRELATED: Final = 5000
+REACTIONS: Final = 40
+RESYNC_SECONDS: Final = 10
 JOB, DEPLOYMENT, SERVICE = kind_named("Job"), kind_named("Deployment"), kind_named("Service")
 
 

@@ -8,6 +8,7 @@ ImagingError ends the run, with the input kept in the current folder.
 import contextlib
 import sys
 from pathlib import Path
+from typing import Final
 
 import atheris  # type: ignore[import-not-found]  # not a dependency
 
@@ -18,8 +19,8 @@ with atheris.instrument_imports(include=["loppestars_imaging"]):
     from loppestars_imaging.errors import ImagingError
     from loppestars_imaging.inspect import Limits
 
-LIMITS = Limits(max_pixels=1_000_000, max_bytes=1_000_000)
-SEEDS = Path(__file__).parents[1] / "tests" / "imaging" / "seeds"
+LIMITS: Final = Limits(max_pixels=1_000_000, max_bytes=1_000_000)
+SEEDS: Final = Path(__file__).parents[1] / "tests" / "imaging" / "seeds"
 
 
 def check(data: bytes) -> None:

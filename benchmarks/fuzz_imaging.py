@@ -1,6 +1,7 @@
 """Feeds damaged photos to the header checks and to an engine, as a worker does: `fuzz_imaging.py --seconds 600`.
 
 The corpus is ../shared/images and tests/imaging/seeds. Each batch is a process of its own with bounded memory, made
+from typing import Final
 from a seed, so that a finding can be had again: `fuzz_imaging.py --batch SEED`. Findings, each with its input kept in
 `--findings`:
 
@@ -18,13 +19,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.imaging.photos import PHOTOS, ROOT
 
-BATCH = 60
-BATCH_SECONDS = 600
+BATCH: Final = 60
+BATCH_SECONDS: Final = 600
 
 
 def fuzz(seconds: float, seed: int, findings: Path, memory_mib: int) -> tuple[collections.Counter[str], list[str]]:

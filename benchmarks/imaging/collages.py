@@ -7,6 +7,7 @@ a head and not a cut-out; backgrounds are laid side by side, so that a large col
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from benchmarks.imaging.matching import TINY, class_of
 from benchmarks.imaging.photos import SPLIT, Box, Image, Sample, crowds, portraits, read
 
-SIZES = (
+SIZES: Final = (
     (816, 612),
     (2048, 1536),
     (1264, 948),
@@ -30,12 +31,12 @@ SIZES = (
 SMALLEST, LARGEST = 16, 1600
 """Heights of the pasted faces in pixels, even in octaves between them."""
 
-_MOST_ENLARGED = 8.0  # a face is cut out of no photo in which it has fewer pixels than an eighth of what is wanted
-_LEAST_CUT = 24  # pixels high; fewer show no face when enlarged
-_ATTEMPTS = 90
-_SURROUNDINGS = (2.2, 1.9, 1.6, 1.35)  # side of a cut-out over the height of the face, the widest that fits
-_OUTSIDE = 0.25  # share of a cut-out that may lie outside of its photo, which is then continued
-_EVEN = 0.5
+_MAX_ENLARGED: Final = 8.0  # a face is cut out only where it has an eighth of the wanted pixels or more
+_LEAST_CUT: Final = 24  # pixels high; fewer show no face when enlarged
+_ATTEMPTS: Final = 90
+_SURROUNDINGS: Final = (2.2, 1.9, 1.6, 1.35)  # side of a cut-out over the height of the face, the widest that fits
+_OUTSIDE: Final = 0.25  # share of a cut-out that may lie outside of its photo, which is then continued
+_EVEN: Final = 0.5
 _DARK, _BLURRED, _NOISY, _COVERED, _TURNED = 0.25, 0.3, 0.3, 0.1, 0.3  # shares of the collages, and of the faces
 
 
@@ -98,7 +99,7 @@ def _collage(
     taken: list[Box] = []
     for _ in range(_ATTEMPTS):
         face = 2 ** random.uniform(np.log2(SMALLEST), np.log2(LARGEST))
-        fitting = [head for head in heads if face <= head.height * head.picture.shape[0] * _MOST_ENLARGED]
+        fitting = [head for head in heads if face <= head.height * head.picture.shape[0] * _MAX_ENLARGED]
         if not fitting:
             continue
         placed = _place(canvas, fitting[int(random.integers(len(fitting)))], face, random, taken)

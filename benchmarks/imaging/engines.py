@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -20,12 +20,12 @@ from loppestars_core.photos import PhotoOptions
 from loppestars_imaging.engine.pool import Engine, EnginePool
 from loppestars_imaging.worker.photo_job import task_of
 
-TASK = task_of(PhotoOptions())
-_TICK = os.sysconf("SC_CLK_TCK")
-_GRAIN = 4.0
+TASK: Final = task_of(PhotoOptions())
+_TICK: Final = os.sysconf("SC_CLK_TCK")
+_GRAIN: Final = 4.0
 """Noise of a small sensor: an enlarged photo with it has as many bytes as a camera's of the same size."""
-_PEER_ROUNDS = 3
-_BATCH = 24
+_PEER_ROUNDS: Final = 3
+_BATCH: Final = 24
 """Photos for each engine: so many that the last one, for which the other engine has to wait, hardly counts."""
 
 
@@ -141,16 +141,16 @@ async def _throughput(photos: list[bytes], rounds: int) -> None:
             bare[count].append(_recoded_side_by_side(photos, count))
     for pool in pools.values():
         await pool.stop()
-    one, two = (statistics.median(rates[count]) for count in (1, 2))
+    single, double = (statistics.median(rates[count]) for count in (1, 2))
     print(
-        f"\nthroughput, 12 megapixels, {os.cpu_count()} cores: one engine {one:.2f}, two {two:.2f} photos a second;"
-        f" median of the ratios {_gain(rates):.2f}"
+        f"\nthroughput, 12 megapixels, {os.cpu_count()} cores: one engine {single:.2f}, two {double:.2f} photos"
+        f" a second; median of the ratios {_gain(rates):.2f}"
         f"\n  beside it, in turns: libjpeg-turbo's decode and encode in two processes instead of one: {_gain(bare):.2f}"
     )
 
 
 def _gain(rates: dict[int, list[float]]) -> float:
-    return statistics.median(two / one for one, two in zip(rates[1], rates[2], strict=True))
+    return statistics.median(double / single for single, double in zip(rates[1], rates[2], strict=True))
 
 
 def _recoded_side_by_side(photos: list[bytes], processes: int) -> float:

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from rich.console import Console
 from rich.progress import track
@@ -15,7 +16,7 @@ from benchmarks.imaging.redetection import OWN_SIDES, SECOND_SIDES, still_seen
 from loppestars_imaging.detect.base import Detector
 from loppestars_imaging.detect.yunet import YuNet
 
-PEER_MEGAPIXELS = 13.0
+PEER_MEGAPIXELS: Final = 13.0
 """deface takes 12 GB for a photo of 50 megapixels: it is left out of larger ones."""
 
 

@@ -13,6 +13,7 @@ import time
 import traceback
 import warnings
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -33,14 +34,14 @@ from loppestars_imaging.errors import EngineCrashed, ImagingError
 from loppestars_imaging.inspect import Limits
 from loppestars_imaging.worker.photo_job import task_of
 
-_LARGEST_SEED = 120_000
-_MAX_PIXELS = 2_000_000
-_HEADERS_PER_PHOTO = 20
-_SLOW = 2.0
-_HANGS = 580  # seconds after which a batch says where it is, and ends
-_CLEAR = 0.85
+_MAX_SEED: Final = 120_000
+_MAX_PIXELS: Final = 2_000_000
+_HEADERS_PER_PHOTO: Final = 20
+_SLOW: Final = 2.0
+_HANGS: Final = 580  # seconds after which a batch says where it is, and ends
+_CLEAR: Final = 0.85
 """Score from which a face in a result is one that should have been hidden."""
-_SIDES = (256, 448, 640, 960)
+_SIDES: Final = (256, 448, 640, 960)
 
 
 class Batch:
@@ -135,7 +136,7 @@ class Batch:
 def corpus() -> list[bytes]:
     """Return the small public photos, and the seeds of the tests."""
     paths = [*sorted(PHOTOS.glob("*/*")), *sorted((ROOT / "tests" / "imaging" / "seeds").glob("*"))]
-    return [path.read_bytes() for path in paths if 0 < path.stat().st_size < _LARGEST_SEED]
+    return [path.read_bytes() for path in paths if 0 < path.stat().st_size < _MAX_SEED]
 
 
 def main() -> None:

@@ -136,8 +136,8 @@ class Recogniser:
 
     def __call__(self, heads: Heads) -> npt.NDArray[np.float32]:
         np.save(self._file, np.ascontiguousarray(heads[:, :, :, ::-1]))
-        assert self._process.stdin is not None  # noqa: S101 - pipes were asked for
-        assert self._process.stdout is not None  # noqa: S101
+        assert self._process.stdin is not None  # noqa: S101 - for mypy - pipes were asked for
+        assert self._process.stdout is not None  # noqa: S101 - for mypy
         self._process.stdin.write(f"{self._file}\n")
         self._process.stdin.flush()
         return np.asarray(np.load(self._process.stdout.readline().strip()))

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
@@ -10,17 +11,17 @@ from benchmarks.imaging.photos import Box, Sample
 from loppestars_imaging.cover.area import Area
 from loppestars_imaging.options import Shape
 
-SAME = 0.35
+SAME: Final = 0.35
 """Intersection over union from which a found box is the labelled face."""
-TOUCHES = 0.2
+TOUCHES: Final = 0.2
 """Overlap with a face or a doubtful box from which a further box is not counted as invented."""
-LEAST_SHARE = 0.01
+LEAST_SHARE: Final = 0.01
 """Faces lower than this share of the photo's long side (16 pixels of 1600) are counted in a class of their own."""
-TINY = "below 1 % of the side"
-CLASSES = (16, 32, 64, 128, 256, 512, 1024)
-HIDDEN = 0.9
+TINY: Final = "below 1 % of the side"
+CLASSES: Final = (16, 32, 64, 128, 256, 512, 1024)
+HIDDEN: Final = 0.9
 """Share of a face that has to be inside treated areas."""
-_GRID = 17
+_GRID: Final = 17
 
 
 @dataclass(slots=True)

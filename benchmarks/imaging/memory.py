@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from typing import Final
 
 import cv2
 import pillow_heif
@@ -12,12 +13,12 @@ from benchmarks.imaging.photos import Image, read
 from benchmarks.imaging.pipelines import worker_settings
 from loppestars_imaging.engine.pool import Engine
 
-MEGAPIXELS = (12, 24, 50, 100)
-KINDS = ("JPEG", "JPEG progressive", "JPEG turned", "JPEG decoded", "PNG", "WebP", "AVIF", "HEIC")
+MEGAPIXELS: Final = (12, 24, 50, 100)
+KINDS: Final = ("JPEG", "JPEG progressive", "JPEG turned", "JPEG decoded", "PNG", "WebP", "AVIF", "HEIC")
 """`turned` is edited in its blocks too; `decoded` cannot be, because its edge holds half a block."""
-_SLOW_ENCODERS = {"AVIF", "HEIC"}
-_MOST_WEBP = 16383
-_ORIENTATION = 0x0112
+_SLOW_ENCODERS: Final = {"AVIF", "HEIC"}
+_MAX_WEBP: Final = 16383
+_ORIENTATION: Final = 0x0112
 
 
 def photo(kind: str, megapixels: int) -> bytes:

@@ -3,9 +3,10 @@
 import random
 import struct
 import zlib
+from typing import Final
 
-_HEAD = 400
-_SIZES = (0, 1, 7, 8, 255, 4096, 16383, 16384, 65500, 65535)
+_HEAD: Final = 400
+_SIZES: Final = (0, 1, 7, 8, 255, 4096, 16383, 16384, 65500, 65535)
 
 
 def damaged(photo: bytes, other: bytes, chance: random.Random, largest: int = 2_000_000) -> bytes:
@@ -78,7 +79,7 @@ def _pieces(data: bytearray, other: bytes, chance: random.Random) -> None:
     data[:] = bytes(data[:start]) + b"".join(parts) + rest
 
 
-_PNG_START = 8
+_PNG_START: Final = 8
 
 
 def _changed(part: bytes, chance: random.Random, *, png: bool) -> bytes:

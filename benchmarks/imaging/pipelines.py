@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ from loppestars_imaging.pipeline import Anonymised, Anonymiser
 from loppestars_imaging.settings import ImagingSettings
 from loppestars_imaging.worker.photo_job import task_of
 
-_DEFACE_SCALE = 1.3
+_DEFACE_SCALE: Final = 1.3
 _SIMPLE_SIDE, _SIMPLE_THRESHOLD, _SIMPLE_KERNEL = 640, 0.6, 31
 
 
@@ -99,8 +100,8 @@ class Deface:
         self.peak = 0
 
     def __call__(self, data: bytes) -> Output:
-        assert self._process.stdin is not None  # noqa: S101 - pipes were asked for
-        assert self._process.stdout is not None  # noqa: S101
+        assert self._process.stdin is not None  # noqa: S101 - for mypy - pipes were asked for
+        assert self._process.stdout is not None  # noqa: S101 - for mypy
         self._file.write_bytes(data)
         self._process.stdin.write(f"{self._file}\n")
         self._process.stdin.flush()

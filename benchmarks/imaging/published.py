@@ -4,15 +4,16 @@ import io
 import struct
 import warnings
 from collections.abc import Iterator
+from typing import Final
 
 from PIL import Image
 
-_JPEG_ALLOWED = {0xDB, 0xC0, 0xC1, 0xC2, 0xC4, 0xDA, 0xDD}  # tables, frames, scans, restart interval
+_JPEG_ALLOWED: Final = {0xDB, 0xC0, 0xC1, 0xC2, 0xC4, 0xDA, 0xDD}  # tables, frames, scans, restart interval
 _APP0, _APP2, _APP14 = 0xE0, 0xE2, 0xEE
-_ALLOWED_APPS = {_APP0: b"JFIF\0", _APP2: b"ICC_PROFILE\0", _APP14: b"Adobe"}
-_JFIF_LENGTH = 14  # with no thumbnail
-_PNG_ALLOWED = {b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"IDAT", b"IEND"}
-_WEBP_ALLOWED = {b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ICCP"}
+_ALLOWED_APPS: Final = {_APP0: b"JFIF\0", _APP2: b"ICC_PROFILE\0", _APP14: b"Adobe"}
+_JFIF_LENGTH: Final = 14  # with no thumbnail
+_PNG_ALLOWED: Final = {b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"IDAT", b"IEND"}
+_WEBP_ALLOWED: Final = {b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ICCP"}
 _EOI, _SOS = 0xD9, 0xDA
 
 

@@ -1,5 +1,7 @@
 """Whether detectors still see the faces that were treated."""
 
+from typing import Final
+
 import cv2
 import numpy as np
 
@@ -7,9 +9,9 @@ from benchmarks.imaging.photos import Box
 from loppestars_imaging.detect.base import Detector
 from loppestars_imaging.detect.search import FaceSearch
 
-OWN_SIDES = (160, 200, 256, 320, 400, 512, 640, 800, 1024, 1280, 1600, 2000)
+OWN_SIDES: Final = (160, 200, 256, 320, 400, 512, 640, 800, 1024, 1280, 1600, 2000)
 """Long sides at which our own detector looks: steps of a quarter."""
-SECOND_SIDES = (448, 800, 1280)
+SECOND_SIDES: Final = (448, 800, 1280)
 """Long sides for the second family, which is slower."""
 _SMALLEST, _LARGEST = 0.4, 2.5  # width of a box that is this face again, over the width of the face
 

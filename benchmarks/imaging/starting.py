@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Final
 
 from benchmarks.imaging.engines import TASK, cpu_seconds, peak_mib, twelve_megapixels
 from benchmarks.imaging.pipelines import worker_settings
@@ -19,7 +20,7 @@ from loppestars_imaging.engine.pool import Engine
 from loppestars_local.ports import free_ports
 from loppestars_local.postgres import EmbeddedPostgres
 
-_PATIENCE = 30.0
+_PATIENCE: Final = 30.0
 
 
 def run(rounds: int) -> None:

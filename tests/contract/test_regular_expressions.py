@@ -18,7 +18,7 @@ COMPONENTS = ("api", "backup", "core", "crawler", "imaging", "jobs", "local", "o
 SIZES = (1_000, 4_000, 16_000, 64_000)
 # Below this, a measurement is noise; linear patterns stay far below it.
 UNMEASURABLE_SECONDS = 0.010
-SHORTEST_SECONDS = 0.000_05
+MIN_SECONDS = 0.000_05
 RUNS = ("a", "A", "1", " ", "-", ".", "_", "/", ":", "@", "&", "\n", "ø", "(", "<", '"')
 PIECES = (
     "a.",
@@ -103,5 +103,5 @@ class TestEveryPattern:
                 times.append(seconds(pattern, text))
                 # Four times as long again and again: an ill one is noticed before it takes minutes.
                 for before, took in zip(SIZES, times[:-1], strict=False):
-                    linear = max(took, SHORTEST_SECONDS) * (size / before)
+                    linear = max(took, MIN_SECONDS) * (size / before)
                     assert times[-1] < linear * 3 + UNMEASURABLE_SECONDS, f"{name}: {text[:20]!r}…"

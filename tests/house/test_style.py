@@ -146,7 +146,20 @@ class TestOneDialect:
         """Every module of every component follows the rule."""
         assert not [found for path in PRODUCT for found in rule(path, parsed(path))]
 
-    @pytest.mark.parametrize("rule", [loose_tests, future_imports, silent_noqa], ids=lambda rule: rule.__name__)
+    @pytest.mark.parametrize(
+        "rule",
+        [odd_log_events, plain_constants, odd_limits, future_imports, ones, error_suffixes, silent_noqa],
+        ids=lambda rule: rule.__name__,
+    )
+    def test_benchmarks(self, rule: Rule) -> None:
+        """So do the benchmarks, which people read to judge the figures."""
+        assert not [found for path in BENCHMARKS for found in rule(path, parsed(path))]
+
+    @pytest.mark.parametrize(
+        "rule",
+        [loose_tests, odd_log_events, odd_limits, future_imports, error_suffixes, silent_noqa],
+        ids=lambda rule: rule.__name__,
+    )
     def test_tests(self, rule: Rule) -> None:
         """Tests have one shape: a class per thing under test."""
         assert not [found for path in TESTS for found in rule(path, parsed(path))]

@@ -18,9 +18,9 @@ from tests.factories.platform import Stack
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 MEBIBYTE = 1024 * 1024
-_MOST_SECONDS = 2.0
+_MAX_SECONDS = 2.0
 """Of computing, which a busy machine does not stretch."""
-_MOST_MEMORY = 300 * MEBIBYTE
+_MAX_MEMORY = 300 * MEBIBYTE
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +136,8 @@ class TestProcessFace:
             assert set(answer.json()) == {"detail", "request_id"}
             # What is decoded may take longer; what is refused by its header may not.
             after = computed_seconds(stack)
-            assert all(after[pid] - before[pid] < _MOST_SECONDS for pid in before.keys() & after.keys())
-        assert engine_peak(stack) < _MOST_MEMORY
+            assert all(after[pid] - before[pid] < _MAX_SECONDS for pid in before.keys() & after.keys())
+        assert engine_peak(stack) < _MAX_MEMORY
 
     def test_accept_asks_for_jpeg(self, stack: Stack) -> None:
         """A PNG becomes a JPEG where the caller says so."""
@@ -170,7 +170,7 @@ class TestProcess:
         else:
             found = stack.query("SELECT visibility FROM photos WHERE original_key = %s", path)
             assert found in ([], [("private",)])
-        assert engine_peak(stack) < _MOST_MEMORY
+        assert engine_peak(stack) < _MAX_MEMORY
 
 
 def imaging_processes(stack: Stack) -> Iterator[tuple[Path, list[str]]]:

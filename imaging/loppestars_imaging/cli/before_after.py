@@ -26,7 +26,9 @@ def contact_sheet(pairs: list[tuple[Path, Path]], target: Path) -> None:
     draw = ImageDraw.Draw(sheet)
     for index, (before, after) in enumerate(pairs):
         left, top = index % _PAIRS_ACROSS * 2 * width, index // _PAIRS_ACROSS * (height + _LABEL)
-        draw.text((left + 4, top + 3), _label(before), fill="black")
+        # The built-in font has these letters only.
+        label = before.name.encode("latin-1", "replace").decode("latin-1")[:_LABEL_LETTERS]
+        draw.text((left + 4, top + 3), label, fill="black")
         for offset, path in enumerate((before, after)):
             place = left + offset * width + 2, top + _LABEL
             try:
@@ -34,11 +36,6 @@ def contact_sheet(pairs: list[tuple[Path, Path]], target: Path) -> None:
             except Exception:  # noqa: BLE001 - decoders raise many kinds
                 draw.text(place, "cannot be shown", fill="gray")
     sheet.save(target, "JPEG", quality=88)
-
-
-def _label(path: Path) -> str:
-    """Return the name in letters that the built-in font has."""
-    return path.name.encode("latin-1", "replace").decode("latin-1")[:_LABEL_LETTERS]
 
 
 def _small(path: Path) -> Image.Image:

@@ -51,7 +51,8 @@ def primary_properties(data: bytes) -> Properties:
     with contextlib.suppress(struct.error, IndexError, KeyError, ValueError):
         meta = dict(_boxes(data))[b"meta"][_FULL_BOX:]
         parts = dict(_boxes(meta))
-        primary = _primary(parts[b"pitm"])
+        named = parts[b"pitm"]
+        primary = int(struct.unpack_from(">I" if named[0] else ">H", named, _FULL_BOX)[0])
         properties = dict(_boxes(parts[b"iprp"]))
         stored = list(_boxes(properties[b"ipco"]))
         colour, size, aperture = None, None, None
@@ -83,10 +84,6 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         # Pictures themselves are not copied.
         yield kind, b"" if kind in {b"mdat", b"idat"} else data[start:end]
         at = end
-
-
-def _primary(body: bytes) -> int:
-    return int(struct.unpack_from(">I" if body[0] else ">H", body, _FULL_BOX)[0])
 
 
 def _associated(body: bytes, item: int) -> list[int]:

@@ -73,7 +73,8 @@ def decode(data: bytes, header: Header) -> Picture:
     if (pixels.shape[1], pixels.shape[0]) != (header.width, header.height):
         raise UnreadablePhoto("its headers contradict each other")
     if header.turn.transpose:
-        tables = {key: _transposed(values) for key, values in tables.items()}
+        transposed = [column * 8 + row for row in range(8) for column in range(8)]
+        tables = {key: [values[place] for place in transposed] for key, values in tables.items()}
     picture = Picture(
         pixels,
         profile_of(structure),
@@ -124,7 +125,3 @@ def _sampling(structure: JpegStructure, *, transposed: bool) -> str | None:
     tallest = max(s.vertical for s in structure.sampling)
     factors = (tallest, widest) if transposed else (widest, tallest)
     return _SAMPLINGS.get(factors, "4:4:4")  # what Pillow cannot write is written finer, never coarser
-
-
-def _transposed(values: list[int]) -> list[int]:
-    return [values[column * 8 + row] for row in range(8) for column in range(8)]

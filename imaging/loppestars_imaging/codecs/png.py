@@ -59,7 +59,13 @@ def encode(picture: Picture) -> bytes:
     done, buffer = cv2.imencode(".png", pixels)
     if not done:
         raise MemoryError("OpenCV could not write the PNG, for which it has no other reason")
-    return _with_icc(buffer.tobytes(), picture.icc)
+    png = buffer.tobytes()
+    if picture.icc is None:
+        return png
+    # An iCCP chunk after IHDR.
+    body = b"ICC profile\0\0" + zlib.compress(picture.icc)
+    chunk = struct.pack(">I", len(body)) + b"iCCP" + body + struct.pack(">I", zlib.crc32(b"iCCP" + body))
+    return png[:_IHDR_END] + chunk + png[_IHDR_END:]
 
 
 def _ihdr(data: bytes) -> tuple[int, int, int]:
@@ -112,12 +118,3 @@ def _deep(data: bytes) -> Pixels:
     pixels: Pixels = np.asarray(decoded)
     swap_colours(pixels)
     return pixels
-
-
-def _with_icc(png: bytes, icc: bytes | None) -> bytes:
-    """Insert an iCCP chunk after IHDR."""
-    if icc is None:
-        return png
-    body = b"ICC profile\0\0" + zlib.compress(icc)
-    chunk = struct.pack(">I", len(body)) + b"iCCP" + body + struct.pack(">I", zlib.crc32(b"iCCP" + body))
-    return png[:_IHDR_END] + chunk + png[_IHDR_END:]

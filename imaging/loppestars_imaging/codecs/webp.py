@@ -16,7 +16,6 @@ from loppestars_imaging.codecs.colour.icc import kept_profile
 from loppestars_imaging.codecs.picture import Picture, swap_colours
 from loppestars_imaging.errors import UnreadablePhoto, UnsupportedFormat
 from loppestars_imaging.inspect import Format, Header
-from loppestars_jpeg.orientation import Turn
 
 _ANIMATION: Final = 0x02
 _QUALITY: Final = 90
@@ -51,7 +50,11 @@ def decode(data: bytes, header: Header) -> Picture:
             raise UnreadablePhoto("it is truncated or damaged")
         swap_colours(pixels)
     profile = kept_profile(chunks.get(b"ICCP", b""))
-    return Picture(np.asarray(pixels, np.uint8), profile, lossless=b"VP8L" in chunks).turned(_turn(chunks))
+    # The turn that EXIF or XMP ask for, read as Pillow reads them.
+    image = Image.new("L", (1, 1))
+    image.info |= {"exif": chunks.get(b"EXIF", b""), "xmp": chunks.get(b"XMP ", b"")}
+    picture = Picture(np.asarray(pixels, np.uint8), profile, lossless=b"VP8L" in chunks)
+    return picture.turned(pillow.exif_turn(image))
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:
@@ -64,13 +67,6 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
         chunks.setdefault(kind, body)
         at += 8 + length + (length & 1)
     return chunks
-
-
-def _turn(chunks: dict[bytes, bytes]) -> Turn:
-    """Return the turn that EXIF or XMP ask for, read as Pillow reads them."""
-    image = Image.new("L", (1, 1))
-    image.info |= {"exif": chunks.get(b"EXIF", b""), "xmp": chunks.get(b"XMP ", b"")}
-    return pillow.exif_turn(image)
 
 
 def encode(picture: Picture) -> bytes:

@@ -52,7 +52,8 @@ def kept_profile(data: bytes) -> bytes | None:
         space = _known(tags)
         if space is not None:
             return canonical_profile(space)
-    return _rebuilt(data, tags)
+    kind = _Kind(int.from_bytes(data[8:12], "big"), data[12:16], data[16:20], data[20:24], data[67] & 3)
+    return _assembled("Colour profile", tags, kind)
 
 
 @functools.cache
@@ -154,11 +155,6 @@ def _parametric(function: int, values: list[float], x: Floats) -> Floats:
         return np.where(x >= -b / a, np.maximum(a * x + b, 0) ** exponent + offset, offset)
     high = np.maximum(a * x + b, 0) ** exponent
     return np.asarray(np.where(x >= d, high + e, c * x + f) if function else high)
-
-
-def _rebuilt(data: bytes, tags: Tags) -> bytes:
-    kind = _Kind(int.from_bytes(data[8:12], "big"), data[12:16], data[16:20], data[20:24], data[67] & 3)
-    return _assembled("Colour profile", tags, kind)
 
 
 def _assembled(name: str, tags: Tags, kind: _Kind) -> bytes:
