@@ -159,7 +159,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     errors.install_error_handlers(app)
     for router in _ROUTERS:
         app.include_router(router)
-    documentation.install_documentation(app, TOKENLESS_PATHS)
+    documentation.install_documentation(app, TOKENLESS_PATHS, contact=settings.security_contact)
     return app
 
 

@@ -18,6 +18,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
+from loppestars_api.web.openapi import describe
+
 DESCRIPTION: Final = """\
 Danish flea markets: today, nearby and by search; and photos of stalls whose faces are anonymised before anyone else
 sees them.
@@ -37,9 +39,9 @@ def asset_folder() -> Path:
     return Path(spec.origin).parent / "static"
 
 
-def install_documentation(app: FastAPI, tokenless: Iterable[str]) -> None:
+def install_documentation(app: FastAPI, tokenless: Iterable[str], *, server: str = "", contact: str = "") -> None:
     """Add the pages and their files. ReDoc looks for its logo next to its own page, hence the second mount."""
-    _install_openapi(app, tokenless)
+    _install_openapi(app, tokenless, server, contact)
     folder = asset_folder()
     title = app.title
 
@@ -86,7 +88,7 @@ def _page(page: HTMLResponse) -> HTMLResponse:
     return page
 
 
-def _install_openapi(app: FastAPI, tokenless: Iterable[str]) -> None:
+def _install_openapi(app: FastAPI, tokenless: Iterable[str], server: str, contact: str) -> None:
     """Serve the document, less the 422 that FastAPI adds to each route with a parameter."""
     generate = app.openapi
 
@@ -102,6 +104,7 @@ def _install_openapi(app: FastAPI, tokenless: Iterable[str]) -> None:
                 document["paths"][path]["post"]["security"].append({})
             for unused in ("HTTPValidationError", "ValidationError"):
                 document["components"]["schemas"].pop(unused, None)
+            describe(document, server=server, contact=contact)
             app.openapi_schema = document
         return app.openapi_schema
 

@@ -3,6 +3,7 @@
 import re
 
 import httpx
+import jsonschema_rs
 import pytest
 
 REFERENCE = re.compile(r"""(?:src|href|url)\s*[=:]\s*['"]([^'"]+)['"]""")
@@ -47,3 +48,28 @@ class TestOpenApi:
         assert len(keys) == 31
         assert (keys[0], keys[-1]) == ("id", "distance")
         assert document["components"]["schemas"]["MarketResponse"]["required"] == keys
+
+    async def test_titles_are_sentences(self, client: httpx.AsyncClient) -> None:
+        """What a list of operations shows is a sentence, not a function's name."""
+        document = (await client.get("/openapi.json")).json()
+        titles = [operation["summary"] for item in document["paths"].values() for operation in item.values()]
+        assert [title for title in titles if len(title.split()) < 2 or title.endswith(".")] == []
+
+    async def test_everything_has_an_example(self, client: httpx.AsyncClient) -> None:
+        """Each parameter has one that its schema takes; each error has a body."""
+        document = (await client.get("/openapi.json")).json()
+        for path, item in document["paths"].items():
+            for method, operation in item.items():
+                for parameter in operation.get("parameters", ()):
+                    schema = {**parameter["schema"], "components": document["components"]}
+                    assert jsonschema_rs.is_valid(schema, parameter["example"]), (path, parameter)
+                for status, answer in operation["responses"].items():
+                    content = answer.get("content", {}).get("application/json", {})
+                    if int(status) >= 400 and "ErrorBody" in str(content.get("schema")):
+                        assert content["example"]["request_id"], (path, method, status)
+
+    async def test_who_serves_it(self, client: httpx.AsyncClient) -> None:
+        """`Try it` goes to where the page came from; the licence is named."""
+        document = (await client.get("/openapi.json")).json()
+        assert document["servers"][0]["url"] == "/"
+        assert document["info"]["license"]["identifier"] == "Apache-2.0"
