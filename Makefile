@@ -63,6 +63,9 @@ restore-drill: $(READY) ## Rehearse a restore of the newest backup, and print ho
 test: $(READY) ## Run every test that needs nothing but Python (WORKERS=0: in one process)
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
+mobile-clients: ## Fetch the app's real client libraries, so that `make test` runs them (needs Node and npm)
+	@npm ci --prefix tests/mobile --no-progress --loglevel error
+
 test-faults: $(READY) ## Kill real processes, fill the queue, take storage away: nothing is lost (minutes)
 	@$(BIN)/pytest -m faults $(PYTEST_ARGS)
 
