@@ -44,18 +44,14 @@ class Plane:
         self.rows = _round_up(component.height_in_blocks, self.v)
         size = self.columns * _BLOCK_BYTES
         # Every row in order: libjpeg refuses to skip rows of an array that nobody has written yet.
-        rows = [_row_address(decoder, array, index) for index in range(self.rows)]
+        access, at = decoder.mem.contents.access_virt_barray, c.addressof(decoder)
+        rows = [int(access(at, array, index, 1, 1)[0]) for index in range(self.rows)]
         first = rows[0]
         if any(row != first + index * size for index, row in enumerate(rows)):
             # libjpeg-turbo allocates an array at once; another library may not, and then we decode instead.
             raise LibjpegGaveUp("the coefficients are not in one piece")
         buffer = (c.c_int16 * (self.rows * self.columns * 64)).from_address(first)
         self.blocks: Coefficients = np.ctypeslib.as_array(buffer).reshape(self.rows, self.columns, 64)
-
-
-def _row_address(decoder: structs.Decompress, array: int, row: int) -> int:
-    rows = decoder.mem.contents.access_virt_barray(c.addressof(decoder), array, row, 1, 1)
-    return int(rows[0])
 
 
 class CoefficientPhoto:
@@ -133,14 +129,12 @@ class CoefficientPhoto:
         if found != (self.structure.width, self.structure.height):
             raise JpegDamaged("its headers contradict each other")
         if self.structure.turn.transpose or self.structure.turn.mirror_x or self.structure.turn.mirror_y:
-            self._targets = [self._request(part) for part in self.components]
-
-    def _request(self, part: structs.Component) -> int:
-        shape = _transposed(part) if self.structure.turn.transpose else part
-        h, v = shape.h_samp_factor, shape.v_samp_factor
-        columns, rows = _round_up(shape.width_in_blocks, h), _round_up(shape.height_in_blocks, v)
-        request = self.decoder.mem.contents.request_virt_barray
-        return int(request(c.addressof(self.decoder), _IMAGE_POOL, 0, columns, rows, v))
+            shapes = [_transposed(part) if self.structure.turn.transpose else part for part in self.components]
+            request, at = self.decoder.mem.contents.request_virt_barray, c.addressof(self.decoder)
+            for shape in shapes:
+                h, v = shape.h_samp_factor, shape.v_samp_factor
+                columns, rows = _round_up(shape.width_in_blocks, h), _round_up(shape.height_in_blocks, v)
+                self._targets.append(int(request(at, _IMAGE_POOL, 0, columns, rows, v)))
 
     def _read(self, eighths: int, *, keep: bool = True) -> npt.NDArray[np.uint8]:
         lib, decoder, handle = self._library, self.decoder, c.byref(self.decoder)
@@ -200,18 +194,15 @@ class CoefficientPhoto:
             planes = self._targets or self._sources
             arrays = (c.c_void_p * len(planes))(*planes)  # libjpeg reads from it until jpeg_finish_compress
             lib.write_coefficients(handle, arrays)
-            self._write_icc(handle, icc)
+            chunks = [icc[at : at + _ICC_CHUNK] for at in range(0, len(icc), _ICC_CHUNK)]
+            for number, chunk in enumerate(chunks, start=1):
+                body = b"ICC_PROFILE\0" + bytes((number, len(chunks))) + chunk
+                lib.write_marker(handle, 0xE2, body, len(body))
             lib.finish_compress(handle)
             return c.string_at(buffer, size.value)
         finally:
             lib.destroy_compress(handle)
             lib.free(buffer)
-
-    def _write_icc(self, handle: object, icc: bytes) -> None:
-        chunks = [icc[at : at + _ICC_CHUNK] for at in range(0, len(icc), _ICC_CHUNK)]
-        for number, chunk in enumerate(chunks, start=1):
-            body = b"ICC_PROFILE\0" + bytes((number, len(chunks))) + chunk
-            self._library.write_marker(handle, 0xE2, body, len(body))
 
 
 def _round_up(value: int, multiple: int) -> int:

@@ -68,21 +68,18 @@ def _findings() -> Iterator[tuple[str, str]]:
         ("path", _path),
     )
     for name, part in parts:
-        yield name, _text_of(part)
+        try:
+            text = part()
+        except ImagingError as error:
+            text = f"MISSING. {error}"
+        except Exception as error:  # noqa: BLE001 - libraries break in many ways, and the next line may still be known
+            text = f"BROKEN. {type(error).__name__}: {error}"
+        yield name, text
     engine = Engine(EngineSettings())
     wrong = asyncio.run(_engine_trouble(engine))
     for layer in engine.layers:
         yield f"box: {layer.name}", layer.detail if layer.holds else f"MISSING. {layer.detail}"
     yield "verdict", f"NOT READY: no photo can be processed. {wrong}" if wrong else _READY
-
-
-def _text_of(part: Callable[[], str]) -> str:
-    try:
-        return part()
-    except ImagingError as error:
-        return f"MISSING. {error}"
-    except Exception as error:  # noqa: BLE001 - libraries break in many ways, and the next line may still be known
-        return f"BROKEN. {type(error).__name__}: {error}"
 
 
 def _cpu() -> str:

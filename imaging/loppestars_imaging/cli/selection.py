@@ -112,15 +112,10 @@ def _not_a_photo(path: Path) -> str:
         return "a companion file of macOS"
     if suffix not in SUFFIXES:
         return next((kind for kind, suffixes in _OTHER_KINDS.items() if suffix in suffixes), "not a photo")
-    return "" if _may_be_file(path) else "a pipe, or a link that leads nowhere"
-
-
-def _may_be_file(path: Path) -> bool:
-    """Tell whether this is a file, or may be one that cannot be looked at; not pipes, and links that lead nowhere."""
     try:
-        return path.is_file()
+        return "" if path.is_file() else "a pipe, or a link that leads nowhere"
     except OSError:
-        return True  # reading it will say why
+        return ""  # it may be one that cannot be looked at: reading it will say why
 
 
 def overwritten(selection: Selection, others: set[Path]) -> Path | None:

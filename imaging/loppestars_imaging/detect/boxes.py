@@ -3,7 +3,6 @@
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from loppestars_imaging.faces import Boxes, Face, face_at
 
@@ -40,7 +39,10 @@ def merge(boxes: Boxes, clear: float = 0.0, sure: float = 0.0) -> list[Face]:
             same &= areas * _MAX_GROWTH >= areas[index]
         same[index] = True
         alive &= ~same
-        faces.append(_face(ordered[index], ordered[same & (ordered[:, 4] >= clear)]))
+        left, top, right, bottom, score = ordered[index].tolist()
+        seen = ordered[same & (ordered[:, 4] >= clear)]
+        extent = (*seen[:, :2].min(axis=0).tolist(), *seen[:, 2:4].max(axis=0).tolist()) if len(seen) > 1 else None
+        faces.append(face_at((left, top, right, bottom), score, extent))
     return faces
 
 
@@ -57,9 +59,3 @@ def scaled(boxes: Boxes, horizontal: float, vertical: float, left: float = 0.0, 
     result[:, [0, 2]] = (boxes[:, [0, 2]] + left) * horizontal
     result[:, [1, 3]] = (boxes[:, [1, 3]] + top) * vertical
     return result
-
-
-def _face(best: npt.NDArray[np.float32], same: Boxes) -> Face:
-    left, top, right, bottom, score = (float(value) for value in best)
-    extent = (*same[:, :2].min(axis=0).tolist(), *same[:, 2:4].max(axis=0).tolist()) if len(same) > 1 else None
-    return face_at((left, top, right, bottom), score, extent)

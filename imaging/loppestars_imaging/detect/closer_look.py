@@ -11,7 +11,6 @@ from typing import Final
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from loppestars_imaging.detect.base import Detector
 from loppestars_imaging.detect.levels import Levels
@@ -90,7 +89,11 @@ def _seen(face: Face, size: int, centre: tuple[float, float], boxes: Boxes) -> F
     zoom = size / max(face.width, face.height)
     half_width, half_height = face.width * zoom / 2, face.height * zoom / 2
     (x, y), middle = centre, (face.x + face.width / 2, face.y + face.height / 2)
-    here = _same(boxes, (x - half_width, y - half_height, x + half_width, y + half_height))
+    width = np.minimum(boxes[:, 2], x + half_width) - np.maximum(boxes[:, 0], x - half_width)
+    height = np.minimum(boxes[:, 3], y + half_height) - np.maximum(boxes[:, 1], y - half_height)
+    shared = width.clip(0) * height.clip(0)
+    whole = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) + 4 * half_width * half_height
+    here = shared > _SAME * (whole - shared)
     if not here.any():
         return None
     left, top, right, bottom, score = max(boxes[here].tolist(), key=lambda box: box[4])
@@ -101,12 +104,3 @@ def _seen(face: Face, size: int, centre: tuple[float, float], boxes: Boxes) -> F
         middle[1] + (bottom - y) / zoom,
     )
     return face_at(box, score)
-
-
-def _same(boxes: Boxes, place: tuple[float, float, float, float]) -> npt.NDArray[np.bool_]:
-    left, top, right, bottom = place
-    width = np.minimum(boxes[:, 2], right) - np.maximum(boxes[:, 0], left)
-    height = np.minimum(boxes[:, 3], bottom) - np.maximum(boxes[:, 1], top)
-    shared = width.clip(0) * height.clip(0)
-    whole = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) + (right - left) * (bottom - top)
-    return np.asarray(shared > _SAME * (whole - shared))

@@ -36,25 +36,18 @@ class FaceSearch:
         candidate = min(self.plan.candidate, threshold)
         found = [self.scan_level(levels, size, side, candidate) for side in wanted]
         finer = crowd_side(*size, self.plan, wanted[0])
-        if finer is not None and self._has_small(found[0], threshold, wanted[0] / max(size)):
+        clear = found[0][found[0][:, 4] >= threshold]
+        longer = np.maximum(clear[:, 2] - clear[:, 0], clear[:, 3] - clear[:, 1]) * (wanted[0] / max(size))
+        if finer is not None and (longer < self.plan.small_face).any():
             found.append(self.scan_level(levels, size, finer, candidate))
         seen = merge(np.concatenate(found), threshold, self.plan.sure)
-        return self._judged(seen, levels, size, threshold)
-
-    def _judged(self, seen: list[Face], levels: Levels, size: tuple[int, int], threshold: float) -> list[Face]:
-        """Return what is surely a face, and what a closer look confirms."""
+        # What is surely a face, and what a closer look confirms.
         rows, columns = levels.picture.shape[:2]
         across, down = columns / size[0], rows / size[1]
         sure = [face for face in seen if face.score >= self.plan.sure]
         doubtful = [face.scaled(across, down) for face in seen if face.score < self.plan.sure]
         confirmed = look_closer(self.detector, Places(levels, doubtful), threshold + self.plan.doubt)
         return deduplicate([*sure, *(face.scaled(1 / across, 1 / down) for face in confirmed)]) if confirmed else sure
-
-    def _has_small(self, boxes: Boxes, threshold: float, scale: float) -> bool:
-        """Tell whether one of the faces is small in the picture that was searched at `scale` of the photo's size."""
-        faces = boxes[boxes[:, 4] >= threshold]
-        longer = np.maximum(faces[:, 2] - faces[:, 0], faces[:, 3] - faces[:, 1])
-        return bool((longer * scale < self.plan.small_face).any())
 
     def scan(self, picture: Bgr, size: tuple[int, int], side: int, threshold: float) -> Boxes:
         """Search at one scale; boxes are not merged, and in pixels of the photo."""

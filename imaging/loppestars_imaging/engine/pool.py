@@ -141,7 +141,9 @@ class Engine:
             await self._end("cancelled")
             raise
         self._photos += 1
-        if answer.worn_out or self._worn_out(answer.rss):
+        settings = self._settings
+        many = self._photos >= settings.engine_recycle_photos
+        if answer.worn_out or many or answer.rss > settings.engine_recycle_mib * 1024 * 1024:
             await self._end("recycled")
         if answer.code is not None:
             raise error_from(answer.code, answer.message)
@@ -164,10 +166,6 @@ class Engine:
         if head > MAX_HEAD or body > _MAX_RESULT_BYTES:
             raise ValueError("the engine's answer is too large")
         return await process.stdout.readexactly(head), await process.stdout.readexactly(body)
-
-    def _worn_out(self, rss: int) -> bool:
-        settings = self._settings
-        return self._photos >= settings.engine_recycle_photos or rss > settings.engine_recycle_mib * 1024 * 1024
 
     async def _end(self, reason: str, patience: float = 0) -> int | None:
         """End the process, after `patience` seconds in which it may end by itself and so say why."""

@@ -88,17 +88,15 @@ def main() -> None:
 def _serve(server: "Server", answers: BinaryIO, ready: Ready) -> None:
     answers.writelines(pack(ready))
     answers.flush()
-    while (received := _next_task()) is not None:
+    while True:
+        # Memory is kept for a photo that follows at once, and given back when none does.
+        if not select.select([sys.stdin], [], [], _IDLE_SECONDS)[0]:
+            _give_memory_back()
+        received = read_task(sys.stdin.buffer)
+        if received is None:
+            return
         answers.writelines(pack(*server.answer(*received)))
         answers.flush()
-
-
-def _next_task() -> tuple[Task, bytes] | None:
-    """Wait for a task. Memory is kept for a photo that follows at once, and given back when none does."""
-    ready, _, _ = select.select([sys.stdin], [], [], _IDLE_SECONDS)
-    if not ready:
-        _give_memory_back()
-    return read_task(sys.stdin.buffer)
 
 
 class Server:

@@ -116,7 +116,12 @@ class Worker:
 
     async def _work(self, work: PhotoWork, database: AsyncEngine) -> None:
         app = queue_app(self._settings)
-        _register(app, work.process)
+
+        @app.task(name=PROCESS_PHOTO, queue=PHOTO_QUEUE, retry=AlwaysAgain())
+        async def process_photo(photo_id: str, request_id: str | None = None) -> None:
+            with structlog.contextvars.bound_contextvars(photo_id=photo_id, request_id=request_id):
+                await work.process(uuid.UUID(photo_id))
+
         try:
             # A server that does not answer is waited for half a minute.
             if await self._unless_stopped(app.connector.open_async()):
@@ -183,13 +188,6 @@ async def _end(tasks: set[asyncio.Task[Any]]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=_RECONNECT_SECONDS)
-
-
-def _register(app: procrastinate.App, process: Callable[[uuid.UUID], Awaitable[None]]) -> None:
-    @app.task(name=PROCESS_PHOTO, queue=PHOTO_QUEUE, retry=AlwaysAgain())
-    async def process_photo(photo_id: str, request_id: str | None = None) -> None:
-        with structlog.contextvars.bound_contextvars(photo_id=photo_id, request_id=request_id):
-            await process(uuid.UUID(photo_id))
 
 
 async def _recover(app: procrastinate.App) -> None:

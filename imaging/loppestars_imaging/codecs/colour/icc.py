@@ -160,7 +160,9 @@ def _parametric(function: int, values: list[float], x: Floats) -> Floats:
 def _assembled(name: str, tags: Tags, kind: _Kind) -> bytes:
     """Lay out a profile; elements that are equal are written once."""
     modern = kind.version >= 0x04000000  # noqa: PLR2004 - version 4 has other types of text
-    texts = {b"desc": _modern_text(name) if modern else _description(name)}
+    # A textDescriptionType of version 2, whose other two texts are empty.
+    old = b"desc\0\0\0\0" + struct.pack(">I", len(name) + 1) + name.encode("ascii") + bytes(1 + 4 + 4 + 2 + 1 + 67)
+    texts = {b"desc": _modern_text(name) if modern else old}
     texts[b"cprt"] = _modern_text("None") if modern else b"text\0\0\0\0None\0"
     places: dict[bytes, int] = {}
     body, table = b"", b""
@@ -187,11 +189,6 @@ def _assembled(name: str, tags: Tags, kind: _Kind) -> bytes:
 
 def _xyz(values: tuple[float, ...]) -> bytes:
     return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(value * 65536) for value in values))
-
-
-def _description(text: str) -> bytes:
-    """Return a textDescriptionType of version 2, whose other two texts are empty."""
-    return b"desc\0\0\0\0" + struct.pack(">I", len(text) + 1) + text.encode("ascii") + b"\0" + bytes(4 + 4 + 2 + 1 + 67)
 
 
 def _modern_text(text: str) -> bytes:
