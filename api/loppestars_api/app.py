@@ -29,6 +29,7 @@ from loppestars_api.markets.dependencies import open_markets
 from loppestars_api.markets.endpoints import router as markets
 from loppestars_api.markets.exports.endpoints import router as exports
 from loppestars_api.markets.exports.reading import open_exports
+from loppestars_api.notifications.endpoints import router as notifications
 from loppestars_api.organisers.endpoints import router as organisers
 from loppestars_api.people.endpoints import router as people
 from loppestars_api.people.web import router as privacy
@@ -101,6 +102,7 @@ _ROUTERS: Final = (
     curation,
     curation_admin,
     devices,
+    notifications,
     markets,
     exports,
     photos,

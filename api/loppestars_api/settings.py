@@ -6,7 +6,14 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AnyHttpUrl, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from loppestars_core.kit.settings import ComponentSettings, DatabaseSettings, Port, PrivacySettings, StorageSettings
+from loppestars_core.kit.settings import (
+    ComponentSettings,
+    DatabaseSettings,
+    Port,
+    PrivacySettings,
+    PushSettings,
+    StorageSettings,
+)
 from loppestars_core.sign_in.settings import SignInSettings
 
 # RFC 7518, section 3.2: a key of at least the hash's size.
@@ -131,7 +138,9 @@ class LimitSettings(ComponentSettings):
         return _split(value)
 
 
-class ApiSettings(AuthSettings, SignInSettings, LimitSettings, PrivacySettings, StorageSettings, DatabaseSettings):
+class ApiSettings(
+    PushSettings, AuthSettings, SignInSettings, LimitSettings, PrivacySettings, StorageSettings, DatabaseSettings
+):
     """Settings of `loppestars-api`."""
 
     database_read_pool_size: int = Field(
@@ -150,6 +159,7 @@ class ApiSettings(AuthSettings, SignInSettings, LimitSettings, PrivacySettings, 
     facebook_app_secret: SecretStr | None = Field(
         None, description="secret of the Facebook app, for its data deletion callback; empty: the callback is closed"
     )
+    vapid_public_key: str = Field("", description="key that browsers subscribe to Web Push with; empty: none do")
     privacy_contact: str = Field("", description="e-mail address for questions about personal data, shown on pages")
     cors_origins: Names = Field(
         ("*",), description="origins of browsers that may call, comma-separated; * is any, empty none"

@@ -9,6 +9,7 @@ from loppestars_core.events import models as events
 from loppestars_core.favourites import models as favourites
 from loppestars_core.limits import models as limits
 from loppestars_core.markets import models as markets
+from loppestars_core.notifications import models as notifications
 from loppestars_core.organisers import models as organisers
 from loppestars_core.photos import models as photos
 from loppestars_core.privacy import models as privacy
@@ -24,6 +25,7 @@ __all__ = [
     "favourites",
     "limits",
     "markets",
+    "notifications",
     "organisers",
     "photos",
     "privacy",

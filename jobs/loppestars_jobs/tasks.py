@@ -18,6 +18,8 @@ from loppestars_core.privacy.retention import run_retention
 from loppestars_core.storage import open_storage
 from loppestars_core.tables import Base
 from loppestars_jobs.metrics import EXPIRED_ROWS, JOBS, LAST_SUCCESS
+from loppestars_jobs.notifying.delivery import deliver
+from loppestars_jobs.notifying.reader import read_events
 from loppestars_jobs.privacy import erase_now
 from loppestars_jobs.settings import JobsSettings
 
@@ -68,7 +70,14 @@ def periodic_tasks(settings: JobsSettings, engine: AsyncEngine) -> list[Periodic
             warned = await warn_of_erasure(session, now_utc(), timedelta(days=settings.erasure_grace_days))
         log.info("erasure_warnings_written", people=warned)
 
+    async def notifications() -> None:
+        read = await read_events(engine, str(settings.public_url))
+        sent = await deliver(engine, settings.senders)
+        if read or sent:
+            log.info("notifications_handled", events=read, messages=sent)
+
     return [
+        Periodic("jobs.notifications", settings.notifications_schedule, notifications),
         Periodic("jobs.retention", settings.retention_schedule, retention),
         Periodic("jobs.erasure", settings.erasure_schedule, erasure),
         Periodic("jobs.erasure_warnings", settings.erasure_warnings_schedule, warnings),

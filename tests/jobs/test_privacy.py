@@ -66,6 +66,16 @@ INSERT INTO sign_ins (id, provider, redirect_to, user_id) VALUES (gen_random_uui
 INSERT INTO market_overrides (market_id, field, value, set_by) VALUES (:market, 'name', '1', :user);
 INSERT INTO crawl_runs (id, trigger, state, requested_by) VALUES (gen_random_uuid(), 'api', 'succeeded', :user);
 INSERT INTO market_claims (id, user_id, market_id) VALUES (gen_random_uuid(), :user, :market);
+INSERT INTO market_decisions (kind, automatic, market_id, keys, other_keys, made_by)
+  VALUES ('split', false, :market, '{}', '{}', :user);
+INSERT INTO crawl_quarantine (source, external_id, reason, content_hash, raw, released_by)
+  VALUES ('a', :user, 'x', 'x', '{}', :user);
+INSERT INTO notifications (id, user_id, event_id, kind) VALUES (gen_random_uuid(), :user, 1, 'photo_ready');
+INSERT INTO notification_deliveries (id, notification_id, channel)
+  SELECT gen_random_uuid(), id, 'email' FROM notifications WHERE user_id = :user;
+INSERT INTO notification_preferences (user_id) VALUES (:user);
+INSERT INTO push_subscriptions (id, user_id, endpoint, p256dh, auth)
+  VALUES (gen_random_uuid(), :user, 'https://push.example/' || :user, 'x', 'x');
 INSERT INTO rate_limits (key, arrival) VALUES ('photos:' || :user, now());
 INSERT INTO rate_windows (key, started, requests) VALUES ('lists:' || :user, 1, 1);
 UPDATE users SET email = :user || '@example.com' WHERE id = :user
@@ -205,7 +215,7 @@ class TestErasure:
         erased_ones = {Erasure.DELETE, Erasure.DETACH, Erasure.ANONYMISE}
         assert await tables_that_name(people, PERSON) >= {
             name for name, policy in POLICIES.items() if policy.erasure in erased_ones
-        } - {"photo_variants", "takedowns"}
+        } - {"photo_variants", "takedowns", "notification_deliveries"}
         erased = await erase_now(settings, engine, open_storage(settings), PERSON)
         await people.rollback()
         assert await tables_that_name(people, PERSON) == {"audit_log"}

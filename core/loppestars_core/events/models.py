@@ -36,7 +36,10 @@ class DomainEvent(Base):
     """
 
     __tablename__ = "domain_events"
-    __table_args__ = (Index("ix_domain_events_subject", "subject_type", "subject_id"),)
+    __table_args__ = (
+        Index("ix_domain_events_subject", "subject_type", "subject_id"),
+        Index("ix_domain_events_transaction_id_id", "transaction_id", "id"),
+    )
 
     id: Mapped[Sequence]
     transaction_id: Mapped[int] = mapped_column(BigInteger, server_default=text("(pg_current_xact_id()::text)::bigint"))

@@ -9,9 +9,9 @@ import sys
 from datetime import timedelta
 from typing import Annotated, Final, Literal, Self, TypeVar, cast
 
-from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr, ValidationError, model_validator
+from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from loppestars_core.contract.exit_codes import ExitCode
 
@@ -72,6 +72,20 @@ class PrivacySettings(BaseSettings):
     """What people are promised about their data."""
 
     erasure_grace_days: int = Field(30, ge=0, le=365, description="days until a person who asked for it is forgotten")
+
+
+class PushSettings(BaseSettings):
+    """Which push services messages may be sent to: a client names the address."""
+
+    push_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("fcm.googleapis.com", "*.push.services.mozilla.com", "*.notify.windows.com", "*.push.apple.com"),
+        description="hosts of Web Push services, comma-separated; * stands for any part",
+    )
+
+    @field_validator("push_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 class StorageSettings(BaseSettings):

@@ -75,6 +75,13 @@ POLICIES: dict[str, TablePolicy] = {
     "sessions": TablePolicy("user_id", 90, Export.ROWS, Erasure.DELETE, since="ended_at"),
     "sign_ins": TablePolicy("user_id", 1, Export.NOT_PERSONAL, Erasure.DELETE, since="created_at"),
     "market_claims": TablePolicy("user_id", None, Export.ROWS, Erasure.DELETE),
+    "notifications": TablePolicy("user_id", 365, Export.ROWS, Erasure.DELETE, since="created_at"),
+    "notification_deliveries": TablePolicy(
+        None, None, Export.ROWS, Erasure.DELETE, through=("notification_id", "notifications")
+    ),
+    "notification_preferences": TablePolicy("user_id", None, Export.ROWS, Erasure.DELETE),
+    "push_subscriptions": TablePolicy("user_id", None, Export.ROWS, Erasure.DELETE),
+    "event_positions": _PUBLIC,
     "consents": TablePolicy("user_id", None, Export.ROWS, Erasure.DELETE),
     "erasure_requests": TablePolicy("user_id", 365, Export.ROWS, Erasure.DETACH, since="requested_at"),
     "scraping_logs": TablePolicy(None, 365, Export.NOT_PERSONAL, Erasure.NOT_PERSONAL, since="scraped_at"),

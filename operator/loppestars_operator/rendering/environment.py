@@ -211,7 +211,9 @@ def more_of(source: Source) -> dict[str, Any] | None:
 
 def jobs(context: RenderContext) -> list[Variable]:
     """Return everything the second worker reads."""
-    grace = value("ERASURE_GRACE_DAYS", context.spec.auth.erasure_grace_days)
+    # Messages hold links.
+    grace = value("PUBLIC_URL", serving_url(context.spec))
+    grace += value("ERASURE_GRACE_DAYS", context.spec.auth.erasure_grace_days)
     sent = context.spec.notifications or Notifications()
     mail, push = sent.smtp_secret_ref, sent.push
     key = push.private_key_secret_ref if push else None

@@ -1,0 +1,1 @@
+"""Notifications: events are read, people are told, messages leave."""
