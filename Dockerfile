@@ -73,7 +73,7 @@ COPY api/ api/
 COPY jobs/ jobs/
 RUN uv build --quiet --wheel --no-build-isolation --python /opt/build/bin/python --out-dir dist \
     && uv pip install --quiet --python /opt/venv/bin/python --no-deps --target /app dist/*.whl \
-    && find /app/bin -type f ! -name loppestars-api ! -name loppestars-migrate ! -name loppestars-roles ! -name loppestars-jobs ! -name loppestars-privacy -delete
+    && find /app/bin -type f ! -name loppestars-api ! -name loppestars-migrate ! -name loppestars-roles ! -name loppestars-jobs ! -name loppestars-privacy ! -name loppestars-import -delete
 
 FROM imaging-environment AS imaging-code
 COPY pyproject.toml README.md LICENSE ./

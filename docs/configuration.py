@@ -10,6 +10,7 @@ from loppestars_core.database.migrate import MigrateSettings
 from loppestars_core.kit.settings import shown_default
 from loppestars_crawler.settings import CrawlerSettings
 from loppestars_imaging.settings import ImagingSettings
+from loppestars_jobs.importing.command import ImportSettings
 from loppestars_jobs.settings import JobsSettings
 from loppestars_local.settings import RunSettings
 
@@ -21,6 +22,7 @@ PROGRAMS: dict[str, type[BaseSettings]] = {
     "loppestars-imaging": ImagingSettings,
     "loppestars-crawler": CrawlerSettings,
     "loppestars-jobs": JobsSettings,
+    "loppestars-import": ImportSettings,
     "loppestars-backup": BackupSettings,
     "loppestars-migrate, loppestars-roles": MigrateSettings,
 }

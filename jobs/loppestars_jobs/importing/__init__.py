@@ -1,0 +1,1 @@
+"""Moving in: what people left in an earlier backend."""
