@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Path, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from loppestars_api.access.dependencies import AccessControl
 from loppestars_api.people.dependencies import People
@@ -12,7 +12,7 @@ from loppestars_api.people.facebook import BadSignature, user_of
 from loppestars_api.people.schemas import FacebookAnswer
 from loppestars_api.state import State
 from loppestars_api.web.errors import Forbidden, NotFound, answers
-from loppestars_api.web.pages import confirm_form, delete_form, language_of, page
+from loppestars_api.web.pages import MISSING_PAGE, confirm_form, delete_form, language_of, page
 from loppestars_api.web.responses import NO_STORE, json_response
 from loppestars_core.kit.clock import now_utc
 
@@ -54,7 +54,7 @@ async def ask(
     return page(language_of(request.headers.get("accept-language")), "sent")
 
 
-@router.get("/requests/{code}", responses=answers(HTTPStatus.NOT_FOUND))
+@router.get("/requests/{code}", responses=MISSING_PAGE)
 async def request_page(request: Request, state: State, people: People, code: Code) -> Response:
     """Show where a request to be forgotten stands; one that is not confirmed can be confirmed here."""
     language = language_of(request.headers.get("accept-language"))
@@ -71,7 +71,7 @@ async def request_page(request: Request, state: State, people: People, code: Cod
     return page(language, "pending", due=(found.asked_at + people.grace).date().isoformat())
 
 
-@router.post("/requests/{code}", responses=answers(HTTPStatus.NOT_FOUND))
+@router.post("/requests/{code}", responses=MISSING_PAGE)
 async def confirm(request: Request, state: State, people: People, access: AccessControl, code: Code) -> Response:
     """Confirm a request to be forgotten."""
     await access.limiter.take(access.rates.strangers, access.addresses.key_of(request.scope))
@@ -82,6 +82,7 @@ async def confirm(request: Request, state: State, people: People, access: Access
 
 @router.post(
     "/facebook",
+    response_class=JSONResponse,
     response_model=FacebookAnswer,
     responses={**_FORM_ERRORS, **answers(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)},
 )

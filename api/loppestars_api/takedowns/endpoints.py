@@ -21,7 +21,7 @@ from loppestars_api.takedowns.schemas import (
 )
 from loppestars_api.takedowns.service import NO_SUCH_PHOTO
 from loppestars_api.web.errors import NotFound, answers
-from loppestars_api.web.pages import language_of, page, takedown_form
+from loppestars_api.web.pages import MISSING_PAGE, language_of, page, takedown_form
 from loppestars_api.web.parameters import Offset, uuid_or_missing
 from loppestars_api.web.responses import NO_STORE, json_response
 
@@ -82,7 +82,9 @@ async def takedown_page(request: Request, state: State) -> Response:
     return page(language, "takedown", form=takedown_form(language), contact=state.settings.privacy_contact)
 
 
-@router.post("/privacy/takedown", response_class=HTMLResponse, responses=_BODY_ERRORS, dependencies=Counted)
+@router.post(
+    "/privacy/takedown", response_class=HTMLResponse, responses={**_BODY_ERRORS, **MISSING_PAGE}, dependencies=Counted
+)
 async def take_down_by_form(
     request: Request,
     takedowns: Takedowns,

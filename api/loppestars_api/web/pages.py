@@ -4,7 +4,8 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from html import escape
-from typing import Final, Literal
+from http import HTTPStatus
+from typing import Any, Final, Literal
 
 from starlette.responses import HTMLResponse
 
@@ -18,6 +19,10 @@ _STYLE: Final = (
     "input,textarea{margin:.25rem 0 1rem;padding:.5rem;border:1px solid #666;border-radius:.3rem}"
     "button{background:#8a1c1c;color:#fff;border:0;border-radius:.3rem;padding:.7rem}"
 )
+MISSING_PAGE: Final[dict[int | str, dict[str, Any]]] = {
+    HTTPStatus.NOT_FOUND.value: {"description": "Not found", "content": {"text/html": {"schema": {"type": "string"}}}}
+}
+"""The OpenAPI entry of a page that says that something is not there."""
 _HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _HEADERS: Final = {
     "Cache-Control": "no-store",
