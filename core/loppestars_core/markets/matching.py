@@ -11,7 +11,7 @@ from typing import Final
 
 from loppestars_core.kit.folding import fold
 from loppestars_core.markets.listing import Listing, place_words
-from loppestars_core.markets.names import Name, is_specific, read_name, shared
+from loppestars_core.markets.names import is_specific, read_name, shared
 from loppestars_core.markets.streets import same_house, shared_venue
 from loppestars_core.places.points import distance_km
 from loppestars_core.places.postal_codes import danish_postal_codes
@@ -177,7 +177,8 @@ def _names(one: Listing, other: Listing, venue: str | None) -> tuple[Named, str]
     """Compare the telling words of two names, without the words of their place."""
     name, other_name = read_name(one.name), read_name(other.name)
     quoted = f"{one.name!r} and {other.name!r}"
-    if _kinds_differ(name, other_name):
+    # Of another kind: both say it, or one says it and the other says flea market.
+    if name.kinds != other_name.kinds and not name.kinds & other_name.kinds:
         return Named.OTHER_KIND, f"markets of different kinds: {quoted}"
     place = place_words(one) | place_words(other)
     named = _telling(name.without(place), other_name.without(place), venue)
@@ -200,8 +201,3 @@ def _telling(words: frozenset[str], others: frozenset[str], venue: str | None) -
         return Named.CONTAINED if is_specific(common) or venue is not None else Named.ORGANISER
     part = (len(common) + len(other_common)) / (len(words) + len(others))
     return Named.SIMILAR if part >= _MIN_SHARED and is_specific(common) else Named.DIFFERENT
-
-
-def _kinds_differ(one: Name, other: Name) -> bool:
-    """Return whether one is a market of another kind: both say it, or one says it and the other says flea market."""
-    return one.kinds != other.kinds and not (one.kinds & other.kinds)

@@ -42,17 +42,14 @@ async def pairs_to_decide(session: AsyncSession, first: date, last: date, *, lim
     decided = await decided_about(session, [key_of(listing) for listings in said.values() for listing in listings])
     pairs = []
     for market_id, other_id in neighbours:
-        if not said[market_id] or not said[other_id] or _share_a_source(said[market_id], said[other_id]):
+        sources, other_sources = ({listing.source for listing in said[found]} for found in (market_id, other_id))
+        if not sources or not other_sources or sources & other_sources:
             continue
         keys = {key_of(listing) for listing in said[other_id]}
         known = [decided[key] for listing in said[market_id] if (key := key_of(listing)) in decided]
         if not any(decision.apart & keys for decision in known) and (best := _best(said[market_id], said[other_id])):
             pairs.append(Pair(market_id, other_id, *best))
     return sorted(pairs, key=lambda pair: -pair.match.score)[:limit]
-
-
-def _share_a_source(listings: Iterable[SourceMarket], others: Iterable[SourceMarket]) -> bool:
-    return not {listing.source for listing in listings}.isdisjoint(listing.source for listing in others)
 
 
 def _best(

@@ -3,11 +3,11 @@
 import json
 import zipfile
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from loppestars_core.privacy.export import Row, exported_tables, rows_of_person
+from loppestars_core.privacy.export import exported_tables, rows_of_person
 from loppestars_core.privacy.people import Tables
 from loppestars_core.storage import ObjectNotFound, ObjectTooLarge, Storage
 from loppestars_core.storage.interface import CHUNK_BYTES
@@ -84,7 +84,7 @@ async def _document(engine: AsyncEngine, tables: Tables, user_id: str, archive: 
             file.write(f"{',' if number else '{'}\n  {json.dumps(name)}: [".encode())
             comma = ""
             async for row in rows_of_person(engine, tables, name, user_id):
-                file.write(f"{comma}\n    {_json(row)}".encode())
+                file.write(f"{comma}\n    {json.dumps(row, ensure_ascii=False, default=str)}".encode())
                 comma = ","
                 yield
             file.write(b"]")
@@ -103,11 +103,3 @@ async def _photo(archive: zipfile.ZipFile, storage: Storage, bucket: str, key: s
                 yield
     finally:
         await stream.close()
-
-
-def _json(row: Row) -> str:
-    return json.dumps(row, ensure_ascii=False, default=_plain)
-
-
-def _plain(value: Any) -> str:  # noqa: ANN401 - whatever a column holds
-    return str(value)
