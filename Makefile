@@ -84,6 +84,7 @@ check: $(READY) ## Lint, format, types, import contracts
 docs: $(READY) ## Write the parts of the documentation that are made from the code
 	@$(BIN)/python docs/configuration.py
 	@$(BIN)/python docs/charts.py
+	@$(BIN)/python docs/market_map.py
 	@$(BIN)/python -m tools.draw_architecture
 
 docs-site: $(READY) ## Build the documentation as pages to read offline (.docs-site/index.html)

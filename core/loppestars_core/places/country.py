@@ -16,13 +16,14 @@ def why_not_in_denmark(point: Point) -> str | None:
     """Return what is wrong with a point, or None when it lies in Denmark or less than some 7 km off its coast."""
     if not (math.isfinite(point.latitude) and math.isfinite(point.longitude)):
         return "the coordinates are not numbers"
-    if not any(_inside(point, ring) for ring in _rings()):
+    if not any(_inside(point, ring) for ring in outline()):
         return f"{point.latitude}, {point.longitude} is outside Denmark"
     return None
 
 
 @cache
-def _rings() -> tuple[Ring, ...]:
+def outline() -> tuple[Ring, ...]:
+    """Return the border, some 7 km off the coast, as rings of longitude and latitude."""
     text = (files("loppestars_core.places") / "data" / "denmark.geojson").read_text(encoding="utf-8")
     polygons = json.loads(text)["geometry"]["coordinates"]
     return tuple(tuple((x, y) for x, y in polygon[0]) for polygon in polygons)

@@ -51,6 +51,9 @@ _MUNICIPALITIES: Final = {
 }
 # A town's second code, when it has just two, is that of its post-office boxes (7000 and 7007 Fredericia).
 _CODES_OF_AN_UNDIVIDED_TOWN: Final = 2
+_ENDINGS: Final = ("sund", "havn", "borg", "lund", "vaerk", "bjerg")
+"""Endings of towns before which their first letters stand alone, with a full stop."""
+_MAX_SHORT: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ class PostalCodes:
         for bare, namesakes in self.namesakes.items():
             if len(namesakes) == 1:
                 self._town_of_name.setdefault(bare, namesakes[0])
+        for short, name in self._short_names().items():
+            self._town_of_name.setdefault(short, name)
         self._municipality_of_name = {fold(name): name for name in municipalities} | _MUNICIPALITIES
 
     @property
@@ -159,6 +164,19 @@ class PostalCodes:
                 row.code,
             ),
         )
+
+    def _short_names(self) -> dict[str, str]:
+        """Return spellings that mean one town only: `F.sund`, `Sdr.borg`, and `Ringkjøbing` of old signs."""
+        short: dict[str, set[str]] = defaultdict(set)
+        for folded, name in self._town_of_name.items():
+            short[folded.replace("kob", "kjob").replace("kog", "kjog")].add(name)
+            ending = next((ending for ending in _ENDINGS if folded.endswith(ending)), None)
+            if ending is not None and " " not in folded:
+                start = folded.removesuffix(ending)
+                for length in range(1, min(len(start), _MAX_SHORT) + 1):
+                    short[f"{start[:length]} {ending}"].add(name)
+                short[f"{start} {ending}"].add(name)
+        return {spelling: names.pop() for spelling, names in short.items() if len(names) == 1}
 
     def _bare_names(self) -> dict[str, tuple[str, ...]]:
         """Return folded names without what the post adds, and the towns: `Lem` is Lem St, `Viby` may be two."""

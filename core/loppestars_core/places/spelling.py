@@ -18,6 +18,7 @@ _SPELLED_OUT: Final = {
     "sanct": "sankt",
     "kgs": "kongens",
     "ll": "lille",
+    "kr": "kirke",
     "kbh": "kobenhavn",
     "kbhvn": "kobenhavn",
     "kobenhavns": "kobenhavn",

@@ -9,6 +9,7 @@ import structlog
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.spidermiddlewares.httperror import HttpError
+from sqlalchemy.exc import DBAPIError
 from twisted.python.failure import Failure
 
 from loppestars_crawler.fetching.stored_pages import StoredPages
@@ -95,6 +96,8 @@ def describe(failure: Failure) -> str:
     error = failure.value
     if isinstance(error, HttpError):
         return f"HTTP {error.response.status} for {error.response.url}"
+    if isinstance(error, DBAPIError):
+        return f"the database failed: {str(error.orig).partition(chr(10))[0]}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 

@@ -16,6 +16,7 @@ from loppestars_crawler.geocoding.placing import place
 from loppestars_crawler.geocoding.provider import NoCache
 
 LABELLED = Path(__file__).with_name("danish_addresses.tsv")
+FRESH = Path(__file__).with_name("danish_addresses_fresh.tsv")
 UNKNOWN = "-"
 
 
@@ -43,10 +44,10 @@ class Labelled:
         return (address.city or UNKNOWN) in towns
 
 
-def read_labelled() -> list[Labelled]:
-    """All rows of the file, in order."""
+def read_labelled(path: Path = LABELLED) -> list[Labelled]:
+    """All rows of a file, in order."""
     rows = []
-    for line in LABELLED.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             expected, *fields = line.split("\t")
             code, town = expected.split(" ", 1)
@@ -68,11 +69,16 @@ class TestLabelledAddresses:
         assert len(rows) * 2 >= 150
         assert sum(row.is_right(row.placed()) for row in rows) >= 0.95 * len(rows)
 
+    def test_fresh(self) -> None:
+        """Forms that were written after the code."""
+        rows = read_labelled(FRESH)
+        assert sum(row.is_right(row.placed()) for row in rows) >= 0.95 * len(rows)
+
 
 def report() -> None:
     """Print the share that is right, and each row that is not."""
     rows = read_labelled()
-    for half, of_half in (("tuned", rows[0::2]), ("held", rows[1::2])):
+    for half, of_half in (("tuned", rows[0::2]), ("held", rows[1::2]), ("fresh", read_labelled(FRESH))):
         wrong = [(row, row.placed()) for row in of_half if not row.is_right(row.placed())]
         sys.stdout.write(f"{half}: {len(of_half) - len(wrong)} of {len(of_half)} right\n")
         sys.stdout.writelines(f"  {row.code} {row.town}: {row.fields} gave {got.line!r}\n" for row, got in wrong)
