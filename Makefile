@@ -149,6 +149,9 @@ bench-imaging: $(READY) ## Measure imaging beside deface and a simple pipeline (
 	$$tool pip install --quiet --python .venv-peers/bin/python --no-deps --require-hashes -r requirements/recogniser.txt
 	@$(BIN)/python benchmarks/bench_imaging.py
 
+bench-crawler: $(READY) ## Measure a crawl beside `scrapy bench`, and how it grows (OCCURRENCES=20000)
+	@$(BIN)/python benchmarks/bench_crawler.py --occurrences $(or $(OCCURRENCES),20000)
+
 bench-operator: $(READY) ## Measure the operator with 1, 100 and 1,000 stacks (a quarter of an hour)
 	@$(BIN)/python benchmarks/bench_operator.py --stacks 1 100 1000
 
