@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
@@ -28,14 +28,24 @@ from loppestars_core.database.migrate import migrate, migration_engine
 from loppestars_core.places.postal_codes import danish_postal_codes
 from loppestars_local.postgres import EmbeddedPostgres
 
-SOURCES = 200
-PER_PAGE = 50
-MARKETS_A_DAY = 2_700
-WHOLE = 1_000_000
-COMMANDS = Path(sys.executable).parent
-WHO = ("Spejdernes", "Menighedens", "Havnens", "Roklubbens", "Skolens", "Møllens", "Torvets", "Byens", "Klubbens")
-WHAT = ("loppemarked", "kræmmermarked", "bagagerumsmarked", "gårdloppemarked")
-STREETS = ("Vestergade", "Østergade", "Nørregade", "Algade", "Skolevej", "Kirkevej", "Havnevej")
+SOURCES: Final = 200
+PER_PAGE: Final = 50
+MARKETS_A_DAY: Final = 2_700
+WHOLE: Final = 1_000_000
+COMMANDS: Final = Path(sys.executable).parent
+WHO: Final = (
+    "Spejdernes",
+    "Menighedens",
+    "Havnens",
+    "Roklubbens",
+    "Skolens",
+    "Møllens",
+    "Torvets",
+    "Byens",
+    "Klubbens",
+)
+WHAT: Final = ("loppemarked", "kræmmermarked", "bagagerumsmarked", "gårdloppemarked")
+STREETS: Final = ("Vestergade", "Østergade", "Nørregade", "Algade", "Skolevej", "Kirkevej", "Havnevej")
 
 
 def event(number: int) -> dict[str, Any]:

@@ -4,17 +4,22 @@ import math
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from loppestars_core.places.country import outline
 from loppestars_local.sample_site.catalogue import sample_markets
 
-PICTURE = Path(__file__).with_name("pictures") / "markets.svg"
-WIDTH, MARGIN = 720, 12
-WEST, EAST, SOUTH, NORTH = 8.0, 15.25, 54.5, 57.8
+PICTURE: Final = Path(__file__).with_name("pictures") / "markets.svg"
+WIDTH: Final = 720
+MARGIN: Final = 12
+WEST: Final = 8.0
+EAST: Final = 15.25
+SOUTH: Final = 54.5
+NORTH: Final = 57.8
 # Degrees of longitude are shorter here than those of latitude.
-SHRINK = math.cos(math.radians((SOUTH + NORTH) / 2))
-SCALE = (WIDTH - 2 * MARGIN) / ((EAST - WEST) * SHRINK)
-HEIGHT = round((NORTH - SOUTH) * SCALE + 2 * MARGIN)
+SHRINK: Final = math.cos(math.radians((SOUTH + NORTH) / 2))
+SCALE: Final = (WIDTH - 2 * MARGIN) / ((EAST - WEST) * SHRINK)
+HEIGHT: Final = round((NORTH - SOUTH) * SCALE + 2 * MARGIN)
 
 
 def place(longitude: float, latitude: float) -> tuple[float, float]:
