@@ -68,7 +68,7 @@ INSERT INTO crawl_runs (id, trigger, state, requested_by) VALUES (gen_random_uui
 INSERT INTO market_decisions (kind, automatic, market_id, keys, other_keys, made_by)
     VALUES ('same', false, :market, '{}', '{}', :user);
 INSERT INTO crawl_quarantine (source, external_id, reason, content_hash, raw, released_by)
-    VALUES ('torvet', :user, 'in the past', 'hash', '{}', :user);
+    VALUES ('torvet', md5(:user), 'in the past', 'hash', '{}', :user);
 INSERT INTO market_claims (id, user_id, market_id) VALUES (gen_random_uuid(), :user, :market);
 INSERT INTO market_decisions (kind, automatic, market_id, keys, other_keys, made_by)
   VALUES ('split', false, :market, '{}', '{}', :user);
