@@ -108,6 +108,16 @@ EVERYTHING: dict[str, Any] = {
         "sources": [{"name": "others", "type": "jsonld", "startUrls": ["https://markets.example.dk/"]}],
         "geocoding": {"provider": "geoapify", "apiKeySecretRef": {"name": "geocoding"}},
     },
+    "notifications": {
+        "smtpSecretRef": {"name": "mail"},
+        "mailFrom": "hello@example.dk",
+        "push": {
+            "publicKey": "B" * 87,
+            "privateKeySecretRef": {"name": "push"},
+            "subject": "mailto:hello@example.dk",
+            "hosts": ["push.example.dk"],
+        },
+    },
     "backup": {
         "s3": {
             "bucket": "backups",

@@ -70,10 +70,6 @@ INSERT INTO market_decisions (kind, automatic, market_id, keys, other_keys, made
 INSERT INTO crawl_quarantine (source, external_id, reason, content_hash, raw, released_by)
     VALUES ('torvet', md5(:user), 'in the past', 'hash', '{}', :user);
 INSERT INTO market_claims (id, user_id, market_id) VALUES (gen_random_uuid(), :user, :market);
-INSERT INTO market_decisions (kind, automatic, market_id, keys, other_keys, made_by)
-  VALUES ('split', false, :market, '{}', '{}', :user);
-INSERT INTO crawl_quarantine (source, external_id, reason, content_hash, raw, released_by)
-  VALUES ('a', gen_random_uuid()::text, 'x', 'x', '{}', :user);
 INSERT INTO notifications (id, user_id, event_id, kind) VALUES (gen_random_uuid(), :user, 1, 'photo_ready');
 INSERT INTO notification_deliveries (id, notification_id, channel)
   SELECT gen_random_uuid(), id, 'email' FROM notifications WHERE user_id = :user;
