@@ -220,23 +220,6 @@ class TestOneCommand:
             there = {path.relative_to(originals) for path in originals.rglob("*.jpg")}
             assert {path for path in there if not (Path(name) / "data" / "storage" / path).is_file()} == set()
 
-    def test_readme(self, running: Running, tmp_path: Path) -> None:
-        """The first calls of the README work as they are printed, but for the port and where the program is."""
-        readme = (ROOT / "README.md").read_text(encoding="utf-8")
-        block = readme.partition("## First calls")[2].partition("```sh\n")[2].partition("```")[0]
-        assert block.count("curl ") == 5
-        script = block.replace("http://127.0.0.1:8080", running.info["url"]).replace("curl ", "curl -fsS ")
-        script = script.replace(".venv/bin/loppestars-local", program("loppestars-local"))
-        script = script.replace("-o without-faces.jpg", f"-o {tmp_path}/without-faces.jpg")
-        environment = {**os.environ, "DATA_DIR": str(running.folder)}
-        done = subprocess.run(
-            ["/bin/bash", "-ec", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert '"status":"healthy"' in done.stdout
-        assert "København" in done.stdout
-        assert (tmp_path / "without-faces.jpg").read_bytes().startswith(b"\xff\xd8")
-
     def test_a_second_run_on_the_folder(self, running: Running) -> None:
         """One sentence, exit code 2, and the first run is undisturbed."""
         second = start(running.folder, free_ports(1)[0])

@@ -14,7 +14,7 @@ MEDIA_TYPES: Final = {
     "png": "image/png",
     "webmanifest": "application/manifest+json",
 }
-_NAME: Final = re.compile(r"[a-z0-9-]+\.(css|js|svg|png|webmanifest)")
+_NAME: Final = re.compile(r"[a-z0-9-]{1,64}\.(css|js|svg|png|webmanifest)")
 
 
 @dataclass(frozen=True, slots=True)

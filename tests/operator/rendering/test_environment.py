@@ -44,6 +44,16 @@ EVERYTHING = make_stack(
         "operatorTokenSecretRef": {"name": "app"},
     },
     contact={"privacy": "privacy@example.com", "security": "mailto:security@example.com"},
+    notifications={
+        "smtpSecretRef": {"name": "mail"},
+        "mailFrom": "hello@example.com",
+        "push": {
+            "publicKey": "B" * 87,
+            "privateKeySecretRef": {"name": "push"},
+            "subject": "mailto:hello@example.com",
+            "hosts": ["push.example.com"],
+        },
+    },
     imaging={
         "searchOrientations": "never",
         "maxPublishedSide": 1600,
