@@ -91,6 +91,9 @@ def register(app: App, tasks: list[Periodic]) -> None:
 
 
 def _register(app: App, task: Periodic) -> None:
+    for result in ("succeeded", "failed"):
+        JOBS.labels(task.name, result)  # zero until it first runs, instead of nothing
+
     # One run waits and one runs at most: a tick that comes meanwhile is left out.
     @app.periodic(cron=task.schedule, periodic_id=task.name)
     @app.task(name=task.name, queue=JOBS_QUEUE, lock=task.name, queueing_lock=task.name, retry=_RETRY)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture
 def nothing_installed(operator: Cluster, cluster: Cluster) -> None:
     """A node with images and no operator, as `make cluster images` leaves it."""
-    cluster.kubectl("delete", "lstack", "--all", "--all-namespaces", "--timeout=120s", timeout=140)
+    cluster.within("fair").kubectl("delete", "lstack", "--all", "--timeout=120s", timeout=140)
     cluster.kubectl("delete", "namespace", "fair", "--ignore-not-found", "--timeout=120s", timeout=140)
     operator.helm("uninstall", "loppestars-operator", "--wait", "--timeout=120s")
     cluster.kubectl("delete", "namespace", "loppestars-system", "--timeout=120s", timeout=140)

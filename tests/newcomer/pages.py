@@ -54,6 +54,10 @@ def blocks_of(page: str, text: str) -> list[Block]:
 
 
 def says(printed: str, expected: str) -> bool:
-    """Return whether a command printed what the page shows, however it was spaced and wrapped."""
+    """Return whether a command printed what the page shows, however it is spaced, wrapped and capitalised.
+
+    Proxies write the names of headers in capitals, servers in small letters.
+    """
     pieces = ["".join(piece.split()) for piece in expected.split(_ANYTHING)]
-    return re.search(".*".join(re.escape(piece) for piece in pieces), "".join(printed.split()), re.DOTALL) is not None
+    pattern = ".*".join(re.escape(piece) for piece in pieces)
+    return re.search(pattern, "".join(printed.split()), re.DOTALL | re.IGNORECASE) is not None
