@@ -16,7 +16,7 @@ from tests.newcomer.pages import REPOSITORY, Block, says
 
 _COMMAND_SECONDS: Final = 300
 _USABLE_SECONDS: Final = 300
-_STOP_SECONDS: Final = 30
+_STOP_SECONDS: Final = 60
 # What a shell of theirs would have; how packages are reached is the machine's business.
 _KEPT: Final = ("PIP_", "UV_", "SSL_", "LANG")
 # Blocks of one page share what they export, as they would in one terminal.
@@ -70,7 +70,8 @@ class Person:
                 time.sleep(0.2)
             yield
             if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+                # As Ctrl-C does: to all that run in that terminal.
+                os.killpg(process.pid, signal.SIGINT)
             process.wait(_STOP_SECONDS)
 
     @contextmanager
