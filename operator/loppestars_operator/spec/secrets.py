@@ -11,10 +11,9 @@ class SecretName(Model):
     name: Name = Field(description="Name of the Secret.")
 
 
-class DatabaseSecret(Model):
+class DatabaseSecret(SecretName):
     """The key of a Secret that holds a PostgreSQL URL."""
 
-    name: Name = Field(description="Name of the Secret.")
     key: Key = Field("url", description="Key whose value is a URL: postgresql://user:password@host:5432/database.")
 
 
@@ -25,25 +24,22 @@ class OptionalDatabaseSecret(Model):
     key: Key = Field("url", description="Key whose value is a URL that reaches the server itself, not a pooler.")
 
 
-class TokenSecret(Model):
+class TokenSecret(SecretName):
     """The key of a Secret that holds the shared secret of HS256 tokens."""
 
-    name: Name = Field(description="Name of the Secret.")
     key: Key = Field("secret", description="Key whose value is the shared secret.")
 
 
-class S3Secret(Model):
+class S3Secret(SecretName):
     """A Secret with the access key of the S3 server."""
 
-    name: Name = Field(description="Name of the Secret.")
     access_key_id_key: Key = Field("accessKeyId", description="Key that holds the access key's id.")
     secret_access_key_key: Key = Field("secretAccessKey", description="Key that holds the secret access key.")
 
 
-class DatabaseRole(Model):
+class DatabaseRole(SecretName):
     """A Secret with the PostgreSQL URL of one component's own role."""
 
-    name: Name = Field(description="Name of the Secret.")
     key: Key = Field(
         "url", description="Key whose value is the role's URL: postgresql://role:password@host:5432/database."
     )
@@ -52,31 +48,27 @@ class DatabaseRole(Model):
     )
 
 
-class AnonKeysSecret(Model):
+class AnonKeysSecret(SecretName):
     """The key of a Secret that holds the mobile app's keys."""
 
-    name: Name = Field(description="Name of the Secret.")
     key: Key = Field("anonKeys", description="Key whose value is one key, or several with commas between.")
 
 
-class ApiKeySecret(Model):
+class ApiKeySecret(SecretName):
     """The key of a Secret that holds the key of a service."""
 
-    name: Name = Field(description="Name of the Secret.")
     key: Key = Field("apiKey", description="Key whose value is the service's key.")
 
 
-class BackupKeySecret(Model):
+class BackupKeySecret(SecretName):
     """The key of a Secret that holds the key of backups."""
 
-    name: Name = Field(description="Name of the Secret.")
     key: Key = Field("key", description="Key whose value is 32 random bytes in base64: openssl rand -base64 32.")
 
 
-class SignInSecret(Model):
+class SignInSecret(SecretName):
     """A Secret with the keys of our own tokens: a new one stands first, the old ones until their tokens end."""
 
-    name: Name = Field(description="Name of the Secret.")
     signing_keys_key: Key = Field("signingKeys", description="Key that holds private keys (PEM, P-256) one by one.")
     session_secrets_key: Key = Field(
         "sessionSecrets",
@@ -84,29 +76,25 @@ class SignInSecret(Model):
     )
 
 
-class ClientSecret(Model):
+class ClientSecret(SecretName):
     """The key of a Secret that holds what a provider of identities gave us."""
 
-    name: Name = Field(description="Name of the Secret.")
     key: Key = Field("clientSecret", description="Key whose value is the client secret.")
 
 
-class SmtpSecret(Model):
+class SmtpSecret(SecretName):
     """The key of a Secret that holds the URL of a mail server."""
 
-    name: Name = Field(description="Name of the Secret.")
     key: Key = Field("url", description="Key whose value is a URL: smtps://user:password@mail.example.com:465.")
 
 
-class PushSecret(Model):
+class PushSecret(SecretName):
     """The key of a Secret that holds the private key of push messages."""
 
-    name: Name = Field(description="Name of the Secret.")
     key: Key = Field("privateKey", description="Key whose value is the private key.")
 
 
-class BearerSecret(Model):
+class BearerSecret(SecretName):
     """The key of a Secret that holds a token of our own choice."""
 
-    name: Name = Field(description="Name of the Secret.")
     key: Key = Field("token", description="Key whose value is the token.")
