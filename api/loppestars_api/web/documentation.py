@@ -39,9 +39,9 @@ def asset_folder() -> Path:
     return Path(spec.origin).parent / "static"
 
 
-def install_documentation(app: FastAPI, tokenless: Iterable[str], *, server: str = "", contact: str = "") -> None:
+def install_documentation(app: FastAPI, tokenless: Iterable[str], *, contact: str = "") -> None:
     """Add the pages and their files. ReDoc looks for its logo next to its own page, hence the second mount."""
-    _install_openapi(app, tokenless, server, contact)
+    _install_openapi(app, tokenless, contact)
     folder = asset_folder()
     title = app.title
 
@@ -88,7 +88,7 @@ def _page(page: HTMLResponse) -> HTMLResponse:
     return page
 
 
-def _install_openapi(app: FastAPI, tokenless: Iterable[str], server: str, contact: str) -> None:
+def _install_openapi(app: FastAPI, tokenless: Iterable[str], contact: str) -> None:
     """Serve the document, less the 422 that FastAPI adds to each route with a parameter."""
     generate = app.openapi
 
@@ -104,7 +104,7 @@ def _install_openapi(app: FastAPI, tokenless: Iterable[str], server: str, contac
                 document["paths"][path]["post"]["security"].append({})
             for unused in ("HTTPValidationError", "ValidationError"):
                 document["components"]["schemas"].pop(unused, None)
-            describe(document, server=server, contact=contact)
+            describe(document, contact=contact)
             app.openapi_schema = document
         return app.openapi_schema
 

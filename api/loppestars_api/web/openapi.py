@@ -55,9 +55,9 @@ _REQUEST_ID: Final = "3073ccf8d0724291ad810f70c125c6c1"
 _LICENCE: Final = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 
 
-def describe(document: dict[str, Any], *, server: str, contact: str) -> None:
+def describe(document: dict[str, Any], *, contact: str) -> None:
     """Complete the document in place: who serves it, titles, and examples of parameters and errors."""
-    document["servers"] = [{"url": server or "/", "description": "This installation"}]
+    document["servers"] = [{"url": "/", "description": "This installation"}]
     document["info"]["license"] = _LICENCE
     if contact.startswith("mailto:"):
         document["info"]["contact"] = {"name": "Security", "email": contact.removeprefix("mailto:")}
