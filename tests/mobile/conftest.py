@@ -38,6 +38,7 @@ KEY = "sb_publishable_of_tests"
 OTHER, ADMIN = "user-other", "user-admin"
 PROVIDER_SECRET = "secret-of-the-local-provider"
 REDIRECT = "loppestars://auth/callback"
+SCRIPT_SECONDS = 150
 
 
 def leave_out(reason: str) -> None:
@@ -88,12 +89,21 @@ class Server:
         assert process.stdin
         assert process.stdout
         said = [""]
-        async for line in process.stdout:
-            said.append(line.decode().strip())
-            if said[-1].startswith("do "):
-                await asyncio.to_thread(do, said[-1].removeprefix("do "))
-                process.stdin.write(b"done\n")
-        assert await process.wait() == 0, "\n".join(said)[-6000:]
+        try:
+            async with asyncio.timeout(SCRIPT_SECONDS):
+                async for line in process.stdout:
+                    said.append(line.decode().strip())
+                    if said[-1].startswith("do "):
+                        await asyncio.to_thread(do, said[-1].removeprefix("do "))
+                        process.stdin.write(b"done\n")
+                ended = await process.wait()
+        except TimeoutError:
+            pytest.fail(f"the script still runs after {SCRIPT_SECONDS} s: " + "\n".join(said)[-6000:], pytrace=False)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert ended == 0, "\n".join(said)[-6000:]
         return said[-1]
 
 
@@ -115,6 +125,7 @@ async def server(
             "SIGNING_SECRET": "signs-links-in-tests",
             "CRAWL_COMMAND": "true",
             "RATE_LIMIT_LISTS_PER_MINUTE": "1000",
+            "DATABASE_POOL_SIZE": "5",
             "AUTH_SIGNING_KEYS": new_key(),
             "AUTH_SESSION_SECRETS": "s" * 32,
             "AUTH_REDIRECTS": REDIRECT,
