@@ -69,6 +69,9 @@ mobile-clients: ## Fetch the app's real client libraries, so that `make test` ru
 test-faults: $(READY) ## Kill real processes, fill the queue, take storage away: nothing is lost (minutes)
 	@$(BIN)/pytest -m faults $(PYTEST_ARGS)
 
+chaos: $(READY) ## Every fault and a hostile client at random (MINUTES=15), a table at the end
+	@$(BIN)/python -m benchmarks.chaos --minutes $(or $(MINUTES),15) $(if $(SEED),--seed $(SEED))
+
 test-cluster: $(READY) ## The operator on a real control plane (etcd, kube-apiserver; see cluster-tools)
 	@$(BIN)/pytest -m cluster $(PYTEST_ARGS)
 
