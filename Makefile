@@ -9,6 +9,8 @@ WORKERS ?= 2
 LOCKS  := dev docs base backup api imaging crawler operator local
 # Packages published in the last week are not taken into the locks: most bad releases are found within days.
 COOLDOWN ?= $(shell date -u -d '7 days ago' +%Y-%m-%dT00:00:00Z 2>/dev/null || date -u -v-7d +%Y-%m-%dT00:00:00Z)
+# Modules are compiled when they are first loaded: once, before several programs would do the same at their first start.
+COMPILE := PYTHONDONTWRITEBYTECODE= $(BIN)/python
 export UV_LINK_MODE ?= hardlink
 
 .DEFAULT_GOAL := help
@@ -38,12 +40,15 @@ else
 		-r requirements/models.txt -r requirements/models-evaluation.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 endif
+	@$(COMPILE) -c 'import loppestars_api.main' & \
+	$(COMPILE) -c 'import loppestars_crawler.crawl.run, loppestars_imaging.engine.process'; wait
+	@$(COMPILE) -c 'import loppestars_jobs.main, loppestars_imaging.worker.worker, loppestars_local.cli, loppestars_local.users'
 	@touch $(READY)
 
 setup: $(READY) ## Make the environment from the locked requirements
 
 run: $(READY) ## Run the whole platform on this machine (Ctrl-C stops it)
-	@exec $(BIN)/loppestars-local run
+	@PYTHONDONTWRITEBYTECODE= exec $(BIN)/loppestars-local run
 
 browser: ## Install Chromium, in which the page is tested (Debian, root)
 	@command -v chromium >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; }
@@ -103,6 +108,9 @@ wheels: $(READY) ## Ask the package index which systems have wheels for all we n
 terminal-pictures: $(READY) ## Record `make run`, blur, doctor and crawl for README and docs
 	@$(BIN)/python -m tools.terminal_pictures
 
+dashboard-pictures: $(READY) ## Draw the Grafana dashboards from a real Prometheus' answers (needs Debian's prometheus)
+	@$(BIN)/python -m tools.dashboards
+
 house: ## Measure how the code reads and draw its rooms (docs/pictures/house.svg)
 	@$(PYTHON) -m tools.house
 	@$(PYTHON) -m tools.draw_house
@@ -157,6 +165,9 @@ bench-crawler: $(READY) ## Measure a crawl beside `scrapy bench`, and how it gro
 
 bench-operator: $(READY) ## Measure the operator with 1, 100 and 1,000 stacks (a quarter of an hour)
 	@$(BIN)/python benchmarks/bench_operator.py --stacks 1 100 1000
+
+bench-start: $(READY) ## Measure how long `make run` takes to be ready and to end, cold and warm
+	@$(BIN)/python benchmarks/bench_start.py --uncompiled
 
 bench: $(READY) ## Measure against named baselines in the same run and print ratios
 	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

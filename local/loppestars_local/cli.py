@@ -6,12 +6,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from loppestars_core.accounts.models import Role
+from loppestars_core.accounts.role import Role
 from loppestars_core.kit.cli import Json, epilog, fail, program, show
 from loppestars_core.kit.settings import describe
 from loppestars_local import backups, controls
 from loppestars_local.data_folder import FolderInUse, FolderUnusable
-from loppestars_local.openid.server import serve_provider
 from loppestars_local.postgres import PostgresDidNotStart
 from loppestars_local.run import run as run_platform
 from loppestars_local.sample_site.command import sample_site
@@ -123,17 +122,6 @@ def open_(path: Annotated[str, typer.Argument(help="path below the API's address
     platform = _running_platform()
     sys.stdout.write(platform["url"] + path + "\n")
     typer.launch(platform["url"] + path)
-
-
-@app.command(hidden=True)
-def openid(
-    *,
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="port; 0 takes a free one")],
-    secret: Annotated[str, typer.Option(envvar="OPENID_SECRET", help="secret of its client")],
-    redirect: Annotated[list[str], typer.Option(envvar="OPENID_REDIRECT", help="where it sends people back to")],
-) -> None:
-    """Serve the sign-in provider of this machine until interrupted; `run` does it."""
-    raise typer.Exit(serve_provider(port, secret, frozenset(redirect)))
 
 
 app.command("sample-site")(sample_site)

@@ -8,13 +8,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
-from loppestars_core.accounts.models import Role
+from loppestars_core.accounts.role import Role
 from loppestars_local.data_folder import DataFolder
 from loppestars_local.ports import answers
 from loppestars_local.postgres import find_binaries
 from loppestars_local.settings import RunSettings
-from loppestars_local.tokens import ADMIN, access_token
-from loppestars_local.users import UserRefused, prepare_user
+from loppestars_local.tokens import ADMIN, UserRefused, access_token
 
 __all__ = ("ADMIN", "UserRefused")
 NOTHING_RUNS: Final = "Loppestars does not run on this data folder. Start it: make run"
@@ -76,6 +75,8 @@ def make_token(user: str, role: Role | None) -> str:
     folder = data_folder()
     platform = running_platform()
     if user != ADMIN or role is not None:
+        from loppestars_local.users import prepare_user  # noqa: PLC0415 - its libraries take half a second
+
         asyncio.run(prepare_user(platform["database_url"], user, role, notes="loppestars-local token --role"))
     return access_token(folder.key("jwt"), user)
 

@@ -8,10 +8,16 @@ from typing import Final
 
 import psycopg
 
+from loppestars_core.sign_in.providers import FACEBOOK, GOOGLE
 from loppestars_local.tokens import ADMIN
 
 _CONNECT_SECONDS: Final = 2
 _REVISION: Final = re.compile(r"^(revision|down_revision)\b.*?=\s*[\"'](\w+)[\"']", re.MULTILINE)
+# Two people at two providers.
+_PREPARED: Final = """
+SELECT FROM role_grants WHERE user_id = %s AND role = 'admin' AND revoked_at IS NULL AND 4 =
+  (SELECT count(*) FROM identities WHERE issuer = ANY(%s) AND subject IN ('admin', 'organiser'))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +58,11 @@ def schema_is_current(database_url: str) -> bool:
     return found is not None and {found[0]} == _heads()
 
 
-def has_admin(database_url: str) -> bool:
-    """Return whether the admin of this machine holds the role already."""
-    statement = "SELECT FROM role_grants WHERE user_id = %s AND role = 'admin' AND revoked_at IS NULL"
+def people_are_prepared(database_url: str) -> bool:
+    """Return whether the admin of this machine holds the role, and its provider's people are known."""
     try:
         with psycopg.connect(database_url, connect_timeout=_CONNECT_SECONDS) as connection:
-            return connection.execute(statement, (ADMIN,)).fetchone() is not None
+            return connection.execute(_PREPARED, (ADMIN, [GOOGLE, FACEBOOK])).fetchone() is not None
     except psycopg.Error:
         return False
 

@@ -8,18 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from loppestars_core.accounts.models import Role
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.kit.processes import Child, adopt_orphans, end_orphans, stop_all
 from loppestars_local.components import Addresses, Command, Platform, Secrets
 from loppestars_local.console import Progress, explain_platform, say
 from loppestars_local.data_folder import DataFolder, RunningPlatform
-from loppestars_local.database_state import crawl_progress, has_admin, schema_is_current
+from loppestars_local.database_state import crawl_progress, people_are_prepared, schema_is_current
 from loppestars_local.ports import answers, free_ports
 from loppestars_local.postgres import EmbeddedPostgres
 from loppestars_local.settings import RunSettings
 from loppestars_local.tokens import ADMIN, access_token
-from loppestars_local.users import prepare_people, prepare_user
 
 DATABASE: Final = "loppestars"
 _READY_SECONDS: Final = 60
@@ -71,19 +69,22 @@ class Machine:
             self._start(platform.sample_site())
         self._migrate()
         markets = crawl_progress(platform.database_url).markets
-        for command in (platform.openid(), platform.api(), platform.imaging(), platform.jobs()):
+        for command in (platform.openid(), platform.api(), platform.imaging()):
             self._progress.show(command.name, "starting …")
             self._start(command)
-        if not has_admin(platform.database_url):
-            asyncio.run(prepare_user(platform.database_url, ADMIN, Role.ADMIN, notes="the admin of this machine"))
-        asyncio.run(prepare_people(platform.database_url))
+        if not people_are_prepared(platform.database_url):
+            from loppestars_local.users import prepare_people  # noqa: PLC0415 - its libraries take half a second
+
+            asyncio.run(prepare_people(platform.database_url))
         if (site := platform.addresses.sample_site_url) is not None:
             self._wait_for(f"{site}/robots.txt", "sample-site")
         crawl = self._start(platform.crawl()) if not markets else None
         self._wait_for(f"{platform.addresses.openid_url}/.well-known/openid-configuration", "openid")
         self._wait_for(f"{platform.addresses.url}/ready", "api")
-        for name in ("imaging", "jobs"):
-            self._wait_for(platform.addresses.metrics_urls[name].replace("/metrics", "/ready"), name)
+        self._wait_for(platform.addresses.metrics_urls["imaging"].replace("/metrics", "/ready"), "imaging")
+        # Periodic work takes no time from what somebody waits for.
+        self._progress.show("jobs", "starting; nothing waits for it")
+        self._start(platform.jobs())
         if crawl is not None and platform.addresses.sample_site is not None:
             self._wait_for_crawl(crawl)
         self._progress.close()

@@ -9,7 +9,6 @@ import psycopg
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from loppestars_core.kit.logging import redact_text
 from loppestars_core.kit.settings import DatabaseSettings, StorageSettings, explain
 
 _CONNECT_SECONDS: Final = 5
@@ -55,6 +54,8 @@ def check_servers(settings: RunSettings) -> None:
         try:
             psycopg.connect(settings.database_url.get_secret_value(), connect_timeout=_CONNECT_SECONDS).close()
         except psycopg.Error as error:
+            from loppestars_core.kit.logging import redact_text  # noqa: PLC0415 - structlog, for a refusal only
+
             raise SettingsRefused(
                 f"wrong setting DATABASE_URL: the database cannot be reached: {redact_text(str(error))}"
             ) from None

@@ -12,6 +12,10 @@ _ANON_KEY_LIFETIME: Final = timedelta(days=3650)
 _ISSUER: Final = "loppestars-local"
 
 
+class UserRefused(ValueError):
+    """The database does not take the user's id."""
+
+
 def access_token(key: str, user: str) -> str:
     """Return a token of `user`; roles are looked up in the database, so it names none."""
     return _sign(key, {"sub": user}, TOKEN_LIFETIME)

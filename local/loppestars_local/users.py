@@ -5,23 +5,21 @@ from typing import Final
 from pydantic import SecretStr
 from sqlalchemy.exc import IntegrityError
 
-from loppestars_core.accounts.models import Role, User
+from loppestars_core.accounts.models import User
+from loppestars_core.accounts.role import Role
 from loppestars_core.accounts.roles import grant_role
 from loppestars_core.accounts.users import add_identity, ensure_user
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.kit.settings import DatabaseSettings
 from loppestars_core.sign_in.providers import FACEBOOK, GOOGLE
-from loppestars_local.tokens import ADMIN
+from loppestars_local.tokens import ADMIN, UserRefused
 
 _ORGANISER: Final = "local-organiser"
 
 
-class UserRefused(ValueError):
-    """The database does not take the user's id."""
-
-
 async def prepare_people(database_url: str) -> None:
-    """Let the people of this machine's provider who hold a role sign in as the users who hold it."""
+    """Make the admin of this machine, and let its provider's people who hold a role sign in as who holds it."""
+    await prepare_user(database_url, ADMIN, Role.ADMIN, notes="the admin of this machine")
     engine = create_engine(DatabaseSettings(database_url=SecretStr(database_url)), application="loppestars-local")
     try:
         async with sessions(engine).begin() as session:

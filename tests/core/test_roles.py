@@ -5,7 +5,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.accounts.command import main
-from loppestars_core.accounts.models import Role
+from loppestars_core.accounts.role import Role
 from loppestars_core.accounts.roles import active_roles, grant_role, revoke_role
 from loppestars_core.accounts.users import ensure_user
 from loppestars_core.events.models import AuditEntry

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from loppestars_core.accounts.models import Role
+from loppestars_core.accounts.role import Role
 from loppestars_core.accounts.roles import grant_role
 from loppestars_core.accounts.users import ensure_user
 from loppestars_core.database.engine import sessions

@@ -20,7 +20,7 @@ from loppestars_api.access.principal import Principal, Scope, anonymous, signed_
 from loppestars_api.access.tokens import Identity, SessionEnded, TokenRefused, TokenVerifier
 from loppestars_api.state import AppState, repeating, within
 from loppestars_api.web.errors import Forbidden, NotAuthenticated, Unavailable
-from loppestars_core.accounts.models import Role
+from loppestars_core.accounts.role import Role
 from loppestars_core.accounts.users import Account, SubjectOfAnotherIssuer, sign_in
 from loppestars_core.database.engine import sessions
 from loppestars_core.kit.logging import pseudonym

@@ -9,7 +9,7 @@ import typer
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.accounts.models import Role
+from loppestars_core.accounts.role import Role
 from loppestars_core.accounts.roles import grant_role, list_grants, revoke_role
 from loppestars_core.accounts.users import ensure_user
 from loppestars_core.database.engine import create_engine, sessions

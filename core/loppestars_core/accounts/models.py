@@ -2,19 +2,12 @@
 
 import uuid
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from loppestars_core.accounts.role import Role
 from loppestars_core.database.base import Base, CreatedAt, Document, Sequence, UuidKey, one_of
-
-
-class Role(StrEnum):
-    VISITOR = "visitor"
-    SELLER = "seller"
-    ORGANISER = "organiser"
-    ADMIN = "admin"
 
 
 class User(Base):

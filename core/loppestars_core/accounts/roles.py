@@ -4,7 +4,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.accounts.models import Role, RoleGrant
+from loppestars_core.accounts.models import RoleGrant
+from loppestars_core.accounts.role import Role
 from loppestars_core.events.audit import record_audit
 
 

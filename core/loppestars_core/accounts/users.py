@@ -6,7 +6,8 @@ from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.accounts.models import Identity, Role, User
+from loppestars_core.accounts.models import Identity, User
+from loppestars_core.accounts.role import Role
 from loppestars_core.accounts.roles import active_roles
 
 

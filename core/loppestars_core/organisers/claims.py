@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.accounts.models import Role
+from loppestars_core.accounts.role import Role
 from loppestars_core.accounts.roles import grant_role, revoke_role
 from loppestars_core.events.audit import record_audit
 from loppestars_core.events.domain_events import record_event

@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from loppestars_core.accounts.models import Role, RoleGrant, Session, User
+from loppestars_core.accounts.models import RoleGrant, Session, User
+from loppestars_core.accounts.role import Role
 from loppestars_core.accounts.users import Account
 from loppestars_core.kit.clock import now_utc
 from loppestars_core.sign_in.refresh_tokens import RefreshToken, Use, use_of

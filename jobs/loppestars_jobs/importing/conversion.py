@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from zlib import crc32
 
-from loppestars_core.accounts.models import Role
+from loppestars_core.accounts.role import Role
 from loppestars_core.activity.models import EntityType, EventType
 from loppestars_core.markets.fields import FLAGS
 from loppestars_core.markets.sighting import SourceMarket

@@ -7,9 +7,6 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
-import requests
-from pywebpush import WebPushException, webpush
-
 from loppestars_core.notifications.models import PushSubscription
 
 TIMEOUT_SECONDS: Final = 10
@@ -47,6 +44,9 @@ class PushSender:
 
         Raise `DeviceGone` or `PushNotSent`.
         """
+        import requests  # noqa: PLC0415 - aiohttp comes with them: most workers never send to a device
+        from pywebpush import WebPushException, webpush  # noqa: PLC0415 - see above
+
         with requests.Session() as session:
             session.max_redirects = 0
             try:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_api.settings import ApiSettings
-from loppestars_core.accounts.models import Role
+from loppestars_core.accounts.role import Role
 from loppestars_core.accounts.roles import grant_role
 from loppestars_core.accounts.users import ensure_user
 from loppestars_core.storage import Storage

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from loppestars_core.accounts.models import Role
+from loppestars_core.accounts.role import Role
 from loppestars_core.accounts.roles import active_roles, revoke_role
 from loppestars_core.events.audit import record_audit
 from loppestars_core.kit.settings import DatabaseSettings

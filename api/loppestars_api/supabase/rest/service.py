@@ -9,7 +9,7 @@ from loppestars_api.supabase.errors import DialectError
 from loppestars_api.supabase.rest.answers import Page, Row, check_single
 from loppestars_api.supabase.rest.parsing import MAX_ROWS, RestQuery, refuse
 from loppestars_api.supabase.rest.resources import RESOURCES, Columns, Resource
-from loppestars_core.accounts.models import Role
+from loppestars_core.accounts.role import Role
 from loppestars_core.accounts.roles import active_roles, grant_role, revoke_role
 from loppestars_core.accounts.users import ensure_user
 from loppestars_core.database.access import ANONYMOUS, AccessRole, Actor, act_as
