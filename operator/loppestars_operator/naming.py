@@ -25,6 +25,8 @@ RECONCILE_ANNOTATION: Final = f"{GROUP}/reconcile"
 RESERVED_LABEL: Final = f"{GROUP}/stacks"
 RETRY_ANNOTATION: Final = f"{GROUP}/retry"
 TEMPLATE_ANNOTATION: Final = f"{GROUP}/template"
+# How many pods a hibernated Deployment had, where no number in the spec says so.
+AWAKE_ANNOTATION: Final = f"{GROUP}/awake-replicas"
 OPERATOR_ANNOTATION: Final = f"{GROUP}/operator"
 MIGRATION_IMAGE_ANNOTATION: Final = f"{GROUP}/migration-image"
 

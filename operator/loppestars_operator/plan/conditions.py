@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from loppestars_operator.plan.rollout import SERVING_COMPONENTS, Gate, Plan
-from loppestars_operator.plan.verdict import StatusInputs, Verdict
+from loppestars_operator.plan.verdict import StatusInputs, Verdict, is_asleep
 from loppestars_operator.rendering.context import API, CRAWLER, IMAGING, JOBS, MIGRATE
 from loppestars_operator.spec import Stack
 
@@ -26,6 +26,8 @@ PAUSED: Final = Claim(
     "Reconciling", "False", "Paused", "the stack is not reconciled; set spec.paused to false to go on"
 )
 
+ASLEEP: Final = "no pods; data and routes are kept. Set spec.hibernated to false to serve again"
+
 
 def claims(stack: Stack, plan: Plan, verdict: Verdict | None, inputs: StatusInputs) -> list[Claim]:
     """Return all conditions that a pass can judge."""
@@ -40,11 +42,12 @@ def claims(stack: Stack, plan: Plan, verdict: Verdict | None, inputs: StatusInpu
     return [
         *(claims_of_verdict(stack, verdict) if verdict else _claims_without_verdict(stack, plan)),
         Claim("DatabaseMigrated", "True" if plan.gate is Gate.OPEN else "False", *gates[plan.gate]),
-        *(_available(f"{component.title()}Available", component, inputs) for component in SERVING_COMPONENTS),
+        *(_available(f"{component.title()}Available", component, plan, inputs) for component in SERVING_COMPONENTS),
         _scheduled(stack, plan, inputs),
         *([Claim("Routed", truths[routing.routed], routing.reason, routing.message)] if routing else []),
         _separated(stack),
         *([Claim("Recoverable", found.recoverable, found.reason, found.message)] if (found := inputs.recovery) else []),
+        *_hibernated(stack, plan, verdict),
     ]
 
 
@@ -67,6 +70,12 @@ def claims_of_verdict(stack: Stack, verdict: Verdict) -> list[Claim]:
 
 def _claims_without_verdict(stack: Stack, plan: Plan) -> list[Claim]:
     paused = stack.spec.paused
+    if is_asleep(plan):
+        return [
+            Claim("Ready", "True", "Hibernated", ASLEEP),
+            Claim("Reconciling", "False", "Hibernated", ""),
+            Claim("Stalled", "False", "Hibernated", ""),
+        ]
     serves = Claim(
         "Ready", "True", "Ready", f"version {plan.rollout.version} serves{'; the stack is paused' if paused else ''}"
     )
@@ -77,7 +86,16 @@ def _claims_without_verdict(stack: Stack, plan: Plan) -> list[Claim]:
     ]
 
 
-def _available(kind: str, component: str, inputs: StatusInputs) -> Claim:
+def _hibernated(stack: Stack, plan: Plan, verdict: Verdict | None) -> list[Claim]:
+    """Return the condition of a stack that sleeps, or ever did."""
+    if is_asleep(plan):
+        if verdict is None:
+            return [Claim("Hibernated", "True", "Hibernated", ASLEEP)]
+        return [Claim("Hibernated", "False", verdict.reason, verdict.message)]
+    return [Claim("Hibernated", "False", "Awake", "")] if stack.status.condition("Hibernated") else []
+
+
+def _available(kind: str, component: str, plan: Plan, inputs: StatusInputs) -> Claim:
     workload = inputs.workloads.get(component)
     if workload is None:
         return Claim(kind, "False", "NotDeployed", f"{component} is not deployed yet")
@@ -85,7 +103,7 @@ def _available(kind: str, component: str, inputs: StatusInputs) -> Claim:
     message = workload.readiness.message + (f"; {note}" if note else "")
     if workload.replicas.available >= 1:
         return Claim(kind, "True", "Available", message)
-    return Claim(kind, "False", workload.readiness.reason, message)
+    return Claim(kind, "False", *(("Hibernated", "") if is_asleep(plan) else (workload.readiness.reason, message)))
 
 
 def _scheduled(stack: Stack, plan: Plan, inputs: StatusInputs) -> Claim:
@@ -93,6 +111,8 @@ def _scheduled(stack: Stack, plan: Plan, inputs: StatusInputs) -> Claim:
     problem = next((problem for problem in inputs.problems if problem.component == CRAWLER), None)
     if problem:
         return Claim(name, "False", problem.reason, problem.message)
+    if is_asleep(plan):
+        return Claim(name, "False", "Hibernated", "set spec.hibernated to false to crawl by schedule")
     if plan.revision is None:
         return Claim(name, "False", "NotDeployed", "the crawler waits for the migration of the database")
     if crawler.suspend:

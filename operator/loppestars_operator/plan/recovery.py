@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
 
 from loppestars_operator.kinds import component_of, pods_of
+from loppestars_operator.plan.hibernation import awake_since
 from loppestars_operator.plan.readiness import (
     State,
     ended_init,
@@ -81,9 +82,10 @@ def _judge(
         return "Unknown", "NoBackup", "the stack makes no backups; spec.backup would"
     if refused := job_notes(snapshot, BACKUP) or job_notes(snapshot, DRILL):
         return "False", "FailedCreate", refused
-    since = (backup.last_success_at if backup else None) or stack.created_at
+    since = awake_since(stack.status, (backup.last_success_at if backup else None) or stack.created_at)
     hours = overdue_hours(settings.schedule)
-    late = bool(since) and not settings.suspend and now - datetime.fromisoformat(since) > timedelta(hours=hours)
+    due = bool(since) and not settings.suspend and not stack.spec.hibernated
+    late = due and now - datetime.fromisoformat(since) > timedelta(hours=hours)
     found: tuple[Truth, str, str]
     if backup and not backup.succeeded:
         found = ("False", "BackupFailed", backup.message or "the last backup failed")

@@ -153,6 +153,8 @@ def plan_rollout(
 ) -> Plan:
     """Decide from the spec, the recorded status and what was observed; `served` is what the record says served last."""
     passage = judge_gate(stack, job, desired.images)
+    if stack.spec.hibernated:
+        return _asleep(stack, desired, served, passage, workloads)
     rollout = judge_rollout(stack, desired, served, workloads, migrated=passage.gate is Gate.OPEN)
     if is_refused(rollout, desired):
         open_gate = Passage(Gate.OPEN, stack.status.migration)
@@ -166,6 +168,16 @@ def plan_rollout(
     # is rendered from them would send the serving version to a database that is not migrated yet.
     moved = rollout.served is None and rollout.database not in {None, database_of(stack.spec)}
     return Plan(desired, None if moved else served, passage, rollout)
+
+
+def _asleep(
+    stack: Stack, desired: Revision, served: Revision | None, passage: Passage, workloads: Mapping[str, Workload]
+) -> Plan:
+    """Return the plan of a hibernated stack: nothing is started, and what served is kept for the day it wakes."""
+    if passage.create:
+        passage = replace(passage, create=False, reason="Hibernated", message="waits until the stack wakes")
+    kept = served or (desired if passage.gate is Gate.OPEN else None)
+    return Plan(desired, kept, passage, _current(stack, desired, workloads))
 
 
 def is_refused(record: RolloutStatus, desired: Revision) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 
 from loppestars_operator.plan.conditions import Claim, claims, claims_of_verdict
 from loppestars_operator.plan.rollout import Gate, Plan
-from loppestars_operator.plan.verdict import StatusInputs, Verdict, find_verdict, is_taking_up
+from loppestars_operator.plan.verdict import StatusInputs, Verdict, find_verdict, is_asleep, is_taking_up
 from loppestars_operator.rendering.context import serving_url
 from loppestars_operator.spec import Crawl, Stack, StackStatus
 from loppestars_operator.spec.state import (
@@ -87,9 +87,11 @@ def _dated(stack: Stack, claim: Claim, now: str) -> Condition:
     )
 
 
-def _phase(stack: Stack, plan: Plan, verdict: Verdict | None) -> Phase:
+def _phase(stack: Stack, plan: Plan, verdict: Verdict | None) -> Phase:  # noqa: PLR0911 - one return per phase
     if stack.spec.paused:
         return "Paused"
+    if is_asleep(plan) and not (verdict and verdict.stalled):
+        return "Hibernating" if verdict else "Hibernated"
     if plan.rolled_back:
         return "RolledBack"
     if verdict and verdict.stalled:
@@ -98,6 +100,8 @@ def _phase(stack: Stack, plan: Plan, verdict: Verdict | None) -> Phase:
         return "Migrating"
     if verdict is None:
         return "Ready" if plan.revision else "Pending"
+    if stack.status.phase in {"Hibernating", "Hibernated", "Waking"}:
+        return "Waking"
     return "Deploying" if is_taking_up(plan) else "Degraded"
 
 

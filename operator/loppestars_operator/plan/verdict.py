@@ -31,10 +31,17 @@ class StatusInputs:
     routing: Routing | None = None
     recovery: Recovery | None = None
     operator: str | None = None
+    remaining: Sequence[str] = ()
+    """Pods and Jobs that a hibernated stack waits for."""
 
 
 def find_verdict(plan: Plan, inputs: StatusInputs) -> Verdict | None:
     """Return the worst of what is wrong, or None: what waits for a person before what waits for time."""
+    if is_asleep(plan):
+        ending = Verdict("Hibernating", f"waits for {', '.join(inputs.remaining)} to end", stalled=False)
+        problems = [Verdict(problem.reason, problem.message, not problem.transient) for problem in inputs.problems]
+        found = [*problems, *([ending] if inputs.remaining else [])]
+        return next(iter(sorted(found, key=lambda verdict: not verdict.stalled)), None)
     verdicts = [
         *(Verdict(problem.reason, problem.message, not problem.transient) for problem in inputs.problems),
         *_of_rollout(plan),
@@ -74,6 +81,11 @@ def _of_workload(name: str, workload: Workload | None) -> Verdict | None:
         return None
     failed = workload.readiness.state is State.FAILED
     return Verdict(workload.readiness.reason, f"{name}: {workload.readiness.message}", stalled=failed)
+
+
+def is_asleep(plan: Plan) -> bool:
+    """Return whether the stack is hibernated; one that is paused too stays as it is."""
+    return plan.desired.spec.hibernated and not plan.desired.spec.paused
 
 
 def is_taking_up(plan: Plan) -> bool:

@@ -30,6 +30,7 @@ from loppestars_operator.naming import (
     REPAIR_MANAGER,
     STACK_LABEL,
 )
+from loppestars_operator.plan.hibernation import awake_count
 from loppestars_operator.problems import Problem
 from loppestars_operator.reconcile.drift import crowded_lists, find_drift, owned_fields
 from loppestars_operator.reconcile.refusals import addon_missing, explain, taken
@@ -162,8 +163,9 @@ class Applier:
         ceding = manifest["kind"] == "Deployment" and "replicas" not in manifest["spec"] and "f:replicas" in owned
         try:
             if ceding:
-                # At its live value: dropping an owned one would fall to 1, even next to an autoscaler.
-                body = {**bare(manifest), "spec": {"replicas": live["spec"]["replicas"]}}
+                # At its live value: dropping an owned one would fall to 1, even next to an autoscaler. One that slept
+                # wakes as it was; an autoscaler does nothing at 0.
+                body = {**bare(manifest), "spec": {"replicas": awake_count(live) or 1}}
                 await self._kube.apply(path_of(manifest), body, manager=CEDING_MANAGER)
         except KubeError as error:
             return Changes({}, (explain(error, key_of(manifest)),))

@@ -52,9 +52,13 @@ class CrawlReconciler:
         self, stack: Stack, plan: Plan, facts: ClusterFacts, crawls: Sequence[Crawl], snapshot: Snapshot
     ) -> CrawlOutcome:
         """Do what is due; an error is returned, as it must not keep the stack's own status from being written."""
-        blocked = "waits for the migration of the database" if plan.revision is None else None
+        reasons = {
+            "the stack is paused": stack.spec.paused,
+            "the stack is hibernated": stack.spec.hibernated,
+            "waits for the migration of the database": plan.revision is None,
+        }
         rules = CrawlRules(
-            blocked="the stack is paused" if stack.spec.paused else blocked,
+            blocked=next((reason for reason, holds in reasons.items() if holds), None),
             successful_history=stack.spec.crawler.successful_history_limit,
             failed_history=stack.spec.crawler.failed_history_limit,
         )

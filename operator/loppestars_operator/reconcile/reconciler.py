@@ -15,6 +15,7 @@ from loppestars_operator.kube.client import KubeClient
 from loppestars_operator.kube.discovery import Discovery
 from loppestars_operator.kube.events import Recorder
 from loppestars_operator.naming import CRAWL_KIND, StackKey
+from loppestars_operator.plan.hibernation import awake_counts, remaining
 from loppestars_operator.plan.readiness import UNOBSERVED
 from loppestars_operator.plan.recovery import judge_recovery
 from loppestars_operator.plan.rollout import Plan, plan_rollout
@@ -113,7 +114,8 @@ class Reconciler:
         if stack.spec.paused:
             return Changes({})
         shown = plan.revision or plan.desired
-        manifests = render(RenderContext(stack, shown.images, observed.facts, pod_spec=shown.spec))
+        awake = awake_counts(snapshot) if stack.spec.hibernated else {}
+        manifests = render(RenderContext(stack, shown.images, observed.facts, pod_spec=shown.spec, awake=awake))
         if any(key_of(manifest) not in snapshot.objects for manifest in manifests):
             # A missed deletion must not bring its objects back.
             live = await self._stacks.fetch(stack.key)
@@ -164,6 +166,7 @@ class Reconciler:
             routing=judge_routing(stack.spec, snapshot, taken),
             recovery=judge_recovery(stack, snapshot, self._clock()),
             operator=self._operator,
+            remaining=remaining(snapshot) if stack.spec.hibernated else (),
         )
 
     async def report_defect(self, key: StackKey, error: Exception) -> None:

@@ -60,7 +60,7 @@ class Stacks:
         """Write a status that differs, and return the stack with it."""
         ready = status.condition("Ready")
         record_status(stack, status)
-        if status == stack.status:
+        if _sorted(status) == _sorted(stack.status):
             return stack
         key = ObjectKey(STACK_KIND, *astuple(stack.key))
         live = await write_status(self._kube, STACK, key, stack.uid, status.to_json())
@@ -84,3 +84,9 @@ class Stacks:
         """Write that no pass can be made on a stack, and why."""
         stack = Stack.parse({**body, "spec": _MINIMAL_SPEC})
         await self.write(stack, unusable_status(stack, reason, message, self.now))
+
+
+def _sorted(status: StackStatus) -> StackStatus:
+    """Return a status with its conditions by type: the API server keeps them in the order they came in first."""
+    conditions = sorted(status.conditions or (), key=lambda condition: condition.type)
+    return status.model_copy(update={"conditions": conditions})

@@ -3,11 +3,12 @@
 from datetime import datetime
 
 from loppestars_operator import metrics
+from loppestars_operator.plan.hibernation import awake_since
 from loppestars_operator.spec import Stack, StackStatus
 
 
 def record_status(stack: Stack, status: StackStatus) -> None:
-    """Set the gauges of a stack; what never succeeded counts from the stack's creation."""
+    """Set the gauges of a stack; what never succeeded counts from the stack's creation, or its waking."""
     where = (stack.key.namespace, stack.key.name)
     ready, recoverable = status.condition("Ready"), status.condition("Recoverable")
     metrics.STACK_READY.labels(*where).set(bool(ready and ready.status == "True"))
@@ -19,7 +20,7 @@ def record_status(stack: Stack, status: StackStatus) -> None:
         since[metrics.DRILL_LAST_SUCCESS] = status.drill.last_success_at if status.drill else None
     for gauge, at in since.items():
         if moment := at or stack.created_at:
-            gauge.labels(*where).set(datetime.fromisoformat(moment).timestamp())
+            gauge.labels(*where).set(datetime.fromisoformat(awake_since(status, moment)).timestamp())
     if status.backup and status.backup.succeeded:
         metrics.BACKUP_BYTES.labels(*where).set(status.backup.bytes)
     if status.drill and status.drill.succeeded:

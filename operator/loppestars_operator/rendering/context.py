@@ -39,6 +39,8 @@ class RenderContext:
     facts: ClusterFacts
     pod_spec: StackSpec | None = None
     """The spec that pods are rendered from, where another one than the stack's still serves."""
+    awake: Mapping[str, int] = field(default_factory=dict)
+    """Pods that each component had before the stack was hibernated."""
 
     def for_pods(self) -> "RenderContext":
         """Return the context that pod templates are rendered in."""

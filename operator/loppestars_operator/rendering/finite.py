@@ -56,7 +56,7 @@ def cron_job(  # noqa: PLR0913 - the parts of a CronJob, each named at the call
         "spec": {
             "schedule": schedule,
             "timeZone": time_zone,
-            "suspend": suspend,
+            "suspend": suspend or context.spec.hibernated,
             "concurrencyPolicy": "Forbid",
             "startingDeadlineSeconds": starting_deadline_seconds,
             "successfulJobsHistoryLimit": succeeded,

@@ -16,7 +16,8 @@ def render_monitoring(context: RenderContext) -> list[Manifest]:
     mode = context.spec.monitoring.mode
     if mode == "Disabled" or (mode == "Auto" and MONITORING_GROUP not in context.facts.groups):
         return []
-    return [_pod_monitor(context), _rule(context)]
+    # Nothing of a stack that sleeps on purpose is worth an alert.
+    return [_pod_monitor(context), *([] if context.spec.hibernated else [_rule(context)])]
 
 
 def _pod_monitor(context: RenderContext) -> Manifest:

@@ -32,11 +32,12 @@ QUEUE_DEPTH_QUERY: Final = (
 
 
 def render_scaling(context: RenderContext) -> list[Manifest]:
-    """Return autoscalers, where the spec does not fix the number of pods, and budgets."""
+    """Return autoscalers, where the spec does not fix the number of pods at a number or at none, and budgets."""
     api, imaging = context.spec.api, context.spec.imaging
     scaling = imaging.autoscaling or ImagingAutoscaling()
-    manifests = [] if api.replicas is not None else [_by_cpu(context, API, api.autoscaling or Autoscaling())]
-    if imaging.replicas is None:
+    awake = not context.spec.hibernated
+    manifests = [_by_cpu(context, API, api.autoscaling or Autoscaling())] if api.replicas is None and awake else []
+    if imaging.replicas is None and awake:
         by_queue = scaling.queue_depth is not None and KEDA_GROUP in context.facts.groups
         manifests += _by_queue_depth(context, scaling) if by_queue else [_by_cpu(context, IMAGING, scaling)]
     # minAvailable: 1 would block every drain at one replica; AlwaysAllow lets broken pods be evicted.

@@ -46,6 +46,9 @@ class StackSpec(Model):
     version: Tag = Field(description="Tag of every component's image, e.g. 0.1.0.")
     image: ImageSource = Field(default_factory=ImageSource)
     paused: bool = Field(default=False, description="The operator leaves the stack alone and says so.")
+    hibernated: bool = Field(
+        default=False, description="No pods run and nothing is started; data, routes and the number of pods are kept."
+    )
     public_url: Url | None = Field(
         None,
         description="Base URL that clients see, where the routes do not tell: TLS that ends in front of them.",

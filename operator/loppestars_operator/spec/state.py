@@ -12,7 +12,19 @@ Stored = Annotated[
     dict[str, Any],
     Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True, "additionalProperties": None}),
 ]
-Phase = Literal["Pending", "Migrating", "Deploying", "Ready", "Degraded", "RolledBack", "Stalled", "Paused"]
+Phase = Literal[
+    "Pending",
+    "Migrating",
+    "Deploying",
+    "Ready",
+    "Degraded",
+    "RolledBack",
+    "Stalled",
+    "Paused",
+    "Hibernating",
+    "Hibernated",
+    "Waking",
+]
 
 
 class Condition(Model):

@@ -58,6 +58,16 @@ class TestInstall:
         await passes.run()
         assert len(passes.kube.writes()) == before
 
+    async def test_condition_that_came_later(self, passes: Passes) -> None:
+        """The API server appends it to the others; the order makes no difference worth a write."""
+        passes.apply()
+        await passes.ready()
+        passes.apply(ingress={"host": "fair.example.com"})
+        await passes.ready()
+        before = len(passes.kube.writes())
+        await passes.run()
+        assert len(passes.kube.writes()) == before
+
     async def test_migration_failed(self, passes: Passes) -> None:
         """The last words of the Job are the message, and a retry runs another one."""
         passes.apply()
