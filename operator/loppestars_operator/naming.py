@@ -28,6 +28,8 @@ TEMPLATE_ANNOTATION: Final = f"{GROUP}/template"
 # How many pods a hibernated Deployment had, where no number in the spec says so.
 AWAKE_ANNOTATION: Final = f"{GROUP}/awake-replicas"
 OPERATOR_ANNOTATION: Final = f"{GROUP}/operator"
+# On pods of an API that has canaries: the hash of their template, by which a canary's are known.
+CANARY_ANNOTATION: Final = f"{GROUP}/revision"
 MIGRATION_IMAGE_ANNOTATION: Final = f"{GROUP}/migration-image"
 
 MANAGED_BY: Final = {"app.kubernetes.io/managed-by": FIELD_MANAGER}

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from loppestars_operator.plan.rollout import resolve_images
+from loppestars_operator.plan.resolving import resolve_images
 from loppestars_operator.rendering import ClusterFacts, RenderContext
 from loppestars_operator.spec import Crawl, Images, Stack
 

@@ -51,7 +51,9 @@ def trimmed(live: Manifest) -> Manifest:
     if live["kind"] != "Pod":
         return {**live, "metadata": meta}
     status: dict[str, Any] = live.get("status") or {}
-    kept: dict[str, Any] = {key: status[key] for key in ("phase", "reason", "message", "conditions") if key in status}
+    kept: dict[str, Any] = {
+        key: status[key] for key in ("phase", "reason", "message", "conditions", "podIP") if key in status
+    }
     for which in ("containerStatuses", "initContainerStatuses"):
         if which in status:
             kept[which] = [

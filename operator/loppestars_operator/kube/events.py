@@ -28,7 +28,10 @@ class Recorder:
         self._said: dict[tuple[str, str, str], float] = {}
 
     async def conditions_changed(self, stack: Stack, after: StackStatus) -> None:
-        """Tell what became of Ready."""
+        """Tell what became of Ready, and of a canary."""
+        tried = [status.rollout.canary if status.rollout else None for status in (stack.status, after)]
+        if tried[1] and tried[1].step in {"Observed", "Passed"} and (not tried[0] or tried[0].step != tried[1].step):
+            await self.say(stack, "Normal", f"Canary{tried[1].step}", tried[1].message)
         before, now = stack.status.condition("Ready"), after.condition("Ready")
         if now is None or (before and (before.status, before.reason) == (now.status, now.reason)):
             return

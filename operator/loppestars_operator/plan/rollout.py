@@ -8,6 +8,7 @@ the same again.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final
 
@@ -15,11 +16,12 @@ from packaging.version import InvalidVersion, Version
 
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.naming import digest
+from loppestars_operator.plan.canary import Step, Trial, judge_canary
 from loppestars_operator.plan.readiness import CONFIGURATION_REASONS, Readiness, Replicas, State
-from loppestars_operator.rendering.context import API, CRAWLER, IMAGING, JOBS
+from loppestars_operator.plan.resolving import database_of
+from loppestars_operator.rendering.context import API, IMAGING, JOBS
 from loppestars_operator.spec import Images, Stack, StackSpec
-from loppestars_operator.spec.data import DatabaseRoles
-from loppestars_operator.spec.state import MigrationStatus, RolloutStatus
+from loppestars_operator.spec.state import CanaryStatus, MigrationStatus, RolloutStatus
 
 # The oldest stack version that this operator can run. Whether a version can serve the database as it is, each
 # release's own migration Job decides: it fails with the oldest version that can.
@@ -99,6 +101,7 @@ class Plan:
     """What the pass is going to do.
 
     `revision` is rendered; None withholds everything after the gate. `rolled_back` is why the desired one is not.
+    `canary` says that one pod of the API tries the desired one meanwhile.
     """
 
     desired: Revision
@@ -106,6 +109,7 @@ class Plan:
     passage: Passage
     rollout: RolloutStatus
     rolled_back: str | None = None
+    canary: CanaryStatus | None = None
 
     @property
     def images(self) -> Images | None:
@@ -118,56 +122,64 @@ class Plan:
         return self.passage.gate
 
 
-def resolve_images(spec: StackSpec) -> Images:
-    """Return the image of every component: its own, or registry and version."""
-
-    def image(component: str, own: str | None) -> str:
-        return own or f"{spec.image.registry}/{component}:{spec.version}"
-
-    return Images(
-        api=image(API, spec.api.image),
-        imaging=image(IMAGING, spec.imaging.image),
-        crawler=image(CRAWLER, spec.crawler.image),
-    )
-
-
-def database_of(spec: StackSpec) -> str:
-    """Return by which Secrets and keys a stack finds its database; a role that is new to it has no grants yet."""
-    own, direct, roles = spec.database.secret_ref, spec.database.direct_secret_ref, spec.database.roles
-    named = {name: role for name in DatabaseRoles.model_fields if (role := getattr(roles, name, None))}
-    return " ".join(
-        [
-            f"{own.name}/{own.key}",
-            *([f"{direct.name}/{direct.key}"] if direct and direct.name else []),
-            *(f"{name}={role.name}/{role.key}" for name, role in named.items()),
-        ]
-    )
-
-
-def plan_rollout(
+def plan_rollout(  # noqa: PLR0913 - what a pass knows
     stack: Stack,
     desired: Revision,
     served: Revision | None,
     job: MigrationJob,
     workloads: Mapping[str, Workload],
+    *,
+    trial: Trial | None = None,
 ) -> Plan:
     """Decide from the spec, the recorded status and what was observed; `served` is what the record says served last."""
     passage = judge_gate(stack, job, desired.images)
     if stack.spec.hibernated:
         return _asleep(stack, desired, served, passage, workloads)
-    rollout = judge_rollout(stack, desired, served, workloads, migrated=passage.gate is Gate.OPEN)
+    tried = None
+    if trial and passage.gate is Gate.OPEN and wants_canary(desired, served):
+        tried = _try(stack, desired, workloads, trial)
+    held = tried is not None and tried.step in {Step.STARTING.value, Step.OBSERVED.value}
+    rollout = judge_rollout(stack, desired, served, workloads, migrated=passage.gate is Gate.OPEN and not held)
+    if tried:
+        refusal = {"refused": desired.images, "refused_revision": desired.id, "refused_reason": tried.message}
+        rollout = rollout.model_copy(update={"canary": tried, **(refusal if tried.step == Step.FAILED.value else {})})
     if is_refused(rollout, desired):
         open_gate = Passage(Gate.OPEN, stack.status.migration)
         why = rollout.refused_reason or "it did not become available"
         return Plan(desired, served, open_gate, rollout, rolled_back=why)
     if passage.gate is Gate.OPEN:
-        return Plan(desired, desired, passage, rollout)
+        return Plan(desired, served if held else desired, passage, rollout, canary=tried if held else None)
     if served is None and rollout.serving is not None:
         served = replace(desired, images=rollout.serving)
     # What serves stays as it is, configuration included. A record of an earlier operator holds images only, and what
     # is rendered from them would send the serving version to a database that is not migrated yet.
     moved = rollout.served is None and rollout.database not in {None, database_of(stack.spec)}
     return Plan(desired, None if moved else served, passage, rollout)
+
+
+def wants_canary(desired: Revision, served: Revision | None) -> bool:
+    """Return whether one pod of the API goes first: the spec asks for it, and another revision serves."""
+    asked = desired.spec.rollout and desired.spec.rollout.canary
+    return bool(asked and served and served.templates[API] != desired.templates[API])
+
+
+def _try(stack: Stack, desired: Revision, workloads: Mapping[str, Workload], trial: Trial) -> CanaryStatus | None:
+    """Return how far the canary is, or None where there is none: its revision was given up, or the stack is paused."""
+    record, spec = _current(stack, desired, workloads), desired.spec
+    if is_refused(record, desired) or spec.paused or spec.rollout is None or spec.rollout.canary is None:
+        return None
+    known = record.canary if record.canary and record.canary.revision == desired.id else None
+    if known and known.step == Step.PASSED.value:
+        return known
+    since = known.since if known else trial.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    judgement = judge_canary(
+        spec.rollout.canary,
+        timedelta(seconds=spec.api.progress_deadline_seconds),
+        datetime.fromisoformat(since),
+        trial,
+    )
+    message = f"canary of version {spec.version}: {judgement.message}"[:REASON_LIMIT]
+    return CanaryStatus(revision=desired.id, step=judgement.step.value, since=since, message=message)
 
 
 def _asleep(
@@ -227,7 +239,9 @@ def _current(stack: Stack, desired: Revision, workloads: Mapping[str, Workload])
     """Return the record, freed of a refusal that no longer applies, with what serves filled in if it was lost."""
     record = stack.status.rollout or RolloutStatus()
     if record.refused is not None and (not is_refused(record, desired) or record.retry != stack.retry):
-        record = record.model_copy(update={"refused": None, "refused_revision": None, "refused_reason": None})
+        record = record.model_copy(
+            update={"refused": None, "refused_revision": None, "refused_reason": None, "canary": None}
+        )
     ready = {name: workload for name, workload in workloads.items() if workload.readiness.ready}
     if record.serving is None and ready.keys() >= {API, IMAGING}:
         adopted = Images(api=ready[API].image, imaging=ready[IMAGING].image, crawler=desired.images.crawler)

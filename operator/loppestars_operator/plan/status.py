@@ -102,7 +102,7 @@ def _phase(stack: Stack, plan: Plan, verdict: Verdict | None) -> Phase:  # noqa:
         return "Ready" if plan.revision else "Pending"
     if stack.status.phase in {"Hibernating", "Hibernated", "Waking"}:
         return "Waking"
-    return "Deploying" if is_taking_up(plan) else "Degraded"
+    return "Deploying" if is_taking_up(plan) or plan.canary else "Degraded"
 
 
 def _last_crawl(crawls: Iterable[Crawl], recorded: LastCrawl | None) -> LastCrawl | None:

@@ -66,6 +66,8 @@ def _of_rollout(plan: Plan) -> Iterable[Verdict]:
             yield Verdict(passage.reason or "Migrating", f"database migration: {passage.message}", stalled=False)
         case Gate.OPEN:
             pass
+    if plan.canary:
+        yield Verdict("Canary", plan.canary.message, stalled=False)
     if plan.rolled_back:
         message = (
             f"{plan.rolled_back}; version {plan.rollout.version} serves on with its configuration. Set another version "

@@ -15,15 +15,19 @@ from loppestars_operator.kube.client import KubeClient
 from loppestars_operator.kube.discovery import Discovery
 from loppestars_operator.kube.events import Recorder
 from loppestars_operator.naming import STACK_KIND, StackKey
-from loppestars_operator.plan.rollout import MigrationJob, Revision, resolve_images
+from loppestars_operator.plan.canary import Trial, pods_of_revision
+from loppestars_operator.plan.resolving import resolve_images
+from loppestars_operator.plan.rollout import MigrationJob, Revision, wants_canary
 from loppestars_operator.plan.snapshot import Snapshot, take_snapshot
 from loppestars_operator.problems import Problem
 from loppestars_operator.reconcile.crawls import CrawlReconciler
 from loppestars_operator.reconcile.ownership import Ownership
 from loppestars_operator.reconcile.podless import PodlessJobs
+from loppestars_operator.reconcile.probing import Reader
 from loppestars_operator.reconcile.secrets import SecretReader, Secrets
 from loppestars_operator.reconcile.stacks import Stacks
 from loppestars_operator.rendering import ClusterFacts, RenderContext, render_migration, templates_of, with_hash
+from loppestars_operator.rendering.context import API
 from loppestars_operator.spec import Crawl, Stack, StackSpec
 from loppestars_operator.spec.policy import Policy, violations
 
@@ -52,6 +56,7 @@ class Observation:
     served: Revision | None
     migration: MigrationJob
     look_again: float | None
+    trial: Trial
 
 
 class Observer:
@@ -72,8 +77,10 @@ class Observer:
         operator: str | None,
         listen: str | None,
         clock: Callable[[], datetime],
+        reader: Reader,
     ) -> None:
         self._owned = owned
+        self._reader = reader
         self._custom = custom
         self._discovery = discovery
         self._recorder = recorder
@@ -81,7 +88,8 @@ class Observer:
         self._stacks = stacks
         self._crawls = crawls
         self._policy = policy
-        self._facts = ClusterFacts(listen=listen) if listen else ClusterFacts()
+        facts = ClusterFacts(operator_namespace=(operator or "").partition("/")[0])
+        self._facts = replace(facts, listen=listen) if listen else facts
         self._ownership = Ownership(kube, operator)
         self._podless = PodlessJobs(kube)
         self._clock = clock
@@ -133,16 +141,21 @@ class Observer:
         snapshot = replace(snapshot, refusals=refusals)
         images = resolve_images(stack.spec)
         job = with_hash(render_migration(RenderContext(stack, images, facts)))
+        desired = Revision(images, stack.spec, templates_of(RenderContext(stack, images, facts)))
+        served, pods = _served(stack, facts), []
+        if wants_canary(desired, served):
+            pods = pods_of_revision(snapshot.pods_of_component(API), desired.templates[API])
         return Observation(
             stack=stack,
             facts=facts,
             snapshot=snapshot,
             crawls=crawls,
             secrets=secrets,
-            desired=Revision(images, stack.spec, templates_of(RenderContext(stack, images, facts))),
-            served=_served(stack, facts),
+            desired=desired,
+            served=served,
             migration=snapshot.migration(job, stack.uid),
             look_again=soonest(look_again, secrets.look_again),
+            trial=Trial(pods, await self._reader.read(pods[:1]) if pods else {}, self._clock()),
         )
 
     def snapshot(self, observed: Observation) -> Snapshot:

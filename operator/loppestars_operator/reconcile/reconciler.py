@@ -15,6 +15,7 @@ from loppestars_operator.kube.client import KubeClient
 from loppestars_operator.kube.discovery import Discovery
 from loppestars_operator.kube.events import Recorder
 from loppestars_operator.naming import CRAWL_KIND, StackKey
+from loppestars_operator.plan.canary import LOOK_SECONDS
 from loppestars_operator.plan.hibernation import awake_counts, remaining
 from loppestars_operator.plan.readiness import UNOBSERVED
 from loppestars_operator.plan.recovery import judge_recovery
@@ -27,6 +28,7 @@ from loppestars_operator.problems import Problem
 from loppestars_operator.reconcile.apply import Applier, Changes
 from loppestars_operator.reconcile.crawls import CrawlOutcome, CrawlReconciler
 from loppestars_operator.reconcile.observing import Observation, Observer, Unfinished, parse_crawls, soonest
+from loppestars_operator.reconcile.probing import MetricsReader, Reader
 from loppestars_operator.reconcile.refusals import explain
 from loppestars_operator.reconcile.secrets import SecretReader
 from loppestars_operator.reconcile.stacks import Stacks
@@ -61,6 +63,7 @@ class Reconciler:
         operator: str | None = None,
         listen: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        reader: Reader | None = None,
     ) -> None:
         self._custom = custom
         self._clock = clock
@@ -74,6 +77,7 @@ class Reconciler:
             operator=operator,
             listen=listen,
             clock=clock,
+            reader=reader or MetricsReader(),
         )
         self._unobserved: dict[StackKey, float] = {}
         self._troubled: dict[StackKey, float] = {}
@@ -95,7 +99,8 @@ class Reconciler:
                 self._timed_out.discard(key)
             return None
         plan = plan_rollout(
-            observed.stack, observed.desired, observed.served, observed.migration, observed.snapshot.workloads()
+            *(observed.stack, observed.desired, observed.served, observed.migration, observed.snapshot.workloads()),
+            trial=observed.trial,
         )
         if plan.rolled_back and plan.rollout != observed.stack.status.rollout:
             # Written down before it is acted on, or a pass after a crash might decide otherwise.
@@ -115,7 +120,11 @@ class Reconciler:
             return Changes({})
         shown = plan.revision or plan.desired
         awake = awake_counts(snapshot) if stack.spec.hibernated else {}
-        manifests = render(RenderContext(stack, shown.images, observed.facts, pod_spec=shown.spec, awake=awake))
+        context = RenderContext(stack, shown.images, observed.facts, pod_spec=shown.spec, awake=awake)
+        if plan.canary:
+            trial = replace(context, images=plan.desired.images, pod_spec=plan.desired.spec, held=True)
+            context = replace(context, trial=trial)
+        manifests = render(context)
         if any(key_of(manifest) not in snapshot.objects for manifest in manifests):
             # A missed deletion must not bring its objects back.
             live = await self._stacks.fetch(stack.key)
@@ -147,7 +156,7 @@ class Reconciler:
             raise crawled.error
         all_ready = all(workload.readiness.ready for workload in inputs.workloads.values())
         recording = RECORD_SECONDS if is_taking_up(plan) and all_ready else None
-        return soonest(crawled.look_again, observed.look_again, recording)
+        return soonest(crawled.look_again, observed.look_again, recording, LOOK_SECONDS if plan.canary else None)
 
     def _inputs(self, observed: Observation, snapshot: Snapshot, problems: Iterable[Problem]) -> StatusInputs:
         stack = observed.stack

@@ -12,7 +12,7 @@ from typing import Final
 from loppestars_operator.kinds import SECRET, Manifest
 from loppestars_operator.kube.client import METADATA, KubeClient, KubeError
 from loppestars_operator.naming import RESERVED_LABEL, StackKey
-from loppestars_operator.plan.rollout import resolve_images
+from loppestars_operator.plan.resolving import resolve_images
 from loppestars_operator.problems import Problem
 from loppestars_operator.rendering import environment
 from loppestars_operator.rendering.context import ClusterFacts, RenderContext

@@ -35,7 +35,7 @@ def render(context: RenderContext) -> list[Manifest]:
     manifests = [
         *render_accounts(context),
         *render_network_policies(context),
-        *render_api(context),
+        *render_api(context.trial or context),
         *render_imaging(context),
         *render_crawler(context),
         *render_jobs(context),

@@ -28,6 +28,7 @@ class ClusterFacts:
     secrets: Mapping[str, str] = field(default_factory=dict)
     listen: str = "0.0.0.0"  # noqa: S104 - a pod's own address
     assigns_ids: bool = False
+    operator_namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,10 @@ class RenderContext:
     facts: ClusterFacts
     pod_spec: StackSpec | None = None
     """The spec that pods are rendered from, where another one than the stack's still serves."""
+    trial: "RenderContext | None" = None
+    """The context of the API's pods while one pod of a new revision is tried."""
+    held: bool = False
+    """Whether a rollout stops at its first pod."""
     awake: Mapping[str, int] = field(default_factory=dict)
     """Pods that each component had before the stack was hibernated."""
 

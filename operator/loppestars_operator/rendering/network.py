@@ -64,10 +64,11 @@ def render_network_policies(context: RenderContext) -> list[Manifest]:
     selector = spec.monitoring.namespace_selector
     scrapers = {"namespaceSelector": {"matchLabels": dict(selector)} if selector else {}}
     scraping = {**_ports([METRICS_PORT]), "from": [scrapers]}
+    judging = {**scraping, "from": [scrapers, *_judge(context)]}
     selected = {"app.kubernetes.io/name": "loppestars", "app.kubernetes.io/instance": context.name}
     return [
         _policy(context, None, selected),
-        _component(context, API, [clients, scraping], [dns, database, storage, api_server, *keys]),
+        _component(context, API, [clients, judging], [dns, database, storage, api_server, *keys]),
         _component(context, IMAGING, [scraping], [dns, database, storage]),
         _component(context, SWEEP, [scraping], [dns, database, storage]),
         _component(context, CRAWLER, [scraping], [dns, database, sites]),
@@ -75,6 +76,14 @@ def render_network_policies(context: RenderContext) -> list[Manifest]:
         _component(context, MIGRATE, [], [dns, database, *([vault] if spec.backup else [])]),
         *(_component(context, name, [], [dns, database, vault]) for name in (BACKUP, DRILL) if spec.backup),
     ]
+
+
+def _judge(context: RenderContext) -> list[Rule]:
+    """Return where the operator asks from how a canary does, unless everyone may ask."""
+    rollout, namespace = context.spec.rollout, context.facts.operator_namespace
+    if not (rollout and rollout.canary and namespace and context.spec.monitoring.namespace_selector):
+        return []
+    return [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}]
 
 
 def _component(context: RenderContext, component: str, ingress: list[Rule], egress: list[Rule]) -> Manifest:

@@ -11,6 +11,7 @@ from loppestars_operator.spec.components import Api, Crawler, Imaging, Jobs
 from loppestars_operator.spec.data import Database, Storage
 from loppestars_operator.spec.notifications import Notifications
 from loppestars_operator.spec.outside import Monitoring, NetworkPolicy
+from loppestars_operator.spec.rollout import Rollout
 from loppestars_operator.spec.routes import Gateway, Ingress
 from loppestars_operator.spec.secrets import SecretName
 
@@ -53,6 +54,7 @@ class StackSpec(Model):
         None,
         description="Base URL that clients see, where the routes do not tell: TLS that ends in front of them.",
     )
+    rollout: Rollout | None = None
     database: Database
     storage: Storage
     auth: Auth

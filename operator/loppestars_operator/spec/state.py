@@ -86,6 +86,15 @@ class MigrationStatus(Model):
     database: Text | None = Field(None, description="Secret and key by which the database was found.")
 
 
+class CanaryStatus(Model):
+    """The revision that was tried on one pod last, and how far that is."""
+
+    revision: Word
+    step: Literal["Starting", "Observed", "Passed", "Failed"]
+    since: Time
+    message: Text
+
+
 class RolloutStatus(Model):
     """Which images serve, and which were given up."""
 
@@ -97,6 +106,7 @@ class RolloutStatus(Model):
     refused_revision: Word | None = Field(None, description="Hash of the pod templates that were rolled back.")
     refused_reason: Text | None = None
     retry: Word | None = Field(None, description="Value of the retry annotation that was last acted on.")
+    canary: CanaryStatus | None = None
 
 
 Bytes = Annotated[int, Field(ge=0, le=2**60)]

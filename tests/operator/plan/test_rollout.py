@@ -5,15 +5,8 @@ from typing import Any, ClassVar
 import pytest
 
 from loppestars_operator.plan.readiness import Readiness, Replicas, State
-from loppestars_operator.plan.rollout import (
-    Gate,
-    MigrationJob,
-    Plan,
-    Revision,
-    Workload,
-    plan_rollout,
-    resolve_images,
-)
+from loppestars_operator.plan.resolving import resolve_images
+from loppestars_operator.plan.rollout import Gate, MigrationJob, Plan, Revision, Workload, plan_rollout
 from loppestars_operator.rendering import templates_of
 from loppestars_operator.spec import Images, Stack
 from loppestars_operator.spec.state import RolloutStatus

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from loppestars_operator.plan.readiness import Readiness, Replicas, State
-from loppestars_operator.plan.rollout import Gate, Passage, Plan, Revision, Workload, resolve_images
+from loppestars_operator.plan.resolving import resolve_images
+from loppestars_operator.plan.rollout import Gate, Passage, Plan, Revision, Workload
 from loppestars_operator.plan.status import summarise
 from loppestars_operator.plan.verdict import StatusInputs
 from loppestars_operator.problems import Problem

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from loppestars_core.contract.variables import API_VARIABLES, BACKUP_VARIABLES, CRAWLER_VARIABLES, IMAGING_VARIABLES
-from loppestars_operator.plan.rollout import database_of
+from loppestars_operator.plan.resolving import database_of
 from loppestars_operator.rendering import ClusterFacts, environment, render
 from tests.factories.stacks import make_context, make_stack
 
