@@ -36,8 +36,14 @@ COLUMNS: Final = 118
 LINES: Final = 60
 _SECONDS: Final = 240
 _FONT_FACE: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
-# pyte's names of colours are those of terminals; rich's differ in one.
-_COLOURS: Final = {"brown": "yellow", "default": None}
+# pyte's names of colours are those of terminals; rich's differ in some.
+_HUES: Final = ("black", "red", "green", "blue", "magenta", "cyan", "white")
+_COLOURS: Final = {
+    "default": None,
+    "brown": "yellow",
+    "brightbrown": "bright_yellow",
+    **{f"bright{hue}": f"bright_{hue}" for hue in _HUES},
+}
 
 
 @dataclass(frozen=True, slots=True)
