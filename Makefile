@@ -142,9 +142,12 @@ cluster-down: ## End that cluster and everything it started
 images: ## Build the images and put them into the cluster (NAMES="api imaging" for some, REGISTRY=… elsewhere)
 	@$(PYTHON) -m tools.cluster images $(NAMES) $(if $(REGISTRY),--registry $(REGISTRY))
 
-release: ## Push images and charts of this version as OCI artefacts (REGISTRY=ghcr.io/you)
-	@test -n "$(REGISTRY)" || { echo "Name the registry: make release REGISTRY=ghcr.io/you"; exit 2; }
-	@$(PYTHON) -m tools.release --registry $(REGISTRY)
+release: $(READY) ## Push images and charts of this version, signed, with what is in them (REGISTRY=ghcr.io/you KEY=release.key)
+	@test -n "$(REGISTRY)" || { echo "Name the registry: make release REGISTRY=ghcr.io/you KEY=release.key"; exit 2; }
+	@$(BIN)/python -m tools.release --registry $(REGISTRY) $(if $(KEY),--key $(KEY)) $(if $(UNSIGNED),--unsigned)
+
+audit: $(READY) ## Ask an advisory database about every locked package (OSV=all.zip, where there is no internet)
+	@$(BIN)/python -m tools.supply_chain.audit $(if $(OSV),--database $(OSV))
 
 e2e: $(READY) ## Use the product on a real node as its users do (Linux, root; TESTS=… for some)
 	@$(BIN)/pytest $(or $(TESTS),tests/e2e) -m e2e --force-enable-socket --timeout 900 $(PYTEST_ARGS)

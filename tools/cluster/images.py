@@ -92,6 +92,21 @@ class Buildah:
         """Return the image's size, uncompressed, for people."""
         return self._run("images", "--format={{.Size}}", name).splitlines()[0]
 
+    def base(self) -> str:
+        """Return the base image with its digest, where it has one."""
+        if given := os.environ.get("BASE_IMAGE"):
+            return given
+        name = self._debian_base()
+        return f"{name}@{self._run('images', '--format={{.Digest}}', name).strip()}"
+
+    def read(self, name: str, path: str) -> str:
+        """Return the text of a file in an image."""
+        container = self._run("from", "--pull-never", name).strip()
+        try:
+            return (Path(self._run("mount", container).strip()) / path.lstrip("/")).read_text()
+        finally:
+            self._run("rm", container)
+
     def _https_volumes(self) -> list[str]:
         downloads = cache_directory() / "uv"
         downloads.mkdir(parents=True, exist_ok=True)
@@ -147,6 +162,14 @@ class Docker:
 
     def save(self, name: str, archive: Path) -> None:
         run(["docker", "save", "--output", archive, name], timeout=BUILD_TIMEOUT)
+
+    def base(self) -> str:
+        """Return the base image as it was named; the Dockerfile's own is named by its tag."""
+        return os.environ.get("BASE_IMAGE", "")
+
+    def read(self, name: str, path: str) -> str:
+        """Return the text of a file in an image."""
+        return run(["docker", "run", "--rm", "--entrypoint=cat", name, path])
 
     def size(self, name: str) -> str:
         return f"{int(run(['docker', 'image', 'inspect', '--format={{.Size}}', name])) / 1e6:.0f} MB"
