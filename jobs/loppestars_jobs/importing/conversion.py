@@ -71,7 +71,10 @@ def identity_of(row: Row) -> dict[str, Any]:
 
 def rating_of(row: Row) -> dict[str, Any]:
     """Return the columns of a rating; `photo_url` as it was."""
-    stars = _number(row, "rating")
+    try:
+        stars = int(str(row.get("rating")))
+    except ValueError:
+        raise LeftOut("no rating") from None
     if not MIN_RATING <= stars <= MAX_RATING:
         raise LeftOut("a number out of range")
     kind = row.get("rating_type") or (RatingType.STALL if row.get("stall_name") else RatingType.MARKET)
@@ -175,13 +178,6 @@ def document(value: str | None) -> dict[str, Any]:
 def _id(row: Row, name: str) -> str:
     try:
         return str(uuid.UUID(row.get(name) or ""))
-    except ValueError:
-        raise LeftOut(f"no {name}") from None
-
-
-def _number(row: Row, name: str) -> int:
-    try:
-        return int(str(row.get(name)))
     except ValueError:
         raise LeftOut(f"no {name}") from None
 

@@ -70,8 +70,10 @@ class PhotoImport:
             if key is None:
                 continue
             self.count.read += 1
-            if not await self._without_address(rating["id"]):
-                continue
+            missing = select(Rating.id).where(Rating.id == rating["id"], Rating.photo_url.is_(None))
+            async with sessions(self.engine)() as session:
+                if (await session.execute(missing)).first() is None:
+                    continue
             photo = await self._photo(old, key, rating["user_id"])
             if photo is None:
                 self.count.left_out["not in the old bucket"] += 1
@@ -93,11 +95,6 @@ class PhotoImport:
             await asyncio.sleep(_LOOK_SECONDS if open_ones else 0)
         if open_ones:
             self.count.left_out["not processed yet: run it again"] += len(open_ones)
-
-    async def _without_address(self, rating_id: uuid.UUID) -> bool:
-        async with sessions(self.engine)() as session:
-            found = await session.execute(select(Rating.id).where(Rating.id == rating_id, Rating.photo_url.is_(None)))
-            return found.first() is not None
 
     async def _photo(self, old: OldPhotos, key: str, user_id: str) -> uuid.UUID | None:
         new_key = original_key(user_id, key)

@@ -68,36 +68,32 @@ class RowImport:
 
     async def run(self) -> None:
         """Take everything over, those first that others refer to."""
-        await self._take_users()
-        await self._take_identities()
-        await self._take_roles()
+        await self._take_people()
         ratings = self._converted("ratings", conversion.rating_of)
         events = self._converted("events", conversion.event_of)
         named = {str(row["market_id"]) for row in ratings}
         named |= {str(row["entity_id"]) for row in events if row["entity_type"] == "market"}
         await self._take_markets(named)
         await self._take_ratings(ratings)
-        await self._take_events(events)
+        kept = self._only("events", events, lambda row: row["user_id"] in self._users, "no such user")
+        self.counts["events"].written += await self._add(AppEvent, kept)
 
-    async def _take_users(self) -> None:
+    async def _take_people(self) -> None:
+        """Write users, then their identities and roles."""
         # Who was forgotten here does not come back.
         erased = select(AuditEntry.subject_id).where(AuditEntry.action == "user.erased")
         gone = set((await self._session.execute(erased)).scalars())
         rows = self._converted("users", conversion.user_of, table="auth.users")
-        kept = self._only("users", rows, lambda row: row["id"] not in gone, "forgotten here")
-        self.counts["users"].written += await self._add(User, kept)
-        self._users = {row["id"] for row in kept}
-
-    async def _take_identities(self) -> None:
+        users = self._only("users", rows, lambda row: row["id"] not in gone, "forgotten here")
+        self.counts["users"].written += await self._add(User, users)
+        self._users = {row["id"] for row in users}
         rows = self._converted("identities", conversion.identity_of, table="auth.identities")
-        kept = self._only("identities", rows, lambda row: row["user_id"] in self._users, "no such user")
-        self.counts["identities"].written += await self._add(Identity, kept)
-
-    async def _take_roles(self) -> None:
-        rows = self._converted("roles", conversion.grant_of, table="public.user_roles")
-        kept = self._only("roles", rows, lambda row: row[0] in self._users, "no such user")
+        identities = self._only("identities", rows, lambda row: row["user_id"] in self._users, "no such user")
+        self.counts["identities"].written += await self._add(Identity, identities)
+        grants = self._converted("roles", conversion.grant_of, table="public.user_roles")
+        grants = self._only("roles", grants, lambda row: row[0] in self._users, "no such user")
         known = {tuple(row) for row in await self._session.execute(select(RoleGrant.user_id, RoleGrant.role))}
-        for user_id, role in dict.fromkeys(kept):
+        for user_id, role in dict.fromkeys(grants):
             # Nor does a role that was taken away here.
             if (user_id, str(role)) not in known:
                 notes = "taken over from Supabase"
@@ -108,7 +104,11 @@ class RowImport:
         """Find the market here that each old one is; where there is none, it is added under its old words."""
         count = self.counts["markets"] = Count()
         rows = [row for row in self._source.rows("public.markets") if row.get("id") in named]
-        self._markets = await self._known_markets([uuid.UUID(str(row["id"])) for row in rows])
+        ids = [uuid.UUID(str(row["id"])) for row in rows]
+        moved = select(MarketRedirect.id, MarketRedirect.market_id).where(MarketRedirect.id.in_(ids))
+        here = select(Market.id, Market.id).where(Market.id.in_(ids))
+        for known in (moved, here):
+            self._markets |= {row[0]: row[1] for row in (await self._session.execute(known)).all()}
         for row in rows:
             count.read += 1
             old = uuid.UUID(str(row["id"]))
@@ -122,14 +122,6 @@ class RowImport:
             redirect = insert(MarketRedirect).values(id=old, market_id=self._markets[old])
             await self._session.execute(redirect.on_conflict_do_nothing())
             count.written += 1
-
-    async def _known_markets(self, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
-        moved = select(MarketRedirect.id, MarketRedirect.market_id).where(MarketRedirect.id.in_(ids))
-        here = select(Market.id, Market.id).where(Market.id.in_(ids))
-        found: dict[uuid.UUID, uuid.UUID] = {}
-        for statement in (moved, here):
-            found |= {row[0]: row[1] for row in (await self._session.execute(statement)).all()}
-        return found
 
     async def _market(self, said: SourceMarket) -> uuid.UUID:
         same = same_market(said, (await candidates_of(self._session, [said]))[said.external_id])
@@ -162,10 +154,6 @@ class RowImport:
             for row in self.ratings
         ]
         self.counts["ratings"].written += await self._add(Rating, stored)
-
-    async def _take_events(self, rows: Sequence[dict[str, Any]]) -> None:
-        kept = self._only("events", rows, lambda row: row["user_id"] in self._users, "no such user")
-        self.counts["events"].written += await self._add(AppEvent, kept)
 
     def _converted(self, name: str, convert: Callable[[Row], Converted], table: str | None = None) -> list[Converted]:
         count = self.counts.setdefault(name, Count())

@@ -8,8 +8,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from email.message import EmailMessage
-from email.utils import formatdate
 from typing import Final
 
 import structlog
@@ -23,7 +21,7 @@ from loppestars_core.notifications.models import Channel, Delivery, DeliveryStat
 from loppestars_core.notifications.store import preferences_of
 from loppestars_core.privacy.models import ErasureRequest
 from loppestars_jobs.metrics import DELIVERIES
-from loppestars_jobs.notifying.mail import MailNotSent, MailRefused, MailServer
+from loppestars_jobs.notifying.mail import MailNotSent, MailRefused, MailServer, compose
 from loppestars_jobs.notifying.push import DeviceGone, PushNotSent, PushSender, is_push_service
 
 log = structlog.get_logger(__name__)
@@ -93,7 +91,7 @@ async def _send_mail(session: AsyncSession, due: Sequence[Due], senders: Senders
     if address is None or not known or senders.mail is None:
         await _finish(session, due, DeliveryState.FAILED, "no address, or nothing to say any more")
         return
-    content = _mail(senders.mail_from, address, known, due[0].delivery.id)
+    content = compose(senders.mail_from, address, known, due[0].delivery.id)
     try:
         await asyncio.to_thread(senders.mail.send, content)
     except MailRefused as error:
@@ -138,17 +136,6 @@ async def _message(session: AsyncSession, notification: Notification, language: 
             return None
         payload["link"] = f"{payload['base_url'].rstrip('/')}/privacy/requests/{found}"
     return message(kind, payload, language)
-
-
-def _mail(sender: str, address: str, said: Sequence[Message], identifier: uuid.UUID) -> EmailMessage:
-    mail = EmailMessage()
-    mail["From"], mail["To"] = sender, address
-    mail["Subject"] = said[0].title if len(said) == 1 else f"{said[0].title} (+{len(said) - 1})"
-    mail["Date"] = formatdate()
-    mail["Message-ID"] = f"<{identifier}@{sender.rpartition('@')[2].rstrip('>')}>"
-    mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content("\n\n".join(f"{words.title}\n\n{words.text}\n\n{words.why}" for words in said) + "\n")
-    return mail
 
 
 async def _finish(session: AsyncSession, due: Sequence[Due], state: DeliveryState, error: str | None = None) -> None:

@@ -2,10 +2,15 @@
 
 import smtplib
 import ssl
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
+from email.utils import formatdate
 from typing import Final, Self
 from urllib.parse import unquote, urlsplit
+
+from loppestars_core.notifications.messages import Message
 
 TIMEOUT_SECONDS: Final = 20
 _SUBMISSION: Final = 587
@@ -19,6 +24,18 @@ class MailRefused(Exception):
 
 class MailNotSent(Exception):
     """The server cannot be reached, or asks to try later."""
+
+
+def compose(sender: str, address: str, messages: Sequence[Message], identifier: uuid.UUID) -> EmailMessage:
+    """Return one plain message that says all that is due; its Message-ID is the same on every attempt."""
+    mail = EmailMessage()
+    mail["From"], mail["To"] = sender, address
+    mail["Subject"] = messages[0].title if len(messages) == 1 else f"{messages[0].title} (+{len(messages) - 1})"
+    mail["Date"] = formatdate()
+    mail["Message-ID"] = f"<{identifier}@{sender.rpartition('@')[2].rstrip('>')}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content("\n\n".join(f"{words.title}\n\n{words.text}\n\n{words.why}" for words in messages) + "\n")
+    return mail
 
 
 @dataclass(frozen=True, slots=True)

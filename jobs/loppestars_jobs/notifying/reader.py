@@ -29,21 +29,17 @@ _BATCH: Final = 200
 async def read_events(engine: AsyncEngine, base_url: str) -> int:
     """Read all events that are there; return how many."""
     count = 0
-    while read := await _read_batch(engine, base_url):
-        count += read
-    return count
-
-
-async def _read_batch(engine: AsyncEngine, base_url: str) -> int:
-    async with sessions(engine).begin() as session:
-        position = await lock_position(session, READER)
-        events = await next_events(session, position, _BATCH)
-        for event in events:
-            for told in await recipients(session, event, base_url):
-                await _tell(session, event, told)
-        if events:
+    while True:
+        async with sessions(engine).begin() as session:
+            position = await lock_position(session, READER)
+            events = await next_events(session, position, _BATCH)
+            if not events:
+                return count
+            for event in events:
+                for told in await recipients(session, event, base_url):
+                    await _tell(session, event, told)
             await advance(session, READER, events[-1])
-    return len(events)
+        count += len(events)
 
 
 async def _tell(session: AsyncSession, event: DomainEvent, told: Told) -> None:

@@ -34,64 +34,17 @@ class Told:
     leaves: bool = True
 
 
-Rule = Callable[[AsyncSession, DomainEvent], Awaitable[list[Told]]]
-
-
 async def recipients(session: AsyncSession, event: DomainEvent, base_url: str) -> list[Told]:
     """Return who is told of an event; nobody for those that concern nobody."""
-    if event.event == ERASURE_LINK:
-        return await _of_a_link(session, event, base_url)
-    rule = _RULES.get(event.event)
-    return [] if rule is None else await rule(session, event)
-
-
-async def _of_favourites(session: AsyncSession, event: DomainEvent, kind: Kind) -> list[Told]:
-    market_id = UUID(event.subject_id)
-    market = (await session.execute(select(Market).where(Market.id == market_id))).scalar_one_or_none()
-    if market is None or market.end_date < today_in_denmark():
+    if kind := _OF_FAVOURITES.get(event.event):
+        return await _of_favourites(session, event, kind)
+    if rule := _RULES.get(event.event):
+        return await rule(session, event)
+    if event.event == ERASURE_WARNING:
+        return [Told(event.subject_id, Kind.ERASURE_WARNING, event.payload)]
+    if event.event != ERASURE_LINK:
         return []
-    payload = {"market_id": str(market_id), "name": market.name, "dates": _dates(market), "place": _place(market)}
-    keeping = select(Favourite.user_id).where(Favourite.market_id == market_id).order_by(Favourite.user_id)
-    return [Told(user_id, kind, payload) for user_id in (await session.execute(keeping)).scalars()]
-
-
-async def _of_cancelled(session: AsyncSession, event: DomainEvent) -> list[Told]:
-    return await _of_favourites(session, event, Kind.MARKET_CANCELLED)
-
-
-async def _of_vanished(session: AsyncSession, event: DomainEvent) -> list[Told]:
-    return await _of_favourites(session, event, Kind.MARKET_VANISHED)
-
-
-async def _of_changed(session: AsyncSession, event: DomainEvent) -> list[Told]:
-    if not _MOVED & set(event.payload.get("fields", ())):
-        return []
-    return await _of_favourites(session, event, Kind.MARKET_MOVED)
-
-
-async def _of_photo(session: AsyncSession, event: DomainEvent) -> list[Told]:
-    found = select(Photo).where(Photo.id == UUID(event.subject_id), Photo.subject == PhotoSubject.RATING)
-    photo = (await session.execute(found)).scalar_one_or_none()
-    if photo is None or photo.owner_id is None or photo.finished_at is None:
-        return []
-    late = photo.finished_at - photo.created_at > _PHOTO_WAIT
-    return [Told(photo.owner_id, Kind.PHOTO_READY, {"photo_id": str(photo.id)}, leaves=late)]
-
-
-async def _of_account(_session: AsyncSession, event: DomainEvent) -> list[Told]:
-    return [Told(event.subject_id, Kind.ERASURE_WARNING, event.payload)]
-
-
-async def _of_claim(session: AsyncSession, event: DomainEvent) -> list[Told]:
-    market_id = str(event.payload.get("market_id"))
-    name = select(Market.name).where(Market.id == UUID(market_id))
-    found = (await session.execute(name)).scalar_one_or_none()
-    payload = {"market_id": market_id, "name": found or "…", "state": event.event.removeprefix("user.claim_")}
-    return [Told(event.subject_id, Kind.CLAIM_DECIDED, payload)]
-
-
-async def _of_a_link(session: AsyncSession, event: DomainEvent, base_url: str) -> list[Told]:
-    """Return whose link it is; its code is read when it is sent and is not in the event, which outlives it."""
+    # The code in the link is read when it is sent and is not in the event, which outlives it.
     asked = (
         select(ErasureRequest.id)
         .where(ErasureRequest.user_id == event.subject_id, ErasureRequest.confirmed_at.is_(None))
@@ -104,24 +57,51 @@ async def _of_a_link(session: AsyncSession, event: DomainEvent, base_url: str) -
     return [Told(event.subject_id, Kind.ERASURE_LINK, {"request": str(request), "base_url": base_url})]
 
 
-_RULES: Final[Mapping[str, Rule]] = {
-    "market.cancelled": _of_cancelled,
-    "market.postponed": _of_cancelled,
-    "market.vanished": _of_vanished,
-    "market.changed": _of_changed,
+async def _of_favourites(session: AsyncSession, event: DomainEvent, kind: Kind) -> list[Told]:
+    if kind is Kind.MARKET_MOVED and not _MOVED & set(event.payload.get("fields", ())):
+        return []
+    market_id = UUID(event.subject_id)
+    market = (await session.execute(select(Market).where(Market.id == market_id))).scalar_one_or_none()
+    if market is None or market.end_date < today_in_denmark():
+        return []
+    first, last = market.start_date.isoformat(), market.end_date.isoformat()
+    payload = {
+        "market_id": str(market_id),
+        "name": market.name,
+        "dates": first if first == last else f"{first} / {last}",
+        "place": ", ".join(part for part in (market.address, market.postal_code, market.city) if part) or "…",
+    }
+    keeping = select(Favourite.user_id).where(Favourite.market_id == market_id).order_by(Favourite.user_id)
+    return [Told(user_id, kind, payload) for user_id in (await session.execute(keeping)).scalars()]
+
+
+async def _of_photo(session: AsyncSession, event: DomainEvent) -> list[Told]:
+    found = select(Photo).where(Photo.id == UUID(event.subject_id), Photo.subject == PhotoSubject.RATING)
+    photo = (await session.execute(found)).scalar_one_or_none()
+    if photo is None or photo.owner_id is None or photo.finished_at is None:
+        return []
+    late = photo.finished_at - photo.created_at > _PHOTO_WAIT
+    return [Told(photo.owner_id, Kind.PHOTO_READY, {"photo_id": str(photo.id)}, leaves=late)]
+
+
+async def _of_claim(session: AsyncSession, event: DomainEvent) -> list[Told]:
+    market_id = str(event.payload.get("market_id"))
+    name = select(Market.name).where(Market.id == UUID(market_id))
+    found = (await session.execute(name)).scalar_one_or_none()
+    payload = {"market_id": market_id, "name": found or "…", "state": event.event.removeprefix("user.claim_")}
+    return [Told(event.subject_id, Kind.CLAIM_DECIDED, payload)]
+
+
+_OF_FAVOURITES: Final[Mapping[str, Kind]] = {
+    "market.cancelled": Kind.MARKET_CANCELLED,
+    "market.postponed": Kind.MARKET_CANCELLED,
+    "market.vanished": Kind.MARKET_VANISHED,
+    "market.changed": Kind.MARKET_MOVED,
+}
+_RULES: Final[Mapping[str, Callable[[AsyncSession, DomainEvent], Awaitable[list[Told]]]]] = {
     "photo.completed": _of_photo,
     "photo.no_faces": _of_photo,
-    ERASURE_WARNING: _of_account,
     "user.claim_granted": _of_claim,
     "user.claim_refused": _of_claim,
     "user.claim_revoked": _of_claim,
 }
-
-
-def _dates(market: Market) -> str:
-    first, last = market.start_date.isoformat(), market.end_date.isoformat()
-    return first if first == last else f"{first} / {last}"
-
-
-def _place(market: Market) -> str:
-    return ", ".join(part for part in (market.address, market.postal_code, market.city) if part) or "…"
