@@ -58,6 +58,14 @@ class Library:
         self.destroy_compress = _declare(lib, "jpeg_destroy_compress", None, handle)
         self.free = _declare(c.CDLL(None), "free", None, c.c_void_p)
 
+    def check(self) -> None:
+        """Raise LibjpegGaveUp when the library's structures differ from ours."""
+        guard = Guard(self)
+        handle = structs.Decompress()
+        handle.err = c.pointer(guard.manager)
+        guard.run(lambda: self.create_decompress(c.byref(handle), structs.LIB_VERSION, c.sizeof(handle)))
+        guard.run(lambda: self.destroy_decompress(c.byref(handle)))
+
 
 def _declare(lib: c.CDLL, name: str, result: object, *arguments: object) -> Callable[..., int]:
     function = getattr(lib, name)
@@ -136,31 +144,19 @@ def abandoned_calls() -> int:
 @functools.cache
 def load_library() -> Library | None:
     """Return libjpeg-turbo, or None where no usable copy is installed."""
-    for path in (*_bundled_with_pillow(), ctypes.util.find_library("jpeg")):
+    bundled: list[str] = []
+    pillow = importlib.util.find_spec("PIL")
+    if pillow is not None and pillow.origin is not None:
+        package = Path(pillow.origin).parent
+        found = [*package.parent.glob("[pP]illow.libs/libjpeg-*.so.62*"), *package.glob(".dylibs/libjpeg.62*.dylib")]
+        bundled = [str(path) for path in sorted(found)]
+    for path in (*bundled, ctypes.util.find_library("jpeg")):
         if path is None or ((path.endswith(".so") or ".so." in path) and ".so.62" not in path):
             continue
         try:
             library = Library(path)
-            _check(library)
+            library.check()
         except (OSError, AttributeError, LibjpegGaveUp):
             continue
         return library
     return None
-
-
-def _bundled_with_pillow() -> list[str]:
-    spec = importlib.util.find_spec("PIL")
-    if spec is None or spec.origin is None:
-        return []
-    package = Path(spec.origin).parent
-    found = [*package.parent.glob("[pP]illow.libs/libjpeg-*.so.62*"), *package.glob(".dylibs/libjpeg.62*.dylib")]
-    return [str(path) for path in sorted(found)]
-
-
-def _check(library: Library) -> None:
-    """Raise LibjpegGaveUp when the library's structures differ from ours."""
-    guard = Guard(library)
-    handle = structs.Decompress()
-    handle.err = c.pointer(guard.manager)
-    guard.run(lambda: library.create_decompress(c.byref(handle), structs.LIB_VERSION, c.sizeof(handle)))
-    guard.run(lambda: library.destroy_decompress(c.byref(handle)))

@@ -68,6 +68,30 @@ class _Found:
     adobe: bool = False
     frame: tuple[int, bytes] | None = None
 
+    def note(self, marker: int, body: bytes) -> None:
+        if marker in _START_OF_FRAME:
+            if self.frame is not None:
+                raise JpegDamaged("the JPEG has two frame headers")
+            self.frame = (marker, body)
+        elif marker == 0xE1 and body.startswith(_EXIF_MARK) and self.exif is None:  # noqa: PLR2004 - APP1
+            self.exif = body
+        elif marker == 0xE2 and body.startswith(_ICC_MARK) and len(body) > len(_ICC_MARK) + 2:  # noqa: PLR2004 - APP2
+            self.icc.setdefault(body[12], body[14:])
+            self.icc_total = body[13]
+        elif marker == 0xEE and body.startswith(b"Adobe"):  # noqa: PLR2004 - APP14
+            self.adobe = True
+
+    def turn(self) -> Turn:
+        """Return the orientation of the EXIF block; one that cannot be read says nothing, as in every viewer."""
+        orientation: object = 1
+        if self.exif is not None:
+            with contextlib.suppress(Exception), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                reader = Image.Exif()
+                reader.load(self.exif)
+                orientation = reader.get(_ORIENTATION_TAG, 1)
+        return turn_of(orientation)
+
     def icc_profile(self) -> bytes | None:
         if not self.icc or set(self.icc) != set(range(1, self.icc_total + 1)):
             return None
@@ -90,7 +114,7 @@ def read_structure(data: bytes) -> JpegStructure:
     if any(not (1 <= s.horizontal <= 4 and 1 <= s.vertical <= 4) for s in sampling):  # noqa: PLR2004 - T.81 B.2.2
         raise JpegDamaged("the JPEG frame header has a sampling factor out of range")
     return JpegStructure(
-        width, height, marker, precision, sampling, _turn(found.exif), found.icc_profile(), adobe=found.adobe
+        width, height, marker, precision, sampling, found.turn(), found.icc_profile(), adobe=found.adobe
     )
 
 
@@ -115,32 +139,6 @@ def _walk(data: bytes) -> _Found:
         body = data[position + 4 : position + 2 + length]
         if length < 2 or len(body) != length - 2:  # noqa: PLR2004 - the length counts itself
             raise JpegDamaged("the JPEG ends within a header")
-        _note(found, marker, body)
+        found.note(marker, body)
         position += 2 + length
     raise JpegDamaged("the JPEG has too many segments before its image data")
-
-
-def _note(found: _Found, marker: int, body: bytes) -> None:
-    if marker in _START_OF_FRAME:
-        if found.frame is not None:
-            raise JpegDamaged("the JPEG has two frame headers")
-        found.frame = (marker, body)
-    elif marker == 0xE1 and body.startswith(_EXIF_MARK) and found.exif is None:  # noqa: PLR2004 - APP1
-        found.exif = body
-    elif marker == 0xE2 and body.startswith(_ICC_MARK) and len(body) > len(_ICC_MARK) + 2:  # noqa: PLR2004 - APP2
-        found.icc.setdefault(body[12], body[14:])
-        found.icc_total = body[13]
-    elif marker == 0xEE and body.startswith(b"Adobe"):  # noqa: PLR2004 - APP14
-        found.adobe = True
-
-
-def _turn(exif: bytes | None) -> Turn:
-    """Orientation from an EXIF block; a block that cannot be read says nothing, as in every viewer."""
-    orientation: object = 1
-    if exif is not None:
-        with contextlib.suppress(Exception), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            reader = Image.Exif()
-            reader.load(exif)
-            orientation = reader.get(_ORIENTATION_TAG, 1)
-    return turn_of(orientation)
