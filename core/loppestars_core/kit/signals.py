@@ -33,9 +33,13 @@ class Interruptions:
 
     def listen(self) -> None:
         """Note each ending signal that is not ignored."""
+
+        def note(number: int, _frame: FrameType | None) -> None:
+            self._first = self._first or number
+
         for number in ENDING_SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._note)
+                signal.signal(number, note)
 
     def pause(self, seconds: float) -> None:
         """Wait for `seconds`; raise `Interrupted` when a signal has come, now or before."""
@@ -43,9 +47,6 @@ class Interruptions:
             time.sleep(seconds)
         if self._first is not None:
             raise Interrupted(self._first)
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self._first = self._first or number
 
 
 def exit_code_of(number: int) -> int:
@@ -69,20 +70,20 @@ def ended_by_signal() -> asyncio.Event:
 
 def run_interruptible(work: Coroutine[Any, Any, None]) -> int:
     """Run to the end and return 0, or cancel at the first signal and return its exit code (130, 143, 129)."""
-    return asyncio.run(_run(work))
 
+    async def run() -> int:
+        running, caught = asyncio.ensure_future(work), list[int]()
 
-async def _run(work: Coroutine[Any, Any, None]) -> int:
-    running, caught = asyncio.ensure_future(work), list[int]()
+        def stop(number: signal.Signals) -> None:
+            caught.append(number)
+            running.cancel()
 
-    def stop(number: signal.Signals) -> None:
-        caught.append(number)
-        running.cancel()
+        on_ending_signal(stop)
+        try:
+            await running
+        except asyncio.CancelledError:
+            if not caught:
+                raise
+        return exit_code_of(caught[0]) if caught else 0
 
-    on_ending_signal(stop)
-    try:
-        await running
-    except asyncio.CancelledError:
-        if not caught:
-            raise
-    return exit_code_of(caught[0]) if caught else 0
+    return asyncio.run(run())

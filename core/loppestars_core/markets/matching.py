@@ -143,9 +143,16 @@ def _places(one: Listing, other: Listing) -> tuple[Near, str]:
         return Near.APART, f"{distance:.1f} km apart"
     if distance is not None and distance <= _SPOT_KM:
         return Near.SPOT, f"{distance * 1000:.0f} m apart"
-    if one.postal_code and other.postal_code:
-        return _codes(one.postal_code, other.postal_code)
-    return _towns_or_municipalities(one, other)
+    code, other_code = one.postal_code, other.postal_code
+    if not code or not other_code:
+        return _towns_or_municipalities(one, other)
+    if code == other_code:
+        return Near.AREA, f"the same postal code, {code}"
+    table = danish_postal_codes()
+    known = table.get(code) is not None and table.get(other_code) is not None
+    if known and table.large_town_of(code) == table.large_town_of(other_code):
+        return Near.TOWN, f"postal codes of one town, {code} and {other_code}"
+    return Near.APART, f"different postal codes, {code} and {other_code}"
 
 
 def _towns_or_municipalities(one: Listing, other: Listing) -> tuple[Near, str]:
@@ -161,16 +168,6 @@ def _towns_or_municipalities(one: Listing, other: Listing) -> tuple[Near, str]:
     if len(municipalities) == 1:
         return Near.TOWN, f"the same municipality, {one.municipality or other.municipality}"
     return Near.APART, "different municipalities"
-
-
-def _codes(one: str, other: str) -> tuple[Near, str]:
-    if one == other:
-        return Near.AREA, f"the same postal code, {one}"
-    table = danish_postal_codes()
-    known = table.get(one) is not None and table.get(other) is not None
-    if known and table.large_town_of(one) == table.large_town_of(other):
-        return Near.TOWN, f"postal codes of one town, {one} and {other}"
-    return Near.APART, f"different postal codes, {one} and {other}"
 
 
 def _names(one: Listing, other: Listing, venue: str | None) -> tuple[Named, str]:

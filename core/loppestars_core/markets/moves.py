@@ -86,7 +86,12 @@ def pairs_of(gone: Sequence[Row], listed: Sequence[Row], fresh: set[int]) -> lis
     one of that name there; of a weekly market nobody can say which Sunday became which. What fits two is neither.
     """
     new = [row for row in listed if row.sighting_id in fresh]
-    renamed = _unique((before, now) for before in gone for now in new if _is_renamed(before, now))
+    renamed = _unique(
+        (before, now)
+        for before in gone
+        for now in new
+        if before.days == now.days and before.place is not None and before.place == now.place
+    )
     taken = {row.sighting_id for pair in renamed for row in pair}
     named: dict[_Place, int] = defaultdict(int)
     for row in (*gone, *listed):
@@ -95,18 +100,13 @@ def pairs_of(gone: Sequence[Row], listed: Sequence[Row], fresh: set[int]) -> lis
         (before, now)
         for before in gone
         for now in new
-        if not {before.sighting_id, now.sighting_id} & taken and named[before.title] == 2 and _is_moved(before, now)  # noqa: PLR2004 - the one that is gone and the one that is new
+        if not {before.sighting_id, now.sighting_id} & taken
+        and before.title == now.title
+        and named[before.title] == 2  # noqa: PLR2004 - the one that is gone and the one that is new
+        and before.days != now.days
+        and abs((now.said.start_date - before.said.start_date).days) <= MAX_DAYS_MOVED
     )
     return [*renamed, *moved]
-
-
-def _is_renamed(before: Row, now: Row) -> bool:
-    return before.days == now.days and before.place is not None and before.place == now.place
-
-
-def _is_moved(before: Row, now: Row) -> bool:
-    later = abs((now.said.start_date - before.said.start_date).days)
-    return before.title == now.title and before.days != now.days and later <= MAX_DAYS_MOVED
 
 
 def _unique(pairs: Iterable[tuple[Row, Row]]) -> list[tuple[Row, Row]]:

@@ -2,11 +2,10 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import date, datetime
 from itertools import pairwise
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -39,6 +38,29 @@ class ListedBy(NamedTuple):
     start_date: date
     end_date: date
 
+    @classmethod
+    def of(cls, first: MarketSighting, last: MarketSighting) -> Self:
+        """Return what a source says that said something for the first time in `first`, and now says `last`."""
+        said = SourceMarket.of_raw(last.raw)
+        states = {
+            MarketState.VANISHED.value: last.missed_crawls >= CRAWLS_UNTIL_VANISHED,
+            MarketState.CANCELLED.value: said.cancelled,
+            MarketState.POSTPONED.value: said.postponed,
+            "missed": last.missed_crawls > 0,
+        }
+        return cls(
+            source=last.source,
+            external_id=last.external_id,
+            url=last.url,
+            state=next((state for state, holds in states.items() if holds), "listed"),
+            first_seen_at=first.first_seen_at,
+            last_seen_at=last.last_seen_at,
+            missed_crawls=last.missed_crawls,
+            name=said.name,
+            start_date=said.start_date,
+            end_date=said.end_date,
+        )
+
 
 class Change(NamedTuple):
     """That a field was another one before: by a source, or by an admin (`who`), or, of the state, by what happened."""
@@ -55,37 +77,25 @@ async def sources_of(session: AsyncSession, market_id: uuid.UUID) -> list[Listed
     """Return which sources list a market, those whose words count first."""
     chains = await _chains(session, market_id)
     found = [(chain[0], chain[-1]) for chain in chains if chain[-1].superseded_at is None]
-    listed = [(SourceMarket.of_raw(last.raw), _listed_by(first, last)) for first, last in found]
+    listed = [(SourceMarket.of_raw(last.raw), ListedBy.of(first, last)) for first, last in found]
     return [by for _, by in sorted(listed, key=lambda pair: (pair[0].rank, pair[1].source))]
-
-
-def _listed_by(first: MarketSighting, last: MarketSighting) -> ListedBy:
-    said = SourceMarket.of_raw(last.raw)
-    states = {
-        MarketState.VANISHED.value: last.missed_crawls >= CRAWLS_UNTIL_VANISHED,
-        MarketState.CANCELLED.value: said.cancelled,
-        MarketState.POSTPONED.value: said.postponed,
-        "missed": last.missed_crawls > 0,
-    }
-    return ListedBy(
-        source=last.source,
-        external_id=last.external_id,
-        url=last.url,
-        state=next((state for state, holds in states.items() if holds), "listed"),
-        first_seen_at=first.first_seen_at,
-        last_seen_at=last.last_seen_at,
-        missed_crawls=last.missed_crawls,
-        name=said.name,
-        start_date=said.start_date,
-        end_date=said.end_date,
-    )
 
 
 async def history_of(session: AsyncSession, market_id: uuid.UUID) -> list[Change]:
     """Return what changed of a market, the latest first: words of its sources, corrections, and its state."""
-    said = [change for chain in await _chains(session, market_id) for change in _of_source(chain)]
+    said: list[Change] = []
+    for before, after in (pair for chain in await _chains(session, market_id) for pair in pairwise(chain)):
+        was, now = before.raw["market"], after.raw["market"]
+        said += [
+            Change(after.first_seen_at, after.source, None, name, was.get(name), now.get(name))
+            for name in sorted((was.keys() | now.keys()) - _NOT_SAID)
+            if was.get(name) != now.get(name)
+        ]
     overrides = select(MarketOverride).where(MarketOverride.market_id == market_id)
-    corrected = [change for row in (await session.execute(overrides)).scalars() for change in _of_correction(row)]
+    for row in (await session.execute(overrides)).scalars():
+        said.append(Change(row.set_at, "admin", row.set_by, row.field, None, row.value))
+        if row.revoked_at is not None:
+            said.append(Change(row.revoked_at, "admin", None, row.field, row.value, None))
     events = select(DomainEvent).where(
         DomainEvent.subject_type == "market",
         DomainEvent.subject_id == str(market_id),
@@ -95,7 +105,7 @@ async def history_of(session: AsyncSession, market_id: uuid.UUID) -> list[Change
         Change(event.at, "loppestars", None, "state", None, event.event.removeprefix("market."))
         for event in (await session.execute(events)).scalars()
     ]
-    return sorted([*said, *corrected, *happened], key=attrgetter("at"), reverse=True)
+    return sorted([*said, *happened], key=attrgetter("at"), reverse=True)
 
 
 async def corrected_fields(session: AsyncSession, market_id: uuid.UUID) -> list[MarketOverride]:
@@ -103,20 +113,6 @@ async def corrected_fields(session: AsyncSession, market_id: uuid.UUID) -> list[
     active = MarketOverride.market_id == market_id, MarketOverride.revoked_at.is_(None)
     rows = await session.execute(select(MarketOverride).where(*active).order_by(MarketOverride.field))
     return list(rows.scalars())
-
-
-def _of_source(chain: list[MarketSighting]) -> Iterator[Change]:
-    for before, after in pairwise(chain):
-        was, now = before.raw["market"], after.raw["market"]
-        for name in sorted(was.keys() | now.keys()):
-            if name not in _NOT_SAID and was.get(name) != now.get(name):
-                yield Change(after.first_seen_at, after.source, None, name, was.get(name), now.get(name))
-
-
-def _of_correction(row: MarketOverride) -> Iterator[Change]:
-    yield Change(row.set_at, "admin", row.set_by, row.field, None, row.value)
-    if row.revoked_at is not None:
-        yield Change(row.revoked_at, "admin", None, row.field, row.value, None)
 
 
 async def _chains(session: AsyncSession, market_id: uuid.UUID) -> list[list[MarketSighting]]:

@@ -5,7 +5,7 @@ typed word can be. A place in a question asks for its postal codes too: `Funen` 
 Copenhagen.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -38,23 +38,21 @@ def search_terms(texts: Iterable[str | None], postal_code: str | None = None) ->
 def search_query(text: str) -> str | None:
     """Return the `tsquery` that asks for every word or place of `text`; None when `text` has no word."""
     words = list(dict.fromkeys(fold_words(text)))[:MAX_WORDS]
-    return " & ".join(_asked(words)) or None
-
-
-def _asked(words: list[str]) -> Iterator[str]:
-    """Yield the question for each place or other word, the longest name of a place first."""
+    asked: list[str] = []
     index = 0
     while index < len(words):
+        # The longest name of a place first.
         for count in range(min(_MAX_PLACE_WORDS, len(words) - index), 0, -1):
             said = words[index : index + count]
             if alternatives := _place(said):
-                yield "(" + " | ".join([_all(said), *alternatives]) + ")"
+                asked.append("(" + " | ".join([_all(said), *alternatives]) + ")")
                 break
         else:
             count, said = 1, words[index : index + 1]
             written = spelled_out(said)
-            yield _all(said) if written == said else f"({_all(said)} | {_all(written)})"
+            asked.append(_all(said) if written == said else f"({_all(said)} | {_all(written)})")
         index += count
+    return " & ".join(asked) or None
 
 
 def _place(words: list[str]) -> list[str]:

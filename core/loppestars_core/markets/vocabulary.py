@@ -32,13 +32,12 @@ class Vocabulary:
     def corrected(self, text: str) -> str | None:
         """Return `text` with words that are unknown replaced by their one nearest; None when none is."""
         words = list(dict.fromkeys(fold_words(text)))[:MAX_WORDS]
-        meant = [self._meant(word) for word in words]
+        meant = list(words)
+        for index, word in enumerate(words):
+            known = self._by_letter.get(word[0], set())
+            if len(word) < _MIN_MISTYPED or word.isdecimal() or any(other.startswith(word) for other in known):
+                continue
+            errors = 2 if len(word) >= _MIN_TWICE_MISTYPED else 1
+            if found := process.extractOne(word, sorted(known), scorer=OSA.distance, score_cutoff=errors):
+                meant[index] = found[0]
         return " ".join(meant) if meant != words else None
-
-    def _meant(self, word: str) -> str:
-        known = self._by_letter.get(word[0], set())
-        if len(word) < _MIN_MISTYPED or word.isdecimal() or any(other.startswith(word) for other in known):
-            return word
-        errors = 2 if len(word) >= _MIN_TWICE_MISTYPED else 1
-        found = process.extractOne(word, sorted(known), scorer=OSA.distance, score_cutoff=errors)
-        return found[0] if found else word

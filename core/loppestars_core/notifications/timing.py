@@ -28,6 +28,19 @@ class Preferences:
             return channel is Channel.EMAIL or (self.push and kind is not Kind.ERASURE_LINK)
         return kind not in self.muted and (self.email if channel is Channel.EMAIL else self.push)
 
+    def after_quiet_hours(self, local: datetime) -> datetime:
+        """Return a Danish time, or the end of the quiet hours that it is in."""
+        start, end = self.quiet_from, self.quiet_until
+        if start is None or end is None or start == end:
+            return local
+        clock = local.time()
+        over_midnight = start > end
+        quiet = (clock >= start or clock < end) if over_midnight else start <= clock < end
+        if not quiet:
+            return local
+        day = local.date() + timedelta(days=1 if over_midnight and clock >= start else 0)
+        return datetime.combine(day, end, DENMARK)
+
 
 def due_at(preferences: Preferences, kind: Kind, channel: Channel, now: datetime) -> datetime:
     """Return when a notification that is made at `now` (aware) is sent."""
@@ -35,27 +48,10 @@ def due_at(preferences: Preferences, kind: Kind, channel: Channel, now: datetime
         return now  # it was asked for a moment ago
     local = now.astimezone(DENMARK)
     if channel is Channel.EMAIL and not kind.mandatory and preferences.digest is not Digest.NONE:
-        local = _next_digest(local, preferences.digest)
-    return _after_quiet_hours(preferences, local).astimezone(now.tzinfo)
-
-
-def _next_digest(local: datetime, digest: Digest) -> datetime:
-    day = local.date()
-    if local.timetz().replace(tzinfo=None) >= DIGEST_TIME:
-        day += timedelta(days=1)
-    while digest is Digest.WEEKLY and day.weekday():
-        day += timedelta(days=1)
-    return datetime.combine(day, DIGEST_TIME, DENMARK)
-
-
-def _after_quiet_hours(preferences: Preferences, local: datetime) -> datetime:
-    start, end = preferences.quiet_from, preferences.quiet_until
-    if start is None or end is None or start == end:
-        return local
-    clock = local.time()
-    over_midnight = start > end
-    quiet = (clock >= start or clock < end) if over_midnight else start <= clock < end
-    if not quiet:
-        return local
-    day = local.date() + timedelta(days=1 if over_midnight and clock >= start else 0)
-    return datetime.combine(day, end, DENMARK)
+        day = local.date()
+        if local.time() >= DIGEST_TIME:
+            day += timedelta(days=1)
+        while preferences.digest is Digest.WEEKLY and day.weekday():
+            day += timedelta(days=1)
+        local = datetime.combine(day, DIGEST_TIME, DENMARK)
+    return preferences.after_quiet_hours(local).astimezone(now.tzinfo)

@@ -25,8 +25,14 @@ async def run_retention(engine: AsyncEngine, tables: Tables, now: datetime) -> d
     deleted: dict[str, int] = {}
     error: str | None = None
     try:
-        for name in _expiring():
-            deleted[name] = await _delete_from(engine, tables[name], now)
+        for table in (tables[name] for name in _expiring()):
+            key: Any = next(iter(table.primary_key.columns))
+            due = select(key).where(_too_old(table, now)).limit(_BATCH).with_for_update(skip_locked=True)
+            gone, deleted[table.name] = _BATCH, 0
+            while gone == _BATCH:
+                async with engine.begin() as connection:
+                    gone = (await connection.execute(delete(table).where(key.in_(due.scalar_subquery())))).rowcount
+                deleted[table.name] += gone
     except Exception as failure:
         error = type(failure).__name__
         raise
@@ -57,15 +63,3 @@ def _too_old(table: Table, now: datetime) -> ColumnElement[bool]:
     if policy.since is None or policy.retention_days is None:
         raise ValueError(f"{table.name} has no time of retention")
     return table.c[policy.since] < now - timedelta(days=policy.retention_days)
-
-
-async def _delete_from(engine: AsyncEngine, table: Table, now: datetime) -> int:
-    key: Any = next(iter(table.primary_key.columns))
-    due = select(key).where(_too_old(table, now)).limit(_BATCH).with_for_update(skip_locked=True)
-    count = 0
-    while True:
-        async with engine.begin() as connection:
-            result = await connection.execute(delete(table).where(key.in_(due.scalar_subquery())))
-        count += result.rowcount
-        if result.rowcount < _BATCH:
-            return count

@@ -60,8 +60,11 @@ async def summarise(session: AsyncSession, market_ids: Sequence[uuid.UUID]) -> M
     none = Average(None, 0)
     summaries = {market_id: Summary(market_id, none, none, none) for market_id in market_ids}
     for market_id, *values in found.all():
-        pairs = zip(values[::2], values[1::2], strict=True)
-        summaries[market_id] = Summary(market_id, *(_rounded(mean, count) for mean, count in pairs))
+        averages = (
+            Average(None if mean is None else round(float(mean), _DECIMALS), count)
+            for mean, count in zip(values[::2], values[1::2], strict=True)
+        )
+        summaries[market_id] = Summary(market_id, *averages)
     return summaries
 
 
@@ -90,7 +93,3 @@ def _average(kind: RatingType | None) -> tuple[ColumnElement[Any], ColumnElement
     if kind is None:
         return mean, count
     return mean.filter(Rating.rating_type == kind), count.filter(Rating.rating_type == kind)
-
-
-def _rounded(mean: Any, count: int) -> Average:  # noqa: ANN401 - a number of the database, or None
-    return Average(None if mean is None else round(float(mean), _DECIMALS), count)

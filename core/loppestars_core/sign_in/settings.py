@@ -99,18 +99,14 @@ class SignInSettings(BaseSettings):
             secret = self.auth_facebook_client_secret.get_secret_value()
             found.append(facebook(self.auth_facebook_client_id, secret, _address(self.auth_facebook_issuer)))
         if self.auth_apple_client_id:
-            found.append(apple(self.auth_apple_client_id, self._apple_secret, _address(self.auth_apple_issuer)))
+            secret = self.auth_apple_client_secret.get_secret_value()
+            key = AppleKey(self.auth_apple_team_id, self.auth_apple_key_id, secret.replace("\\n", "\n"))
+            given = key if "PRIVATE KEY" in secret else secret
+            found.append(apple(self.auth_apple_client_id, given, _address(self.auth_apple_issuer)))
         if self.auth_oidc_client_id and (address := _address(self.auth_oidc_issuer)):
             secret = self.auth_oidc_client_secret.get_secret_value()
             found.append(openid_connect(self.auth_oidc_name, self.auth_oidc_client_id, secret, address))
         return tuple(found)
-
-    @property
-    def _apple_secret(self) -> str | AppleKey:
-        secret = self.auth_apple_client_secret.get_secret_value()
-        if "PRIVATE KEY" not in secret:
-            return secret
-        return AppleKey(self.auth_apple_team_id, self.auth_apple_key_id, secret.replace("\\n", "\n"))
 
 
 def _address(issuer: AnyHttpUrl | None) -> str | None:

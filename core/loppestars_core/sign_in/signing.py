@@ -37,7 +37,12 @@ class SigningKeys:
     """
 
     def __init__(self, pem: str) -> None:
-        self._keys = {_thumbprint(key.public_key()): key for key in _parse(pem)}
+        self._keys: dict[str, EllipticCurvePrivateKey] = {}
+        for key in _parse(pem):
+            # Known by its thumbprint (RFC 7638).
+            canonical = json.dumps(_public(key.public_key()), sort_keys=True, separators=(",", ":"))
+            digest = hashlib.sha256(canonical.encode()).digest()
+            self._keys[urlsafe_b64encode(digest).rstrip(b"=").decode()] = key
         self._current = next(iter(self._keys))
 
     @property
@@ -91,9 +96,3 @@ def _public(key: EllipticCurvePublicKey) -> dict[str, str]:
 
 def _base64(number: int) -> str:
     return urlsafe_b64encode(number.to_bytes(_COORDINATE_BYTES)).rstrip(b"=").decode()
-
-
-def _thumbprint(key: EllipticCurvePublicKey) -> str:
-    """Return the key's thumbprint (RFC 7638)."""
-    canonical = json.dumps(_public(key), sort_keys=True, separators=(",", ":"))
-    return urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).rstrip(b"=").decode()

@@ -78,7 +78,17 @@ class FileStorage:
         return public_link(self._base_url, bucket, check_key(key))
 
     async def check(self, bucket: str) -> None:
-        await _in_thread(lambda: _check_writable(self._root / bucket))
+        folder = self._root / bucket
+
+        def write_probe() -> None:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / f"{_PARTIAL}{secrets.token_hex(8)}"
+            try:
+                probe.write_bytes(b"x")
+            finally:
+                probe.unlink(missing_ok=True)
+
+        await _in_thread(write_probe)
 
     def _path(self, bucket: str, key: str) -> Path:
         return self._root / bucket / check_key(key)
@@ -157,12 +167,3 @@ def _info(path: Path, key: str) -> ObjectInfo:
     except (FileNotFoundError, NotADirectoryError):
         raise ObjectNotFound("there is no such object") from None
     return ObjectInfo(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
-
-
-def _check_writable(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / f"{_PARTIAL}{secrets.token_hex(8)}"
-    try:
-        probe.write_bytes(b"x")
-    finally:
-        probe.unlink(missing_ok=True)

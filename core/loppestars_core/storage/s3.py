@@ -4,6 +4,7 @@ Requests are signed with version 4, also presigned links: servers other than AWS
 """
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -119,18 +120,12 @@ class S3Storage:
         only_new: dict[str, Any] = {}
         if not replace:
             # Asked first as well, for servers that do not know the condition.
-            if self._exists(bucket, key):
+            with contextlib.suppress(ObjectNotFound):
+                _explained(lambda: self._client.head_object(Bucket=bucket, Key=key))
                 raise ObjectExists("there is such an object already")
             only_new = {"IfNoneMatch": "*"}
         file.seek(0)
         self._client.put_object(Bucket=bucket, Key=key, Body=file, ContentType=content_type, **only_new)
-
-    def _exists(self, bucket: str, key: str) -> bool:
-        try:
-            _explained(lambda: self._client.head_object(Bucket=bucket, Key=key))
-        except ObjectNotFound:
-            return False
-        return True
 
     def _read(self, bucket: str, key: str, max_bytes: int) -> bytes:
         body, _ = self._open(bucket, key, max_bytes)
