@@ -74,4 +74,4 @@ class TestWithoutLinux:
         """A layer whose system call is missing says so, and `ENGINE_SANDBOX=auto` goes on without it."""
         monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
         with pytest.raises(kernel.LayerUnavailable, match="only Linux has it"):
-            kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+            kernel.forbid_new_privileges()

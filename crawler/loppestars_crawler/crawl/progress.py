@@ -32,7 +32,13 @@ async def progress_of(sources: Sequence[SourceCrawl], *, shown: bool) -> AsyncIt
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
         tasks: dict[str, TaskID] = {}
-        drawing = asyncio.create_task(_draw(bars, sources, tasks))
+
+        async def draw() -> None:
+            while True:
+                _update(bars, sources, tasks)
+                await asyncio.sleep(_REDRAW_SECONDS)
+
+        drawing = asyncio.create_task(draw())
         try:
             yield
         finally:
@@ -51,12 +57,6 @@ def show_summary(report: Report) -> None:
         table.add_row(source, *(f"{counts.get(name, 0):,}" for name in COUNT_NAMES))
     console.print(table)
     console.print(f"Run {report.run_id} {report.state}" + (f": {report.error}" if report.error else "."), markup=False)
-
-
-async def _draw(bars: Progress, sources: Sequence[SourceCrawl], tasks: dict[str, TaskID]) -> None:
-    while True:
-        _update(bars, sources, tasks)
-        await asyncio.sleep(_REDRAW_SECONDS)
 
 
 def _update(bars: Progress, sources: Sequence[SourceCrawl], tasks: dict[str, TaskID]) -> None:

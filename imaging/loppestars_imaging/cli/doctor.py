@@ -112,23 +112,20 @@ def _model() -> str:
 
 
 def _runtime() -> str:
+    """Name the runtime, why it is this one, and whether another one could be had."""
+    from loppestars_imaging.detect.runtime import cpu_features, uses_openvino  # noqa: PLC0415 - may be broken
     from loppestars_imaging.detect.yunet import YuNet  # noqa: PLC0415 - may be broken
 
     runtime = YuNet().runtime
-    return f"{runtime}, one thread a photo; {_why(runtime)}"
-
-
-def _why(runtime: str) -> str:
-    """Say why this runtime, and whether another one could be had."""
-    from loppestars_imaging.detect.runtime import cpu_features, uses_openvino  # noqa: PLC0415 - may be broken
-
     if not uses_openvino(cpu_features(), installed=True):
-        return "the faster one, because this CPU has no amx_bf16"
-    if runtime.startswith("OpenVINO"):
-        return "the faster one, because this CPU has amx_bf16"
-    if _version("openvino") == "missing":
-        return "the slower one: this CPU has amx_bf16, for which the package openvino has to be installed"
-    return "the slower one: this CPU has amx_bf16, but the installed openvino does not work; reinstall it"
+        why = "the faster one, because this CPU has no amx_bf16"
+    elif runtime.startswith("OpenVINO"):
+        why = "the faster one, because this CPU has amx_bf16"
+    elif _version("openvino") == "missing":
+        why = "the slower one: this CPU has amx_bf16, for which the package openvino has to be installed"
+    else:
+        why = "the slower one: this CPU has amx_bf16, but the installed openvino does not work; reinstall it"
+    return f"{runtime}, one thread per photo; {why}"
 
 
 def _libjpeg() -> str:

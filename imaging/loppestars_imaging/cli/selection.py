@@ -81,7 +81,11 @@ def collect(inputs: list[Path], output: Path, reserved: set[Path] | None = None)
             if name in seen:
                 continue
             seen.add(name)
-            target = _free(output / (source.relative_to(given) if is_folder else source.name), taken)
+            target = wanted = output / (source.relative_to(given) if is_folder else source.name)
+            number = 2
+            while any(_same_name(path) in taken for path in possible_results(target)):
+                target = wanted.with_stem(f"{wanted.stem}-{number}")
+                number += 1
             taken |= {_same_name(path) for path in possible_results(target)}
             selection.work.append(Work(source, target))
     return selection
@@ -136,15 +140,6 @@ def possible_results(target: Path) -> set[Path]:
 def result_path(target: Path, kind: Format) -> Path:
     """Keep a suffix that fits the result; else add the right one, so that a.heic and a.avif stay apart."""
     return target if target.suffix.lower() in _SAME[kind] else target.with_name(target.name + _RESULT_SUFFIXES[kind])
-
-
-def _free(target: Path, taken: set[str]) -> Path:
-    """Return the path, numbered where the result of another file may get it."""
-    candidate, number = target, 2
-    while any(_same_name(path) in taken for path in possible_results(candidate)):
-        candidate = target.with_stem(f"{target.stem}-{number}")
-        number += 1
-    return candidate
 
 
 def _same_name(path: Path) -> str:

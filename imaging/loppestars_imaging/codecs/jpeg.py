@@ -100,18 +100,14 @@ def encode(picture: Picture) -> bytes:
 def _refuse_damage(data: bytes, structure: JpegStructure) -> None:
     """Pillow does not pass on libjpeg's warnings: decode small, only to hear them."""
     library = load_library()
-    if library is None:
-        _refuse_warnings(data)
+    if library is not None:
+        with damage_refused(), contextlib.suppress(LibjpegGaveUp), CoefficientPhoto(library, data, structure) as photo:
+            photo.look(2)
         return
-    with damage_refused(), contextlib.suppress(LibjpegGaveUp), CoefficientPhoto(library, data, structure) as photo:
-        photo.look(2)
-
-
-def _refuse_warnings(data: bytes) -> None:
-    """Refuse the first warning, which is all that simplejpeg reports: damage may follow it."""
     import simplejpeg  # noqa: PLC0415 - hardly ever needed
 
     try:
+        # The first warning is all that it reports, and damage may follow it.
         simplejpeg.decode_jpeg(data, colorspace="GRAY", min_factor=8, min_width=1, min_height=1, strict=True)
     except ValueError as error:
         if "Unsupported color" not in str(error):

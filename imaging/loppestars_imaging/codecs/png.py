@@ -21,6 +21,7 @@ PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024
 _SIGNATURE: Final = 8
 _IHDR_END: Final = 33
 _DEEP: Final = 16
+_CICP_BYTES: Final = 4
 
 
 def inspect(data: bytes) -> Header:
@@ -38,7 +39,9 @@ def decode(data: bytes, header: Header) -> Picture:
     _check_whole(data)
     with pillow.readable():
         image = pillow.open_image(data, "PNG")
-        points = _code_points(data)
+        # What cICP says counts before any profile (PNG, third edition, 11.3.2.6).
+        cicp = [body for kind, body in _chunks_before_pixels(data) if kind == b"cICP" and len(body) == _CICP_BYTES]
+        points = CodePoints(cicp[0][0], cicp[0][1]) if cicp else None
         icc = pillow.icc_of(image) if points is None else None
         if image.size != (header.width, header.height):
             raise UnreadablePhoto("its headers contradict each other")
@@ -83,13 +86,6 @@ def _chunks_before_pixels(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             return
         yield kind, data[position + 8 : position + 8 + length]
         position += 12 + length
-
-
-def _code_points(data: bytes) -> CodePoints | None:
-    """Return what cICP says, which counts before any profile (PNG, third edition, 11.3.2.6)."""
-    bodies = (body for kind, body in _chunks_before_pixels(data) if kind == b"cICP")
-    whole = (body for body in bodies if len(body) == 4)  # noqa: PLR2004 - the chunk has four bytes
-    return next((CodePoints(body[0], body[1]) for body in whole), None)
 
 
 def _check_whole(data: bytes) -> None:

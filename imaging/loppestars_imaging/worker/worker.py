@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Final
 
 import procrastinate
@@ -131,10 +131,7 @@ class Worker:
 
     async def _take_photos(self, app: procrastinate.App, database: AsyncEngine, storage: Storage) -> None:
         looking = asyncio.create_task(self._look_at(storage))
-        loops = [
-            asyncio.create_task(self._every(RECOVERY_INTERVAL.total_seconds(), lambda: _recover(app))),
-            asyncio.create_task(self._every(RECOVERY_INTERVAL.total_seconds(), lambda: _measure(database))),
-        ]
+        caring = asyncio.create_task(_look_after(app, database))
         worker = QueueWorker(
             app,
             queues=[PHOTO_QUEUE],
@@ -150,15 +147,15 @@ class Worker:
         self._not_ready = ""
         log.info("worker_ready", processes=self._settings.imaging_processes)
         try:
-            await asyncio.wait({runner, stopped, *loops}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({runner, stopped, caring}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             if self._stopping.is_set():
                 self._not_ready = "stopping"
             # Not cancelled: a cancellation while it registers itself can get lost, and it would work on.
             worker.stop()  # type: ignore[no-untyped-call]
             await asyncio.wait({runner}, timeout=self._settings.drain_seconds + _UNREGISTER_SECONDS)
-            await _end({runner, stopped, looking, *loops})
-        for task in (runner, *loops):
+            await _end({runner, stopped, looking, caring})
+        for task in (runner, caring):
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
@@ -169,11 +166,6 @@ class Worker:
                 await storage.check(bucket)
             except StorageError as error:
                 log.warning("storage_check_failed", bucket=bucket, reason=str(error))
-
-    async def _every(self, seconds: float, action: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await action()
-            await asyncio.sleep(seconds)
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -190,22 +182,21 @@ async def _end(tasks: set[asyncio.Task[Any]]) -> None:
         _, pending = await asyncio.wait(pending, timeout=_RECONNECT_SECONDS)
 
 
-async def _recover(app: procrastinate.App) -> None:
-    recovered = await recover_stalled_jobs(app, PHOTO_QUEUE)
-    if recovered:
-        RECOVERED.inc(len(recovered))
-        log.warning("stalled_jobs_recovered", jobs=recovered)
-
-
-async def _measure(database: AsyncEngine) -> None:
-    async with sessions(database)() as session:
-        state = await read_queue_state(session)
-        stored = (await session.execute(select(func.coalesce(func.sum(PhotoVariant.bytes), 0)))).scalar_one()
-    QUEUE_JOBS.labels("waiting").set(state.waiting)
-    QUEUE_JOBS.labels("running").set(state.running)
-    QUEUE_OLDEST.set(state.oldest_seconds)
-    QUEUE_WORKERS.set(state.workers)
-    STORED_BYTES.set(float(stored))
+async def _look_after(app: procrastinate.App, database: AsyncEngine) -> None:
+    """Hand out the jobs of workers that fell silent, and measure the queue, again and again."""
+    while True:
+        if recovered := await recover_stalled_jobs(app, PHOTO_QUEUE):
+            RECOVERED.inc(len(recovered))
+            log.warning("stalled_jobs_recovered", jobs=recovered)
+        async with sessions(database)() as session:
+            state = await read_queue_state(session)
+            stored = (await session.execute(select(func.coalesce(func.sum(PhotoVariant.bytes), 0)))).scalar_one()
+        QUEUE_JOBS.labels("waiting").set(state.waiting)
+        QUEUE_JOBS.labels("running").set(state.running)
+        QUEUE_OLDEST.set(state.oldest_seconds)
+        QUEUE_WORKERS.set(state.workers)
+        STORED_BYTES.set(float(stored))
+        await asyncio.sleep(RECOVERY_INTERVAL.total_seconds())
 
 
 async def work(settings: ImagingSettings, engines: EnginePool, stopping: asyncio.Event) -> ExitCode:

@@ -44,11 +44,6 @@ def close_box() -> list[Layer]:
     return [_tried(name, apply) for name, apply in _LAYERS]
 
 
-def _no_new_privileges() -> str:
-    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-    return "set"
-
-
 def _tried(name: str, apply: Callable[[], str]) -> Layer:
     try:
         return Layer(name, holds=True, detail=apply())
@@ -57,7 +52,7 @@ def _tried(name: str, apply: Callable[[], str]) -> Layer:
 
 
 _LAYERS: Final = (
-    ("no_new_privs", _no_new_privileges),
+    ("no_new_privs", kernel.forbid_new_privileges),
     ("landlock", landlock.deny_everything),
     ("seccomp", seccomp.allow_only_decoding),
 )
