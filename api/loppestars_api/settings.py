@@ -1,11 +1,11 @@
 """What the API reads from its environment."""
 
-from ipaddress import ip_address
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AnyHttpUrl, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from loppestars_core.kit.hosts import is_loopback
 from loppestars_core.kit.settings import (
     ComponentSettings,
     DatabaseSettings,
@@ -25,13 +25,6 @@ MEBIBYTE: Final = 1024 * 1024
 # Lists come as comma-separated text, the way people write environment variables; pydantic-settings would want JSON.
 Names = Annotated[tuple[str, ...], NoDecode]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _split(value: object) -> object:
@@ -62,7 +55,7 @@ class AuthSettings(ComponentSettings):
     @field_validator("jwks_url")
     @classmethod
     def _check_transport(cls, value: AnyHttpUrl | None) -> AnyHttpUrl | None:
-        if value is not None and value.scheme != "https" and not _is_loopback(value.host or ""):
+        if value is not None and value.scheme != "https" and not is_loopback(value.host or ""):
             raise ValueError("must be https: whoever changes the keys on the way signs in as anyone")
         return value
 

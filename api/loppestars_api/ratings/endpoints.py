@@ -48,7 +48,8 @@ async def summaries(
 ) -> Response:
     """Return averages and counts of a screen of markets at once; unknown markets have counts of nought."""
     found = await ratings.summaries(list(dict.fromkeys(market_id)))
-    return cached_response(_bytes(found), request.headers)
+    body = b"[" + b",".join(item.model_dump_json().encode() for item in found) + b"]"
+    return cached_response(body, request.headers)
 
 
 @router.get(
@@ -120,7 +121,3 @@ async def drop(user: User, ratings: Ratings, market_id: MarketId) -> Response:
     """Remove a favourite; one that is none is fine."""
     await ratings.keep(user.id, uuid_or_missing(market_id, NO_SUCH_MARKET), wanted=False)
     return Response(status_code=HTTPStatus.NO_CONTENT)
-
-
-def _bytes(found: list[RatingSummary]) -> bytes:
-    return b"[" + b",".join(item.model_dump_json().encode() for item in found) + b"]"

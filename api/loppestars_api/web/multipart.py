@@ -92,7 +92,9 @@ class Uploads:
                 return
             with SpooledTemporaryFile(max_size=_SPOOLED_BYTES) as spool:
                 file = UploadFile(cast("IO[bytes]", spool), size=0)  # type: ignore[arg-type]
-                await _read_body(request, file)
+                async with _in_time():
+                    async for chunk in request.stream():
+                        await file.write(chunk)
                 yield Upload(self._checked(file), {})
 
     @asynccontextmanager
@@ -141,12 +143,6 @@ async def _in_time() -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise BodyTooSlow(f"The photo did not arrive within {RECEIVE_SECONDS:g} seconds.") from None
-
-
-async def _read_body(request: Request, file: UploadFile) -> None:
-    async with _in_time():
-        async for chunk in request.stream():
-            await file.write(chunk)
 
 
 async def _read_form(request: Request) -> FormData:

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from loppestars_core.kit.hosts import is_loopback
 
 MAX_CHARACTERS: Final = 2048
 # Printable ASCII less what browsers and parsers read in different ways.
@@ -73,16 +74,9 @@ def _checked(address: str) -> _Place:
         raise ValueError(f"{address} is not an address without query and fragment")
     if place.scheme in _NEVER:
         raise ValueError(f"{address} has a scheme that is not a place to return to")
-    if place.scheme == "http" and not _is_loopback(urlsplit(address).hostname or ""):
+    if place.scheme == "http" and not is_loopback(urlsplit(address).hostname or ""):
         raise ValueError(f"{address} must be https, or the scheme of an app: tokens are sent there")
     return place
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def with_answer(

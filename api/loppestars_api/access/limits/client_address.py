@@ -27,7 +27,13 @@ class ClientAddresses:
         self._is_trusted = lru_cache(maxsize=4096)(
             lambda address: any(address in network for network in self._trusted if network.version == address.version)
         )
-        self._key_of_peer = lru_cache(maxsize=4096)(_key_of_text)
+
+        @lru_cache(maxsize=4096)
+        def key_of_peer(text: str) -> str:
+            address = parse_address(text)
+            return UNKNOWN if address is None else limit_key(address)
+
+        self._key_of_peer = key_of_peer
 
     def key_of(self, scope: Scope) -> str:
         """Return what limits count by: an IPv4 address, the /64 of an IPv6 one, or `unknown` (a Unix socket)."""
@@ -69,11 +75,6 @@ def parse_address(text: str) -> Address | None:
     except ValueError:
         return None
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
-
-
-def _key_of_text(text: str) -> str:
-    address = parse_address(text)
-    return UNKNOWN if address is None else limit_key(address)
 
 
 def limit_key(address: Address) -> str:

@@ -63,7 +63,9 @@ async def write_calendar(batches: AsyncIterator[list[Row]]) -> AsyncIterator[byt
     async for batch in batches:
         series += batch
         # The last series may go on in the next batch.
-        done, series = _whole_series(series)
+        last = series[-1]["series_id"]
+        begins = next(index for index, row in enumerate(series) if row["series_id"] == last)
+        done, series = series[:begins], series[begins:]
         if done:
             yield "".join(events(done)).encode()
     yield ("".join(events(series)) + line("END", "VCALENDAR")).encode()
@@ -72,12 +74,6 @@ async def write_calendar(batches: AsyncIterator[list[Row]]) -> AsyncIterator[byt
 def head() -> bytes:
     """Return the beginning of every calendar."""
     return ("".join(line(name, value) for name, value in _HEAD) + TIME_ZONE).encode()
-
-
-def _whole_series(rows: list[Row]) -> tuple[list[Row], list[Row]]:
-    last = rows[-1]["series_id"]
-    first = next(index for index, row in enumerate(rows) if row["series_id"] == last)
-    return rows[:first], rows[first:]
 
 
 def events(rows: Iterable[Row]) -> Iterator[str]:

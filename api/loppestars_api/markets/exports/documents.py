@@ -60,10 +60,8 @@ def _cell(value: object) -> object:
         return f"'{value}" if value.startswith(_FORMULA) else value
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value.isoformat() if hasattr(value, "isoformat") else _json_text(value)
-
-
-def _json_text(value: object) -> object:
     if isinstance(value, orjson.Fragment):
         return orjson.dumps(value).decode()
-    return "" if value is None else value
+    if value is None:
+        return ""
+    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -90,7 +90,9 @@ async def as_calendar(request: Request, exports: Exports, asked: ExportParameter
 
     The occurrences of one market are one recurring event; what is cancelled or postponed stays in it as cancelled.
     """
-    query = asked.since(_last_month(today_in_denmark()))
+    # A calendar keeps what has just been, and its tag for a month.
+    this_month = today_in_denmark().replace(day=1)
+    query = asked.since((this_month - timedelta(days=1)).replace(day=1))
     return await _stream(
         request,
         exports,
@@ -134,8 +136,3 @@ async def _stream(  # noqa: PLR0913 - what the formats differ by
         if request.scope.get("head_only"):
             return Response(status_code=HTTPStatus.OK, headers=headers, media_type=media_type)
         return StreamedExport(write(export.batches()), media_type=media_type, headers=headers, close=stack.pop_all())
-
-
-def _last_month(day: date) -> date:
-    """Return the first day of the month before: a calendar keeps what has just been, and its tag for a month."""
-    return (day.replace(day=1) - timedelta(days=1)).replace(day=1)

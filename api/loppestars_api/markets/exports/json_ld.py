@@ -21,6 +21,7 @@ _STATES: Final = {
 def json_ld(row: Row, site: str) -> bytes:
     """Return the market as an Event; `site` is where its own page is. What is not known is left out."""
     starts, ends = _times(row)
+    fee = row["entry_fee"]
     event = {
         "@context": "https://schema.org",
         "@type": "Event",
@@ -34,8 +35,8 @@ def json_ld(row: Row, site: str) -> bytes:
         "eventAttendanceMode": "https://schema.org/OfflineEventAttendanceMode",
         "location": _place(row),
         "organizer": _organiser(row),
-        "offers": _offer(row),
-        "isAccessibleForFree": None if row["entry_fee"] is None else row["entry_fee"] == 0,
+        "offers": None if fee is None else {"@type": "Offer", "price": fee, "priceCurrency": "DKK", "name": "Entré"},
+        "isAccessibleForFree": None if fee is None else fee == 0,
         "inLanguage": "da",
         "url": f"{site}/markets/{row['id']}",
         "sameAs": row["source_url"],
@@ -87,12 +88,6 @@ def _organiser(row: Row) -> dict[str, Any] | None:
     }
     known = _known(said)
     return {"@type": "Organization", **known} if known else None
-
-
-def _offer(row: Row) -> dict[str, Any] | None:
-    if row["entry_fee"] is None:
-        return None
-    return {"@type": "Offer", "price": row["entry_fee"], "priceCurrency": "DKK", "name": "Entré"}
 
 
 def _known(said: dict[str, Any]) -> dict[str, Any]:

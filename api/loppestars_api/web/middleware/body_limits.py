@@ -39,7 +39,9 @@ class BodyLimitMiddleware:
         if scope["type"] != "http" or scope["method"] in _BODYLESS:
             await self._app(scope, receive, send)
             return
-        limit = self._limit_of(scope["path"])
+        path: str = scope["path"]
+        under = (limit for prefix, limit in self._prefixes if path.startswith(prefix))
+        limit = self._limits[path] if path in self._limits else next(under, self._default)
         length = header(scope, b"content-length") or ""
         announced = int(length) if length.isdecimal() and length.isascii() else None
         received = 0
@@ -69,11 +71,6 @@ class BodyLimitMiddleware:
             return message
 
         await self._app(scope, receive_within_limits, send)
-
-    def _limit_of(self, path: str) -> int:
-        if path in self._limits:
-            return self._limits[path]
-        return next((limit for prefix, limit in self._prefixes if path.startswith(prefix)), self._default)
 
 
 def _too_large(limit: int) -> TooLarge:
