@@ -1,9 +1,11 @@
 """Frees an ONNX model of its fixed input size, and of outputs nobody reads, by editing its protobuf bytes.
 
-Detector files are exported for one input size, although every layer of them is convolutional. The package `onnx` could
-do this edit too, but is twenty times the size of what is needed. Field numbers are those of onnx.proto (IR version 3+):
-ModelProto.graph 7; GraphProto.output 12, input 11, value_info 13; ValueInfoProto.name 1, type 2;
-TypeProto.tensor_type 1; TypeProto.Tensor.shape 2; TensorShapeProto.dim 1; Dimension.dim_value 1, dim_param 2.
+Detector files are exported for one input size, although every layer of them is convolutional. The package `onnx` gives
+the same bytes (docs/decisions/0028-the-graph-is-edited-when-an-engine-starts.md).
+
+Field numbers are those of onnx.proto (IR version 3+): ModelProto.graph 7; GraphProto.input 11, output 12,
+value_info 13; ValueInfoProto.name 1, type 2; TypeProto.tensor_type 1; TypeProto.Tensor.shape 2;
+TensorShapeProto.dim 1; Dimension.dim_value 1, dim_param 2.
 """
 
 from collections.abc import Iterator

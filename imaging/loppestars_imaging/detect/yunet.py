@@ -15,7 +15,7 @@ from loppestars_imaging.detect.weights import YUNET_S
 from loppestars_imaging.faces import Bgr, Boxes
 
 _STRIDES: Final = (8, 16, 32)
-_OUTPUTS: Final = tuple(f"{kind}_{stride}" for kind in ("cls", "obj", "bbox") for stride in _STRIDES)
+OUTPUTS: Final = tuple(f"{kind}_{stride}" for kind in ("cls", "obj", "bbox") for stride in _STRIDES)
 
 
 class YuNet:
@@ -27,7 +27,7 @@ class YuNet:
 
     def __init__(self) -> None:
         """Load the pinned weights; raise DetectorUnavailable. The landmark heads are left out: nobody reads them."""
-        self._session = open_session(free_size(YUNET_S.read(), _OUTPUTS))
+        self._session = open_session(free_size(YUNET_S.read(), OUTPUTS))
         self.runtime = self._session.runtime
 
     def detect(self, picture: Bgr, threshold: float) -> Boxes:

@@ -1,5 +1,6 @@
 """Where the weights come from."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from loppestars_imaging.detect.onnx_graph import free_size
 from loppestars_imaging.detect.onnx_session import OnnxSession
 from loppestars_imaging.detect.openvino_session import OpenVinoSession
 from loppestars_imaging.detect.weights import YUNET_S
+from loppestars_imaging.detect.yunet import OUTPUTS
 from loppestars_imaging.errors import DetectorUnavailable
 
 
@@ -38,6 +40,11 @@ class TestWeights:
 
 
 class TestGraphEdit:
+    def test_the_result_is_pinned(self) -> None:
+        """What runs is what was compared with the edit of the package `onnx`, byte for byte (decision 0028)."""
+        model = free_size(YUNET_S.read(), OUTPUTS)
+        assert hashlib.sha256(model).hexdigest() == "1f869ca0841e20498e0555969ace0b79aedb0ef63eea2ed0d8cf9431c663e2b1"
+
     def test_the_model_takes_any_size_and_gives_what_is_read(self) -> None:
         """Fixed sizes and unread outputs are gone."""
         session = OnnxSession(free_size(YUNET_S.read(), ("cls_8", "bbox_8")))
