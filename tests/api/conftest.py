@@ -1,7 +1,6 @@
 """The API against the test's own database and a folder as storage, in process."""
 
 import os
-import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -14,14 +13,16 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loppestars_api.app import create_app
+from loppestars_api.main import main
 from loppestars_api.settings import ApiSettings
 from loppestars_core.sign_in.signing import new_key
 from loppestars_core.storage import Storage, open_storage
 from loppestars_local.openid.provider import CLIENT_ID, LocalProvider
 from loppestars_local.openid.server import ProviderServer
+from tests.factories.forked import ForkedProcess
 from tests.factories.phone import REDIRECT, Phone
 from tests.factories.photo_consumer import PhotoConsumer, consuming
-from tests.factories.running_api import COMMAND, RunningApi
+from tests.factories.running_api import RunningApi
 
 SECRET = "a-secret-of-at-least-thirty-two-bytes"
 PUBLIC = "http://api.test"
@@ -93,9 +94,9 @@ def start(database_url: str, tmp_path: Path) -> Iterator[Callable[..., RunningAp
             "PORT": "0",
             **variables,
         }
-        output = (tmp_path / f"output-{len(started)}").open("w+b")
-        process = subprocess.Popen(COMMAND, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        api = RunningApi(process, output, 0, 0)
+        output = tmp_path / f"output-{len(started)}"
+        process = ForkedProcess(main, output, ["loppestars-api"], environment)
+        api = RunningApi(process, output)
         started.append(api)
         deadline = time.monotonic() + 30
         while not (found := [line for line in api.log() if line["event"] == "listening"]):
@@ -112,7 +113,6 @@ def start(database_url: str, tmp_path: Path) -> Iterator[Callable[..., RunningAp
         if api.process.poll() is None:
             api.process.kill()
         api.process.wait()
-        api.output.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,32 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
+from loppestars_api.main import main
 from loppestars_core.storage.links import signed_link
+from tests.factories.forked import ForkedProcess
 from tests.factories.running_api import COMMAND, RunningApi
 
 Start = Callable[..., RunningApi]
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    """Return once something holds; fail when it never does."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_refused(api: RunningApi) -> bool:
+    """Whether a new client is turned away."""
+    try:
+        httpx.get(f"{api.url}/health")
+    except httpx.TransportError:
+        return True
+    return False
 
 
 class TestCommand:
@@ -31,13 +51,14 @@ class TestCommand:
         ("name", "value"),
         [("PORT", "eighty"), ("TRUSTED_PROXIES", "10.0.0.0/99"), ("JWT_SECRET", "short"), ("MAX_PHOTO_BYTES", "-1")],
     )
-    def test_a_wrong_variable_is_named(self, name: str, value: str) -> None:
+    def test_a_wrong_variable_is_named(self, tmp_path: Path, name: str, value: str) -> None:
         """Exit code 2 and one line; the value of a secret is not in it."""
         environment = {"PATH": os.environ["PATH"], "DATABASE_URL": "postgresql://u@h/d", name: value}
-        done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 2
-        assert name in done.stderr
-        assert "short" not in done.stderr
+        process = ForkedProcess(main, tmp_path / "output", ["loppestars-api"], environment)
+        assert process.wait(60) == 2
+        (line,) = (tmp_path / "output").read_text().splitlines()
+        assert name in line
+        assert "short" not in line
 
     def test_a_port_in_use_is_one_sentence(self, database_url: str) -> None:
         """Exit code 1, and what to do next."""
@@ -116,7 +137,7 @@ class TestServing:
         assert answer.content == photo.read_bytes()
         assert answer.headers["content-length"] == str(photo.stat().st_size)
 
-    def test_sigterm_answers_what_is_in_flight(self, start: Start, tmp_path: Path) -> None:
+    def test_sigterm_answers_what_is_in_flight(self, start: Start, tmp_path: Path, database_url: str) -> None:
         """The waiting photo request gets its answer (nobody works on photos here), new ones none; exit code 0."""
         api = start(PHOTO_WAIT_SECONDS="2")
         original = tmp_path / "storage" / "stall-photos" / "user-1" / "1.jpg"
@@ -126,11 +147,10 @@ class TestServing:
         with socket.create_connection(("127.0.0.1", api.port)) as connection:
             head = f"POST /process HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
             connection.sendall(head.encode() + b"\r\n\r\n" + body)
-            time.sleep(0.7)
+            with psycopg.connect(database_url, autocommit=True) as database:
+                wait_until(lambda: database.execute("SELECT count(*) FROM photos").fetchone() == (1,))
             api.process.send_signal(signal.SIGTERM)
-            time.sleep(0.5)
-            with pytest.raises(httpx.ConnectError):
-                httpx.get(f"{api.url}/health")
+            wait_until(lambda: is_refused(api))
             answer = connection.recv(4096)
         assert answer.startswith(b"HTTP/1.1 503")
         assert b"retry-after: " in answer

@@ -1,10 +1,9 @@
 """Crawls as real processes, and a sample site whose answers a test may replace."""
 
 import json
-import multiprocessing
 import os
 import signal
-import sys
+import subprocess
 import threading
 import time
 import uuid
@@ -14,9 +13,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import psycopg
+import pytest
 
 from loppestars_crawler.cli import main
 from loppestars_local.sample_site.site import Answer, SampleSite
+from tests.factories.forked import ForkedProcess
 
 CRAWL_SECONDS = 60
 Fault = Callable[[str, int], Answer | None]
@@ -61,58 +62,37 @@ class FaultySite:
 
 
 class CrawlProcess:
-    """The command in a process of its own, forked from one that has imported it: that saves two seconds each."""
+    """The command in a process of its own."""
 
     def __init__(self, output: Path, arguments: list[str], environment: dict[str, str]) -> None:
         self._output = output
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(
-            [
-                "loppestars_crawler.crawl.process",
-                "scrapy.core.downloader.handlers.http11",
-                "scrapy_poet.downloadermiddlewares",
-            ]
-        )
-        self._process = context.Process(target=_run_command, args=(output, arguments, environment))
-        self._process.start()
+        self._process = ForkedProcess(main, output, ["loppestars-crawler", *arguments], environment)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
-        self._process.join()
-        self._process.close()
+        self._process.wait()
 
     def poll(self) -> int | None:
         """Exit code, or None while it runs."""
-        return self._process.exitcode
+        return self._process.poll()
 
     def wait(self) -> int:
         """Exit code, once it has ended."""
-        self._process.join(CRAWL_SECONDS)
-        assert self._process.exitcode is not None, self.output()
-        return self._process.exitcode
+        try:
+            return self._process.wait(CRAWL_SECONDS)
+        except subprocess.TimeoutExpired:
+            pytest.fail(self.output())
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
-        os.kill(self._process.pid or 0, number)
+        self._process.send_signal(number)
 
     def output(self) -> str:
         """What it has written so far, both streams."""
         return self._output.read_text(encoding="utf-8") if self._output.exists() else ""
-
-
-def _run_command(output: Path, arguments: list[str], environment: dict[str, str]) -> None:
-    """Be `loppestars-crawler`: nothing of the test is left but the file that takes what is printed."""
-    with output.open("wb") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    sys.stdout, sys.stderr = os.fdopen(1, "w", encoding="utf-8"), os.fdopen(2, "w", encoding="utf-8")
-    os.environ.clear()
-    os.environ.update(environment)
-    sys.argv = ["loppestars-crawler", *arguments]
-    main()
 
 
 @dataclass

@@ -2,23 +2,24 @@
 
 import json
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from tests.factories.forked import ForkedProcess
 
 COMMAND = [str(Path(sys.executable).with_name("loppestars-api"))]
 
 
 @dataclass
 class RunningApi:
-    """`loppestars-api` as a child process."""
+    """`loppestars-api` as a process of its own, whose log is in a file."""
 
-    process: subprocess.Popen[bytes]
-    output: IO[bytes]
-    port: int
-    metrics_port: int
+    process: ForkedProcess
+    output: Path
+    port: int = 0
+    metrics_port: int = 0
 
     @property
     def url(self) -> str:
@@ -30,5 +31,5 @@ class RunningApi:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def log(self) -> list[dict[str, Any]]:
-        self.output.seek(0)
-        return [json.loads(line) for line in self.output]
+        lines = self.output.read_text(encoding="utf-8").splitlines() if self.output.exists() else []
+        return [json.loads(line) for line in lines]
