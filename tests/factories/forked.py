@@ -11,6 +11,7 @@ from typing import Final
 
 PRELOADED: Final = [
     "loppestars_api.main",
+    "loppestars_jobs.main",
     "loppestars_crawler.crawl.process",
     "scrapy.core.downloader.handlers.http11",
     "scrapy_poet.downloadermiddlewares",
@@ -54,6 +55,14 @@ class ForkedProcess:
     def kill(self) -> None:
         """End it at once."""
         self._process.kill()
+
+
+def run_forked(
+    main: Callable[[], None], output: Path, arguments: Sequence[str], environment: Mapping[str, str]
+) -> tuple[int, str]:
+    """Run a program to its end; return its exit code, and what it printed on both streams."""
+    code = ForkedProcess(main, output, arguments, environment).wait(60)
+    return code, output.read_text(encoding="utf-8")
 
 
 def _be(main: Callable[[], None], output: Path, arguments: list[str], environment: dict[str, str]) -> None:

@@ -16,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from loppestars_core.kit.settings import DatabaseSettings
 from loppestars_core.queue.photo_jobs import has_worker, read_queue_state
+from loppestars_jobs.main import main
 from loppestars_jobs.settings import JobsSettings
 from loppestars_jobs.worker import Worker
+from tests.factories.forked import ForkedProcess, run_forked
 
 PROGRAM = str(Path(sys.executable).with_name("loppestars-jobs"))
 EVERY_SECOND = "* * * * * *"
@@ -90,56 +92,54 @@ class TestWorker:
 
 class TestProgram:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    async def test_stops_cleanly(self, database_url: str, number: signal.Signals) -> None:
+    async def test_stops_cleanly(self, database_url: str, tmp_path: Path, number: signal.Signals) -> None:
         """It serves its port until it is asked to stop, and then ends with 0."""
         environment = {**os.environ, "DATABASE_URL": database_url, "METRICS_HOST": "127.0.0.1", "METRICS_PORT": "0"}
-        process = await asyncio.create_subprocess_exec(
-            PROGRAM,
-            "work",
-            env=environment,
-            stdout=subprocess.PIPE,
-        )
-        assert process.stdout is not None
-        port = 0
-        async with asyncio.timeout(60):
-            async for line in process.stdout:
-                if b"metrics_served" in line:
-                    port = int(line.decode().partition('"port": ')[2].partition(",")[0].partition("}")[0])
-                if b"worker_ready" in line:
-                    break
+        output = tmp_path / "output"
+        process = await asyncio.to_thread(ForkedProcess, main, output, ["loppestars-jobs", "work"], environment)
+
+        async def ready() -> bool:
+            return output.exists() and "worker_ready" in output.read_text()
+
+        await until(ready, 60)
+        events = [json.loads(line) for line in output.read_text().splitlines()]
+        (port,) = (event["port"] for event in events if event["event"] == "metrics_served")
         for path in ("health", "ready", "metrics"):
             with await asyncio.to_thread(urllib.request.urlopen, f"http://127.0.0.1:{port}/{path}") as answer:
                 assert answer.status == 200
         process.send_signal(number)
-        async with asyncio.timeout(30):
-            assert await process.wait() == 0
+        assert await asyncio.to_thread(process.wait, 30) == 0
 
-    def test_dry_run(self, database_url: str) -> None:
+    def test_dry_run(self, database_url: str, tmp_path: Path) -> None:
         """It shows each table with what would go, and deletes nothing."""
-        done = run(database_url, "retention", "--dry-run")
-        assert done.returncode == 0, done.stderr
-        assert ["audit_log", "0"] in [line.split("\t") for line in done.stdout.splitlines()]
+        code, said = run(tmp_path, database_url, "retention", "--dry-run")
+        assert code == 0, said
+        assert ["audit_log", "0"] in [line.split("\t") for line in said.splitlines()]
 
-    def test_once(self, database_url: str) -> None:
+    def test_once(self, database_url: str, tmp_path: Path) -> None:
         """One run by hand, for another program to read."""
-        done = run(database_url, "retention", "--json")
-        assert {"table": "audit_log", "deleted": 0} in json.loads(done.stdout)
+        _, said = run(tmp_path, database_url, "retention", "--json")
+        assert {"table": "audit_log", "deleted": 0} in json.loads(said)
 
     @pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["--help"], 0), ([], 2), (["rest"], 2)])
-    def test_usage(self, arguments: list[str], code: int) -> None:
+    def test_usage(self, tmp_path: Path, arguments: list[str], code: int) -> None:
         """Help and version need no settings; what is not a command is refused."""
-        assert run("", *arguments).returncode == code
+        assert run(tmp_path, "", *arguments)[0] == code
 
-    def test_wrong_schedule(self) -> None:
+    def test_wrong_schedule(self, tmp_path: Path) -> None:
         """A schedule that is not one is refused with its name and what was expected."""
-        done = run("postgresql://u@localhost/x", "retention", RETENTION_SCHEDULE="whenever")
-        assert done.returncode == 2
-        assert "RETENTION_SCHEDULE" in done.stderr
-        assert "cron expression" in done.stderr
+        code, said = run(tmp_path, "postgresql://u@localhost/x", "retention", RETENTION_SCHEDULE="whenever")
+        assert code == 2
+        assert "RETENTION_SCHEDULE" in said
+        assert "cron expression" in said
+
+    def test_installed(self) -> None:
+        """The package offers it as a command."""
+        done = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout.startswith("loppestars ")
 
 
-def run(database_url: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, database_url: str, *arguments: str, **variables: str) -> tuple[int, str]:
     """Run the program to its end."""
     environment = {**os.environ, "DATABASE_URL": database_url, **variables}
-    command = [PROGRAM, *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return run_forked(main, folder / "output", ["loppestars-jobs", *arguments], environment)

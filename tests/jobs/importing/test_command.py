@@ -1,9 +1,10 @@
-"""A whole project moves in: 1,000 users, 5,000 ratings, 200 photos; the second time changes nothing."""
+"""A whole project moves in; the second time changes nothing. `make test-faults` does so at the size of the real one."""
 
 import asyncio
 import json
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from loppestars_jobs.settings import JobsSettings
 from tests.factories.markets import add_market
 from tests.factories.photo_consumer import PhotoConsumer, consuming
 
-USERS, MARKETS, RATINGS, PHOTOS = 1000, 40, 5000, 200
+MARKETS = 40
 OLD = "https://old.supabase.co/storage/v1/object/public/stall-photos"
 TABLES = ("users", "identities", "role_grants", "markets", "market_redirects", "market_sightings", "ratings")
 MORE_TABLES = ("app_events", "photos", "photo_variants", "audit_log", "domain_events")
@@ -37,13 +38,29 @@ def copy(table: str, columns: str, rows: Iterable[tuple[object, ...]]) -> str:
     return "\n".join([f"COPY {table} ({columns}) FROM stdin;", *lines, "\\.", "", ""])
 
 
-def make_dump() -> str:
+@dataclass(frozen=True)
+class Size:
+    """How many rows the old project has; each user rated five places."""
+
+    users: int
+    photos: int
+
+    @property
+    def ratings(self) -> int:
+        return 5 * self.users
+
+
+# More ratings than are written at once.
+SMALL, WHOLE = Size(150, 20), Size(1000, 200)
+
+
+def make_dump(size: Size) -> str:
     """The old project: every fifth user signed in with Facebook, every photo is of another rating."""
     at = "2025-10-04 10:00:00.123+00"
-    users = ((name("user", n), f"user{n}@example.dk", json.dumps({"name": f"User {n}"}), at) for n in range(USERS))
+    users = ((name("user", n), f"user{n}@example.dk", json.dumps({"name": f"User {n}"}), at) for n in range(size.users))
     identities = (
         (name("user", n), f"sub-{n}", json.dumps({"sub": f"sub-{n}"}), "google" if n % 5 else "facebook", at, at)
-        for n in range(USERS)
+        for n in range(size.users)
     )
     markets = (
         (name("market", n), f"Loppemarked {n}", f"2025-{1 + n % 9:02}-{1 + n % 28:02}", f"By {n}", 1000 + n - 1, "t")
@@ -51,17 +68,17 @@ def make_dump() -> str:
     )
     ratings = (
         (
-            *(name("rating", n), name("user", n % USERS), name("market", n // USERS * 8 + n % 8)),
+            *(name("rating", n), name("user", n % size.users), name("market", n // size.users * 8 + n % 8)),
             *(f"Bod {n} & søn", "20304050", 1 + n % 10, "stall"),
-            f"{OLD}/{name('user', n % USERS)}/{1_700_000_000_000 + n}.jpg" if n < PHOTOS else None,
+            f"{OLD}/{name('user', n % size.users)}/{1_700_000_000_000 + n}.jpg" if n < size.photos else None,
             at,
         )
-        for n in range(RATINGS)
+        for n in range(size.ratings)
     )
-    broken = [(name("rating", RATINGS), name("user", 1), None, "Bod", None, 5, "stall", None, at)]
+    broken = [(name("rating", size.ratings), name("user", 1), None, "Bod", None, 5, "stall", None, at)]
     events = (
         (name("event", n), name("user", n), "market_selected", "market", name("market", n % MARKETS), "{}", at, at)
-        for n in range(USERS)
+        for n in range(size.users)
     )
     roles = [(name("user", 0), "admin", None), (name("user", 1), "seller", at), (name("user", 2), "organiser", None)]
     return "".join(
@@ -88,11 +105,18 @@ def make_dump() -> str:
     )
 
 
+@pytest.fixture(params=[SMALL, pytest.param(WHOLE, marks=pytest.mark.faults)], ids=["small", "whole"])
+def size(request: pytest.FixtureRequest) -> Size:
+    """The size of the old project."""
+    chosen: Size = request.param
+    return chosen
+
+
 @pytest.fixture
-def old(tmp_path: Path) -> Path:
+def old(tmp_path: Path, size: Size) -> Path:
     """The dump and the old bucket, whose photos nobody has made unrecognisable."""
-    (tmp_path / "dump.sql").write_text(make_dump(), encoding="utf-8")
-    for number in range(PHOTOS):
+    (tmp_path / "dump.sql").write_text(make_dump(size), encoding="utf-8")
+    for number in range(size.photos):
         path = tmp_path / "buckets" / "stall-photos" / name("user", number) / f"{1_700_000_000_000 + number}.jpg"
         path.parent.mkdir(parents=True)
         path.write_bytes(b"\xff\xd8\xff photo")
@@ -113,6 +137,7 @@ class TestImport:
     async def test_twice(  # noqa: PLR0913, PLR0917 - every part of the platform
         self,
         old: Path,
+        size: Size,
         session: AsyncSession,
         engine: AsyncEngine,
         database_settings: DatabaseSettings,
@@ -142,16 +167,16 @@ class TestImport:
         assert await state(session) == whole
         written = {table: row["written"] for table, row in first.items()}
         assert written == {
-            "users": USERS,
-            "identities": USERS,
+            "users": size.users,
+            "identities": size.users,
             "roles": 2,
             "markets": MARKETS - 1,
-            "ratings": RATINGS,
-            "events": USERS,
-            "photos": PHOTOS,
+            "ratings": size.ratings,
+            "events": size.users,
+            "photos": size.photos,
         }
         assert {row["written"] for row in second.values()} == {0}
-        assert written == {table: row["written"] for table, row in dry.items()} | {"photos": PHOTOS}
+        assert written == {table: row["written"] for table, row in dry.items()} | {"photos": size.photos}
         assert first["ratings"]["why"] == "1 no market_id"
         assert first["roles"]["why"] == "1 revoked"
 

@@ -2,12 +2,10 @@
 
 import asyncio
 import os
-import signal
-import subprocess
-import sys
 import threading
 import uuid
 from datetime import date, timedelta
+from pathlib import Path
 
 import psycopg
 from sqlalchemy import insert, text
@@ -29,6 +27,8 @@ from loppestars_core.photos import (
 )
 from loppestars_core.privacy.requests import ERASURE_LINK, ERASURE_WARNING, ask_by_email
 from loppestars_jobs.notifying.reader import read_events
+from tests.factories.event_reader import main
+from tests.factories.forked import ForkedProcess
 from tests.factories.markets import add_market
 
 ME, OTHER, NOBODY = "mette", "ole", "somebody-else"
@@ -134,21 +134,6 @@ class TestRecipients:
 
 
 # Reads all the time, and says when it has begun.
-_READER = """
-import asyncio, os
-from pydantic import SecretStr
-from loppestars_core.database.engine import create_engine
-from loppestars_core.kit.settings import DatabaseSettings
-from loppestars_jobs.notifying import reader
-reader._BATCH = 7
-async def main():
-    engine = create_engine(DatabaseSettings(database_url=SecretStr(os.environ["DATABASE_URL"])))
-    print("reading", flush=True)
-    while True:
-        await reader.read_events(engine, "http://api.test")
-        await asyncio.sleep(0.01)
-asyncio.run(main())
-"""
 EVENTS, KILLS = 600, 4
 
 
@@ -167,7 +152,7 @@ def write_events(url: str, market: uuid.UUID, begin: threading.Event) -> None:
 
 class TestKilled:
     async def test_loses_and_doubles_nothing(
-        self, engine: AsyncEngine, session: AsyncSession, database_url: str
+        self, engine: AsyncEngine, session: AsyncSession, database_url: str, tmp_path: Path
     ) -> None:
         """Kill -9 while it reads and others write: in the end each event is told once to each person."""
         market = await favourite(session, ME, OTHER)
@@ -176,12 +161,12 @@ class TestKilled:
         environment = {**os.environ, "DATABASE_URL": database_url}
         count = text("SELECT count(*) FROM notifications")
         seen = 0
-        for _ in range(KILLS):
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-c", _READER), env=environment, stdout=subprocess.PIPE
-            )
-            assert process.stdout is not None
-            assert await process.stdout.readline() == b"reading\n"
+        for number in range(KILLS):
+            output = tmp_path / str(number)
+            process = await asyncio.to_thread(ForkedProcess, main, output, [], environment)
+            async with asyncio.timeout(60):
+                while not (output.exists() and output.read_text() == "reading\n"):  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.005)
             begin.set()
             before = seen
             async with asyncio.timeout(30):
@@ -190,8 +175,8 @@ class TestKilled:
                     seen = (await session.execute(count)).scalar_one()
                     await session.rollback()
                     await asyncio.sleep(0.005)
-            process.send_signal(signal.SIGKILL)
-            await process.wait()
+            process.kill()
+            await asyncio.to_thread(process.wait)
         await writing
         await read_events(engine, "http://api.test")
         per_event = text("SELECT event_id, count(*) FROM notifications GROUP BY event_id")
