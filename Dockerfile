@@ -23,7 +23,7 @@ RUN python3 -m pip install --quiet --no-cache-dir --root-user-action=ignore --no
     && uv venv --quiet --python python3 /opt/build \
     && uv pip install --quiet --python /opt/build/bin/python --require-hashes -r requirements/build.txt
 
-# ── environments: one a component, from its locked requirements ──────────────────────────────────────────────────────
+# ── environments: one per component, from its locked requirements ──────────────────────────────────────────────────────
 FROM builder AS api-environment
 COPY requirements/api.txt requirements/
 RUN uv venv --quiet --python python3 /opt/venv \

@@ -9,7 +9,7 @@ from loppestars_api.state import State
 
 
 async def notifications_of(state: State) -> NotificationService:
-    """Return what a person is told."""
+    """Return the service of notifications."""
     return NotificationService(state)
 
 

@@ -1,4 +1,4 @@
-"""`/me/notifications`: what one is told and why, and how one wants to be told."""
+"""`/me/notifications`: a person's notifications, and preferences for them."""
 
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -44,7 +44,7 @@ async def page(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> Response:
-    """List what one was told, the newest first, each with the reason."""
+    """List your notifications, the newest first, each with its reason."""
     found = await notifications.page(person.id, unread=unread, limit=limit, offset=offset)
     return json_response(found.model_dump(mode="json"), headers=NO_STORE)
 
@@ -58,14 +58,14 @@ async def mark_read(person: Person, notifications: Notifications, body: ReadMark
 
 @router.get("/notifications/preferences", response_model=PreferencesBody)
 async def preferences(person: Person, notifications: Notifications) -> Response:
-    """Return how one wants to be told."""
+    """Return your notification preferences."""
     found = await notifications.preferences(person.id)
     return json_response(found.model_dump(mode="json"), headers=NO_STORE)
 
 
 @router.put("/notifications/preferences", status_code=HTTPStatus.NO_CONTENT, responses=_BODY_ERRORS)
 async def prefer(person: Person, notifications: Notifications, body: PreferencesBody) -> Response:
-    """Say how one wants to be told: channels, digest, quiet hours, and kinds that are only listed."""
+    """Set your notification preferences: channels, digest, quiet hours, and kinds that are only listed."""
     await notifications.prefer(person.id, body)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 

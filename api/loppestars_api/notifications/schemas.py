@@ -13,7 +13,7 @@ Endpoint = Annotated[str, StringConstraints(max_length=2000, pattern=r"^https://
 
 
 class NotificationRecord(BaseModel):
-    """Something that the caller is told, and why."""
+    """A notification of the caller, and why it was sent."""
 
     id: UUID
     kind: Kind
@@ -41,7 +41,7 @@ class ReadMarks(BaseModel):
 
 
 class PreferencesBody(BaseModel):
-    """How the caller wants to be told. Messages about the account itself are always sent."""
+    """Notification preferences of the caller. Messages about the account itself are always sent."""
 
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 

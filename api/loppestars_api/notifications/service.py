@@ -34,7 +34,7 @@ from loppestars_core.notifications.store import (
 
 @dataclass(frozen=True, slots=True)
 class NotificationService:
-    """What a person is told."""
+    """Notifications of a person."""
 
     state: AppState
 
@@ -52,13 +52,13 @@ class NotificationService:
             await mark_read(session, user_id, marks.ids)
 
     async def preferences(self, user_id: str) -> PreferencesBody:
-        """Return how the person wants to be told."""
+        """Return the person's preferences."""
         async with self._acting(user_id) as session:
             found = await preferences_of(session, user_id)
         return PreferencesBody(**{**asdict(found), "muted": sorted(found.muted)})
 
     async def prefer(self, user_id: str, wanted: PreferencesBody) -> None:
-        """Keep how the person wants to be told."""
+        """Store the person's preferences."""
         async with self._acting(user_id) as session:
             await set_preferences(session, user_id, wanted.model_dump())
 

@@ -107,7 +107,7 @@ async def favourites(user: User, ratings: Ratings, limit: Limit = 50, offset: Of
     responses={**_OWN, **answers(HTTPStatus.NOT_FOUND)},
 )
 async def keep(user: User, ratings: Ratings, market_id: MarketId) -> Response:
-    """Keep an eye on a market: one is told when it is called off, moved or vanished."""
+    """Add a favourite: you are notified when the market is called off, moved or no longer listed."""
     await ratings.keep(user.id, uuid_or_missing(market_id, NO_SUCH_MARKET), wanted=True)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 

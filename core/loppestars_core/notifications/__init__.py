@@ -1,1 +1,1 @@
-"""What people are told: notifications, how they want them, and what is still to be sent."""
+"""Notifications of people, their preferences, and what is still to be sent."""

@@ -1,4 +1,4 @@
-"""What a notification says, and why one is told, in Danish and English. Pure."""
+"""What a notification says, and why it was sent, in Danish and English. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from loppestars_core.notifications.models import Kind
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`why` says for what reason one is told."""
+    """`why` says for what reason it was sent."""
 
     title: str
     text: str
@@ -58,37 +58,37 @@ _TEXTS: Final[Mapping[str, Mapping[Kind, tuple[str, str, str]]]] = {
         Kind.MARKET_CANCELLED: (
             "{name} is called off",
             "{name} {dates} is called off or postponed.",
-            "You are told because {name} is one of your favourites.",
+            "You get this because {name} is one of your favourites.",
         ),
         Kind.MARKET_MOVED: (
             "{name} has moved",
             "{name} is now {dates}, {place}.",
-            "You are told because {name} is one of your favourites.",
+            "You get this because {name} is one of your favourites.",
         ),
         Kind.MARKET_VANISHED: (
             "{name} is no longer announced",
             "{name} {dates} is no longer listed by its organiser. Ask before you go.",
-            "You are told because {name} is one of your favourites.",
+            "You get this because {name} is one of your favourites.",
         ),
         Kind.PHOTO_READY: (
             "Your photo is ready",
             "The faces are hidden, and the photo can be seen.",
-            "You are told because you uploaded the photo.",
+            "You get this because you uploaded the photo.",
         ),
         Kind.CLAIM_DECIDED: (
             "Answer about {name}",
             "Your claim to {name} is now: {state}.",
-            "You are told because you claimed the market.",
+            "You get this because you claimed the market.",
         ),
         Kind.ERASURE_WARNING: (
             "Your account is deleted in {days} day(s)",
             "Everything about you is deleted on {due_on}. Sign in with the app to change your mind.",
-            "You are told because you asked for the account to be deleted.",
+            "You get this because you asked for the account to be deleted.",
         ),
         Kind.ERASURE_LINK: (
             "Delete your account",
             "Confirm within a day: {link}",
-            "You are told because somebody asked to delete the account of this address. If it was not you, do nothing.",
+            "You get this because someone asked to delete the account of this address. If it was not you, do nothing.",
         ),
     },
 }

@@ -21,7 +21,7 @@ from loppestars_core.database.base import Base, CreatedAt, Document, UuidKey, on
 
 
 class Kind(StrEnum):
-    """What a person is told."""
+    """Kinds of notifications."""
 
     MARKET_CANCELLED = "market_cancelled"
     MARKET_MOVED = "market_moved"
@@ -74,7 +74,7 @@ class EventPosition(Base):
 
 
 class Notification(Base):
-    """Something that one person is told, because of one event."""
+    """A notification of one person, because of one event."""
 
     __tablename__ = "notifications"
     __table_args__ = (
@@ -131,7 +131,7 @@ class Delivery(Base):
 
 
 class NotificationPreferences(Base):
-    """How a person wants to be told; without a row the defaults hold."""
+    """Notification preferences of a person; without a row the defaults hold."""
 
     __tablename__ = "notification_preferences"
     __table_args__ = (

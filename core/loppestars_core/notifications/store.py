@@ -38,7 +38,7 @@ async def mark_read(session: AsyncSession, user_id: str, ids: Sequence[uuid.UUID
 
 
 async def preferences_of(session: AsyncSession, user_id: str) -> Preferences:
-    """Return how a person wants to be told."""
+    """Return the notification preferences of a person."""
     found = select(NotificationPreferences).where(NotificationPreferences.user_id == user_id)
     row = (await session.execute(found)).scalar_one_or_none()
     if row is None:
@@ -55,7 +55,7 @@ async def preferences_of(session: AsyncSession, user_id: str) -> Preferences:
 
 
 async def set_preferences(session: AsyncSession, user_id: str, values: dict[str, Any]) -> None:
-    """Keep how a person wants to be told from now on."""
+    """Store the notification preferences of a person."""
     statement = insert(NotificationPreferences).values(user_id=user_id, **values)
     await session.execute(
         statement.on_conflict_do_update(index_elements=[NotificationPreferences.user_id], set_=values)

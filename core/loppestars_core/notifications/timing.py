@@ -12,7 +12,7 @@ DIGEST_TIME: Final = time(8)
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """How a person wants to be told."""
+    """Notification preferences of a person."""
 
     language: str = "da"
     email: bool = True

@@ -25,7 +25,7 @@ class SignInSettings(BaseSettings):
     auth_signing_keys: SecretStr | None = Field(
         None,
         description="private keys of our access tokens (PEM, P-256), one after another: the first one signs, all are"
-        " published and accepted; empty: nobody signs in here",
+        " published and accepted; empty: sign-in is off",
     )
     auth_session_secrets: Secrets = Field(
         (), description="secrets of refresh tokens, comma-separated: the first one makes them, all are accepted"

@@ -1,1 +1,1 @@
-"""One crawl from its start to its exit code: lock, record, sources one after another, and what is told at the end."""
+"""One crawl from its start to its exit code: lock, record, sources, and what is reported at the end."""

@@ -44,15 +44,15 @@ class Report:
     def message(self) -> str:
         """Return JSON of at most 4,096 bytes: run id, state, counts, and the reason where there is one."""
         content = self.content()
-        told = {**content, "message": content["message"][:_MAX_REASON]}
-        whole = _json(told)
-        del told["sources"]
+        reported = {**content, "message": content["message"][:_MAX_REASON]}
+        whole = _json(reported)
+        del reported["sources"]
         # The sources go first, then the end of the reason: the counts of the run are what is waited for.
         if len(whole.encode()) <= MAX_MESSAGE:
             return whole
-        while len(_json(told).encode()) > MAX_MESSAGE:
-            told["message"] = told["message"][: len(told["message"]) // 2]
-        return _json(told)
+        while len(_json(reported).encode()) > MAX_MESSAGE:
+            reported["message"] = reported["message"][: len(reported["message"]) // 2]
+        return _json(reported)
 
 
 def _json(document: dict[str, Any]) -> str:

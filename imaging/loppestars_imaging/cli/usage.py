@@ -17,7 +17,7 @@ def wrong_inputs(inputs: list[Path], output: Path) -> Iterator[str]:
         except OSError as error:
             yield f"'{given}' cannot be looked at: {error.strerror}."
     if os.path.lexists(output) and not output.is_dir():
-        yield f"'{output}' is no folder; -o takes a folder."
+        yield f"'{output}' is not a folder; -o takes a folder."
         return
     results = output.resolve()
     for given in inputs:

@@ -26,5 +26,5 @@ class Session(Protocol):
 def checked(outputs: Outputs) -> Outputs:
     """Return the outputs; raise DetectionFailed when a value is no number."""
     if not all(np.isfinite(value).all() for value in outputs.values()):
-        raise DetectionFailed("The face detector answered with values that are no numbers.")
+        raise DetectionFailed("The face detector answered with values that are not numbers.")
     return outputs

@@ -1,1 +1,1 @@
-"""Notifications: events are read, people are told, messages leave."""
+"""Notifications: events are read, people are notified, messages leave."""

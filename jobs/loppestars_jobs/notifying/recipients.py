@@ -1,4 +1,4 @@
-"""Who is told of an event, and what of it."""
+"""Who is notified of an event, and what it says."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,8 +25,8 @@ _PHOTO_WAIT: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What one person is told; `leaves` is false for what is only listed in the app."""
+class Notice:
+    """What one person is notified of; `leaves` is false for what is only listed in the app."""
 
     user_id: str
     kind: Kind
@@ -34,14 +34,14 @@ class Told:
     leaves: bool = True
 
 
-async def recipients(session: AsyncSession, event: DomainEvent, base_url: str) -> list[Told]:
-    """Return who is told of an event; nobody for those that concern nobody."""
+async def recipients(session: AsyncSession, event: DomainEvent, base_url: str) -> list[Notice]:
+    """Return who is notified of an event; an empty list for those that concern no one."""
     if kind := _OF_FAVOURITES.get(event.event):
         return await _of_favourites(session, event, kind)
     if rule := _RULES.get(event.event):
         return await rule(session, event)
     if event.event == ERASURE_WARNING:
-        return [Told(event.subject_id, Kind.ERASURE_WARNING, event.payload)]
+        return [Notice(event.subject_id, Kind.ERASURE_WARNING, event.payload)]
     if event.event != ERASURE_LINK:
         return []
     # The code in the link is read when it is sent and is not in the event, which outlives it.
@@ -54,10 +54,10 @@ async def recipients(session: AsyncSession, event: DomainEvent, base_url: str) -
     request = (await session.execute(asked)).scalar_one_or_none()
     if request is None:
         return []
-    return [Told(event.subject_id, Kind.ERASURE_LINK, {"request": str(request), "base_url": base_url})]
+    return [Notice(event.subject_id, Kind.ERASURE_LINK, {"request": str(request), "base_url": base_url})]
 
 
-async def _of_favourites(session: AsyncSession, event: DomainEvent, kind: Kind) -> list[Told]:
+async def _of_favourites(session: AsyncSession, event: DomainEvent, kind: Kind) -> list[Notice]:
     if kind is Kind.MARKET_MOVED and not _MOVED & set(event.payload.get("fields", ())):
         return []
     market_id = UUID(event.subject_id)
@@ -72,24 +72,24 @@ async def _of_favourites(session: AsyncSession, event: DomainEvent, kind: Kind) 
         "place": ", ".join(part for part in (market.address, market.postal_code, market.city) if part) or "…",
     }
     keeping = select(Favourite.user_id).where(Favourite.market_id == market_id).order_by(Favourite.user_id)
-    return [Told(user_id, kind, payload) for user_id in (await session.execute(keeping)).scalars()]
+    return [Notice(user_id, kind, payload) for user_id in (await session.execute(keeping)).scalars()]
 
 
-async def _of_photo(session: AsyncSession, event: DomainEvent) -> list[Told]:
+async def _of_photo(session: AsyncSession, event: DomainEvent) -> list[Notice]:
     found = select(Photo).where(Photo.id == UUID(event.subject_id), Photo.subject == PhotoSubject.RATING)
     photo = (await session.execute(found)).scalar_one_or_none()
     if photo is None or photo.owner_id is None or photo.finished_at is None:
         return []
     late = photo.finished_at - photo.created_at > _PHOTO_WAIT
-    return [Told(photo.owner_id, Kind.PHOTO_READY, {"photo_id": str(photo.id)}, leaves=late)]
+    return [Notice(photo.owner_id, Kind.PHOTO_READY, {"photo_id": str(photo.id)}, leaves=late)]
 
 
-async def _of_claim(session: AsyncSession, event: DomainEvent) -> list[Told]:
+async def _of_claim(session: AsyncSession, event: DomainEvent) -> list[Notice]:
     market_id = str(event.payload.get("market_id"))
     name = select(Market.name).where(Market.id == UUID(market_id))
     found = (await session.execute(name)).scalar_one_or_none()
     payload = {"market_id": market_id, "name": found or "…", "state": event.event.removeprefix("user.claim_")}
-    return [Told(event.subject_id, Kind.CLAIM_DECIDED, payload)]
+    return [Notice(event.subject_id, Kind.CLAIM_DECIDED, payload)]
 
 
 _OF_FAVOURITES: Final[Mapping[str, Kind]] = {
@@ -98,7 +98,7 @@ _OF_FAVOURITES: Final[Mapping[str, Kind]] = {
     "market.vanished": Kind.MARKET_VANISHED,
     "market.changed": Kind.MARKET_MOVED,
 }
-_RULES: Final[Mapping[str, Callable[[AsyncSession, DomainEvent], Awaitable[list[Told]]]]] = {
+_RULES: Final[Mapping[str, Callable[[AsyncSession, DomainEvent], Awaitable[list[Notice]]]]] = {
     "photo.completed": _of_photo,
     "photo.no_faces": _of_photo,
     "user.claim_granted": _of_claim,

@@ -1,4 +1,4 @@
-"""ServiceAccounts: one a component, so that each can be bound to a cloud identity of its own."""
+"""ServiceAccounts: one per component, so that each can be bound to a cloud identity of its own."""
 
 from loppestars_operator.kinds import Manifest
 from loppestars_operator.rendering.context import API, BACKUP, CRAWLER, IMAGING, JOBS, MIGRATE, RenderContext

@@ -33,7 +33,7 @@ _ROLES: Final = tuple(DatabaseRoles.model_fields)
 
 
 class Database(Model):
-    """PostgreSQL, made and kept by somebody else: a stack never deletes it."""
+    """PostgreSQL, managed outside the stack, which never deletes it."""
 
     secret_ref: DatabaseSecret = Field(description="Secret with the URL that every component connects to.")
     direct_secret_ref: OptionalDatabaseSecret | None = Field(
@@ -75,7 +75,7 @@ class S3Server(Model):
 
 
 class S3(S3Server):
-    """The two buckets, made and kept by somebody else: a stack never deletes them."""
+    """The two buckets, managed outside the stack, which never deletes them."""
 
     originals_bucket: Bucket = "stall-photos"
     processed_bucket: Bucket = "stall-photos-processed"

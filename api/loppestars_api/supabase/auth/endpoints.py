@@ -40,7 +40,7 @@ async def sign_in_of(request: Request) -> SignInService:
     """Return what signs people in."""
     found: SignInService | None = request.app.state.sign_in
     if found is None:
-        raise Unavailable("Nobody can sign in here: AUTH_SIGNING_KEYS is not set.", _RETRY_SECONDS)
+        raise Unavailable("Sign-in is not available: AUTH_SIGNING_KEYS is not set.", _RETRY_SECONDS)
     return found
 
 
