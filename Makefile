@@ -66,7 +66,7 @@ restore-drill: $(READY) ## Rehearse a restore of the newest backup, and print ho
 	@$(BIN)/loppestars-local drill
 
 test: $(READY) ## Run every test that needs nothing but Python (WORKERS=0: in one process)
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 mobile-clients: ## Fetch the app's real client libraries, so that `make test` runs them (needs Node and npm)
 	@npm ci --prefix tests/mobile --no-progress --loglevel error

@@ -6,6 +6,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Final
 
 import hypothesis
 import psycopg
@@ -26,6 +27,23 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
 SHARED_IMAGES = Path(__file__).resolve().parents[2] / "shared" / "images"
 TEMPLATE = "loppestars_template"
+LONG_FILES: Final = (
+    "api/test_contract.py",
+    "local/test_run.py",
+    "contract/test_regular_expressions.py",
+    "crawler/crawl/test_run.py",
+    "crawler/crawl/test_ill_sites.py",
+    "imaging/engine/test_pool.py",
+    "api/photos/test_formats.py",
+    "local/test_other_systems.py",
+)
+"""Few tests that take long: begun last, one worker would still be at them when the others have nothing left to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take long first."""
+    rank = {Path(__file__).parent / name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 @pytest.fixture(autouse=True)
