@@ -84,13 +84,8 @@ def periodic_tasks(settings: JobsSettings, engine: AsyncEngine) -> list[Periodic
     ]
 
 
-def register(app: App, tasks: list[Periodic]) -> None:
-    """Register tasks with the queue: each is deferred once per tick, whatever the number of workers."""
-    for task in tasks:
-        _register(app, task)
-
-
-def _register(app: App, task: Periodic) -> None:
+def register(app: App, task: Periodic) -> None:
+    """Register a task with the queue: it is deferred once per tick, whatever the number of workers."""
     for result in ("succeeded", "failed"):
         JOBS.labels(task.name, result)  # zero until it first runs, instead of nothing
 

@@ -66,7 +66,8 @@ class Worker:
 
     async def _work(self, engine: AsyncEngine) -> None:
         app = queue_app(self._settings)
-        register(app, periodic_tasks(self._settings, engine))
+        for task in periodic_tasks(self._settings, engine):
+            register(app, task)
         opening = asyncio.create_task(app.connector.open_async())
         try:
             if await self._before_stop(opening):

@@ -208,9 +208,25 @@ class Controller:
 
     async def _run_kopf(self) -> None:
         """Let kopf watch the two custom resources: its handlers only put keys on our queue."""
+        registry = kopf.OperatorRegistry()
+
+        @kopf.on.login(registry=registry)
+        def login(**arguments: Any) -> kopf.ConnectionInfo | None:
+            return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+
+        @kopf.on.event(GROUP, VERSION, STACK.plural, registry=registry)
+        async def on_stack(event: Any, **_: Any) -> None:
+            self._on_stack_event(dict(event["object"]), gone=event["type"] == "DELETED")
+
+        @kopf.on.event(GROUP, VERSION, CRAWL.plural, registry=registry)
+        async def on_crawl(event: Any, **_: Any) -> None:
+            body = dict(event["object"])
+            gone = event["type"] == "DELETED"
+            self._queue.add(self._resources.forget_crawl(body) if gone else self._resources.put_crawl(body))
+
         namespaces = self._namespaces
         await kopf.operator(
-            registry=self._handlers(),
+            registry=registry,
             settings=kopf_settings(),
             standalone=True,
             clusterwide=not namespaces,
@@ -240,25 +256,6 @@ class Controller:
             self._queue.add(key)
         elif not known:
             self._queue.add_later(key, SOON)
-
-    def _handlers(self) -> kopf.OperatorRegistry:
-        registry = kopf.OperatorRegistry()
-
-        @kopf.on.login(registry=registry)
-        def login(**arguments: Any) -> kopf.ConnectionInfo | None:
-            return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
-
-        @kopf.on.event(GROUP, VERSION, STACK.plural, registry=registry)
-        async def on_stack(event: Any, **_: Any) -> None:
-            self._on_stack_event(dict(event["object"]), gone=event["type"] == "DELETED")
-
-        @kopf.on.event(GROUP, VERSION, CRAWL.plural, registry=registry)
-        async def on_crawl(event: Any, **_: Any) -> None:
-            body = dict(event["object"])
-            gone = event["type"] == "DELETED"
-            self._queue.add(self._resources.forget_crawl(body) if gone else self._resources.put_crawl(body))
-
-        return registry
 
 
 def requested_generation(body: Body) -> object:

@@ -53,8 +53,16 @@ class Pulse:
         self.controller: Controller | None = None
 
     async def beat(self) -> None:
-        """Beat until cancelled."""
-        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        """Beat until cancelled; a thread watches whether it does."""
+
+        def watch() -> None:
+            while True:
+                time.sleep(BEAT_SECONDS)
+                if time.monotonic() - self._beat > STUCK_SECONDS:
+                    sys.stderr.write("the event loop is stuck; ending the process\n")
+                    os._exit(FAILED)
+
+        threading.Thread(target=watch, name="watchdog", daemon=True).start()
         while True:
             self._beat = time.monotonic()
             await asyncio.sleep(BEAT_SECONDS)
@@ -64,13 +72,6 @@ class Pulse:
         if self.controller is not None and (missing := self.controller.missing):
             return Readiness(ready=False, reason=f"leading; waits for {missing}")
         return self.state
-
-    def _watch(self) -> None:
-        while True:
-            time.sleep(BEAT_SECONDS)
-            if time.monotonic() - self._beat > STUCK_SECONDS:
-                sys.stderr.write("the event loop is stuck; ending the process\n")
-                os._exit(FAILED)
 
 
 async def run(settings: OperatorSettings) -> int:

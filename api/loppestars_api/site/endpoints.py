@@ -11,8 +11,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from loppestars_api.markets.dependencies import Markets
-from loppestars_api.markets.repository import MarketRepository
-from loppestars_api.markets.schemas import MAX_WORDS, Row
+from loppestars_api.markets.schemas import MAX_WORDS
 from loppestars_api.site.assets import asset
 from loppestars_api.site.denmark import on_map
 from loppestars_api.site.rendering import Page
@@ -40,14 +39,10 @@ class HtmlRoute(APIRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match the path, and what the client takes."""
         match, child = super().matches(scope)
-        if match is Match.NONE or _wants_html(scope):
+        accept = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), None)
+        if match is Match.NONE or preferred(accept, ("application/json", "text/html")) == "text/html":
             return match, child
         return Match.NONE, {}
-
-
-def _wants_html(scope: Scope) -> bool:
-    accept = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), None)
-    return preferred(accept, ("application/json", "text/html")) == "text/html"
 
 
 async def site_of(request: Request) -> SiteService:
@@ -90,7 +85,8 @@ async def home(request: Request, page: Shown, markets: Markets) -> Response:
     rows = await markets.search(query)
     note = None
     if not rows and when == "today" and not text:
-        rows, note = await _next_ones(markets, query, today), page.words["none_today"]
+        soon = query.model_copy(update={"until_day": today + timedelta(days=30), "limit": _SHOWN // 4})
+        rows, note = await markets.search(soon), page.words["none_today"]
     kept = {"latitude": asked.get("latitude"), "longitude": asked.get("longitude")} if here else {}
     return page.home(
         cards(page.language, rows[:_SHOWN], today),
@@ -134,11 +130,6 @@ async def file(request: Request, name: str) -> Response:
 async def favicon(request: Request) -> Response:
     """Send the icon to those who ask where it always was."""
     return await file(request, "icon-192.png")
-
-
-async def _next_ones(markets: MarketRepository, query: MarketQuery, today: date) -> list[Row]:
-    later = {"until_day": today + timedelta(days=30), "limit": _SHOWN // 4}
-    return await markets.search(query.model_copy(update=later))
 
 
 def _days(when: str, today: date) -> tuple[date, date]:

@@ -92,7 +92,12 @@ class Page:
             ratings=background.ratings,
             comments=background.comments,
             sources=[
-                {"source": by.source, "url": safe_link(by.url), "state": by.state, "seen": self._seen(by.last_seen_at)}
+                {
+                    "source": by.source,
+                    "url": safe_link(by.url),
+                    "state": by.state,
+                    "seen": day_text(self.language, by.last_seen_at.date()),
+                }
                 for by in background.sources
             ],
             json_ld=json_ld(row, self._site).decode().replace("<", "\\u003c"),
@@ -134,9 +139,6 @@ class Page:
     def _number(self, value: float | None) -> str | None:
         text = None if value is None else f"{value:.1f}"
         return text.replace(".", ",") if text and self.language == "da" else text
-
-    def _seen(self, at: Any) -> str:  # noqa: ANN401 - a datetime
-        return day_text(self.language, at.date())
 
 
 def _map(here: object) -> Mapping[str, object]:

@@ -38,6 +38,7 @@ _FEATURES: Final = (
 )
 
 _READY: Final = "ready"
+_PARTS: Final[dict[str, Callable[[], str]]] = {}
 
 
 def run_doctor(*, json: bool = False) -> int:
@@ -55,21 +56,9 @@ def run_doctor(*, json: bool = False) -> int:
 
 
 def _findings() -> Iterator[tuple[str, str]]:
-    parts: tuple[tuple[str, Callable[[], str]], ...] = (
-        ("python", lambda: f"{platform.python_version()} on {platform.machine()}"),
-        ("cpu", _cpu),
-        ("runtimes", lambda: ", ".join(f"{name} {_version(name)}" for name in ("onnxruntime", "openvino"))),
-        ("opencv", lambda: str(importlib.import_module("cv2").__version__)),
-        ("pillow", _pillow),
-        ("libheif", lambda: str(importlib.import_module("pillow_heif").libheif_version())),
-        ("model", _model),
-        ("runs in", _runtime),
-        ("libjpeg-turbo", _libjpeg),
-        ("path", _path),
-    )
-    for name, part in parts:
+    for name, describe in _PARTS.items():
         try:
-            text = part()
+            text = describe()
         except ImagingError as error:
             text = f"MISSING. {error}"
         except Exception as error:  # noqa: BLE001 - libraries break in many ways, and the next line may still be known
@@ -82,14 +71,41 @@ def _findings() -> Iterator[tuple[str, str]]:
     yield "verdict", f"NOT READY: no photo can be processed. {wrong}" if wrong else _READY
 
 
-def _cpu() -> str:
+def _part(name: str) -> Callable[[Callable[[], str]], Callable[[], str]]:
+    """Register what describes a part; parts are named in this order."""
+
+    def register(describe: Callable[[], str]) -> Callable[[], str]:
+        _PARTS[name] = describe
+        return describe
+
+    return register
+
+
+@_part("python")
+def python() -> str:
+    return f"{platform.python_version()} on {platform.machine()}"
+
+
+@_part("cpu")
+def cpu() -> str:
     from loppestars_imaging.detect.runtime import cpu_features  # noqa: PLC0415 - see above
 
     found = " ".join(name for name in _FEATURES if name in cpu_features())
     return f"{available_cores()} cores, {found or 'features unknown'}"
 
 
-def _pillow() -> str:
+@_part("runtimes")
+def runtimes() -> str:
+    return ", ".join(f"{name} {_version(name)}" for name in ("onnxruntime", "openvino"))
+
+
+@_part("opencv")
+def opencv() -> str:
+    return str(importlib.import_module("cv2").__version__)
+
+
+@_part("pillow")
+def pillow() -> str:
     import PIL  # noqa: PLC0415 - may be broken
     from PIL import features  # noqa: PLC0415 - may be broken
 
@@ -97,7 +113,13 @@ def _pillow() -> str:
     return f"{PIL.__version__}, {codecs}"
 
 
-def _model() -> str:
+@_part("libheif")
+def libheif() -> str:
+    return str(importlib.import_module("pillow_heif").libheif_version())
+
+
+@_part("model")
+def model() -> str:
     import numpy as np  # noqa: PLC0415 - may be broken
 
     from loppestars_imaging.detect.yunet import YuNet  # noqa: PLC0415 - may be broken
@@ -111,31 +133,34 @@ def _model() -> str:
     return f"{detector.name}, sha256 {YUNET_S.sha256[:16]}…, 640 x 480 in {milliseconds:.0f} ms"
 
 
-def _runtime() -> str:
+@_part("runs in")
+def runtime() -> str:
     """Name the runtime, why it is this one, and whether another one could be had."""
     from loppestars_imaging.detect.runtime import cpu_features, uses_openvino  # noqa: PLC0415 - may be broken
     from loppestars_imaging.detect.yunet import YuNet  # noqa: PLC0415 - may be broken
 
-    runtime = YuNet().runtime
+    found = YuNet().runtime
     if not uses_openvino(cpu_features(), installed=True):
         why = "the faster one, because this CPU has no amx_bf16"
-    elif runtime.startswith("OpenVINO"):
+    elif found.startswith("OpenVINO"):
         why = "the faster one, because this CPU has amx_bf16"
     elif _version("openvino") == "missing":
         why = "the slower one: this CPU has amx_bf16, for which the package openvino has to be installed"
     else:
         why = "the slower one: this CPU has amx_bf16, but the installed openvino does not work; reinstall it"
-    return f"{runtime}, one thread per photo; {why}"
+    return f"{found}, one thread per photo; {why}"
 
 
-def _libjpeg() -> str:
+@_part("libjpeg-turbo")
+def libjpeg() -> str:
     from loppestars_jpeg.library import load_library  # noqa: PLC0415 - may be broken
 
     library = load_library()
     return "not found: install pillow from its wheel, or Debian's libjpeg62-turbo" if library is None else library.path
 
 
-def _path() -> str:
+@_part("path")
+def path() -> str:
     from loppestars_jpeg.library import load_library  # noqa: PLC0415 - may be broken
 
     if load_library() is None:

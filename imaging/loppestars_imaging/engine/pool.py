@@ -178,7 +178,11 @@ class Engine:
                     await process.wait()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        _let_go_of_pipes(process)
+        # Our ends of the pipes: asyncio sees the end of a process only after its pipes', which others may hold open.
+        transport: Any = process._transport  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way to it
+        for descriptor in (0, 1):
+            if (pipe := transport.get_pipe_transport(descriptor)) is not None and not pipe.is_closing():
+                pipe.abort() if isinstance(pipe, asyncio.WriteTransport) else pipe.close()
         code = await process.wait()
         ENGINES_ENDED.labels(reason).inc()
         if reason not in {"stopped", "recycled", "cancelled"}:
@@ -196,14 +200,6 @@ def _result(answer: Answer, body: bytes) -> Result:
     return Result(
         data, answer.content_type, answer.width, answer.height, answer.faces, answer.boxes, copies, answer.scale
     )
-
-
-def _let_go_of_pipes(process: asyncio.subprocess.Process) -> None:
-    """Close our ends: asyncio sees the end of a process only after its pipes', which others may hold open."""
-    transport: Any = process._transport  # type: ignore[attr-defined]  # noqa: SLF001 - a process has no other way to it
-    for descriptor in (0, 1):
-        if (pipe := transport.get_pipe_transport(descriptor)) is not None and not pipe.is_closing():
-            pipe.abort() if isinstance(pipe, asyncio.WriteTransport) else pipe.close()
 
 
 class EnginePool:
