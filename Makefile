@@ -11,6 +11,8 @@ LOCKS  := dev docs base backup api imaging crawler operator local
 COOLDOWN ?= $(shell date -u -d '7 days ago' +%Y-%m-%dT00:00:00Z 2>/dev/null || date -u -v-7d +%Y-%m-%dT00:00:00Z)
 # Modules are compiled when they are first loaded: once, before several programs would do the same at their first start.
 COMPILE := PYTHONDONTWRITEBYTECODE= $(BIN)/python
+# Tests start many programs: each would compile its modules again where nothing compiled is kept.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
 export UV_LINK_MODE ?= hardlink
 
 .DEFAULT_GOAL := help
@@ -66,22 +68,22 @@ restore-drill: $(READY) ## Rehearse a restore of the newest backup, and print ho
 	@$(BIN)/loppestars-local drill
 
 test: $(READY) ## Run every test that needs nothing but Python (WORKERS=0: in one process)
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 mobile-clients: ## Fetch the app's real client libraries, so that `make test` runs them (needs Node and npm)
 	@npm ci --prefix tests/mobile --no-progress --loglevel error
 
 test-faults: $(READY) ## Kill real processes, fill the queue, take storage away: nothing is lost (minutes)
-	@$(BIN)/pytest -m faults $(PYTEST_ARGS)
+	@$(PYTEST) -m faults $(PYTEST_ARGS)
 
 chaos: $(READY) ## Every fault and a hostile client at random (MINUTES=15), a table at the end
 	@$(BIN)/python -m benchmarks.chaos --minutes $(or $(MINUTES),15) $(if $(SEED),--seed $(SEED))
 
 test-cluster: $(READY) ## The operator on a real control plane (etcd, kube-apiserver; see cluster-tools)
-	@$(BIN)/pytest -m cluster $(PYTEST_ARGS)
+	@$(PYTEST) -m cluster $(PYTEST_ARGS)
 
 test-newcomer: $(READY) ## README and tutorials, every command as printed, in a fresh clone with an empty HOME
-	@$(BIN)/pytest tests/newcomer -m newcomer $(PYTEST_ARGS)
+	@$(PYTEST) tests/newcomer -m newcomer $(PYTEST_ARGS)
 
 check: $(READY) ## Lint, format, types, import contracts
 	@$(BIN)/ruff check .
@@ -150,7 +152,7 @@ audit: $(READY) ## Ask an advisory database about every locked package (OSV=all.
 	@$(BIN)/python -m tools.supply_chain.audit $(if $(OSV),--database $(OSV))
 
 e2e: $(READY) ## Use the product on a real node as its users do (Linux, root; TESTS=… for some)
-	@$(BIN)/pytest $(or $(TESTS),tests/e2e) -m e2e --force-enable-socket --timeout 900 $(PYTEST_ARGS)
+	@$(PYTEST) $(or $(TESTS),tests/e2e) -m e2e --force-enable-socket --timeout 900 $(PYTEST_ARGS)
 
 crds: $(READY) ## Write the CRDs and roles of the charts from the operator's code
 	@$(BIN)/python -m loppestars_operator.schema charts

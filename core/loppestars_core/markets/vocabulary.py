@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 from rapidfuzz import process
@@ -23,11 +24,8 @@ class Vocabulary:
     def __init__(self, texts: Iterable[str] = ()) -> None:
         """Know the words of `texts`, as the names of markets, besides those of places."""
         self._by_letter: dict[str, set[str]] = defaultdict(set)
-        places = danish_places()
-        known = (name for name in places.names if any(place.kind in _PLACES for place in places.named(name)))
-        for text in (*known, *texts):
-            for word in fold_words(text):
-                self._by_letter[word[0]].add(word)
+        for word in (*_words_of_places(), *(word for text in texts for word in fold_words(text))):
+            self._by_letter[word[0]].add(word)
 
     def corrected(self, text: str) -> str | None:
         """Return `text` with words that are unknown replaced by their one nearest; None when none is."""
@@ -41,3 +39,10 @@ class Vocabulary:
             if found := process.extractOne(word, sorted(known), scorer=OSA.distance, score_cutoff=errors):
                 meant[index] = found[0]
         return " ".join(meant) if meant != words else None
+
+
+@cache
+def _words_of_places() -> frozenset[str]:
+    places = danish_places()
+    names = (name for name in places.names if any(place.kind in _PLACES for place in places.named(name)))
+    return frozenset(word for name in names for word in fold_words(name))
