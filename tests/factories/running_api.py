@@ -31,5 +31,6 @@ class RunningApi:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def log(self) -> list[dict[str, Any]]:
-        lines = self.output.read_text(encoding="utf-8").splitlines() if self.output.exists() else []
-        return [json.loads(line) for line in lines]
+        text = self.output.read_text(encoding="utf-8") if self.output.exists() else ""
+        # The last line may be half written.
+        return [json.loads(line) for line in text.rpartition("\n")[0].splitlines()]
