@@ -11,24 +11,36 @@ _DESCRIPTION = re.compile(r"^(?P<indent> *)# -- (?P<text>.+)$")
 _KEY = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z][\w-]*):")
 _USE = {
     "loppestars-crds": """```sh
-helm upgrade --install loppestars-crds charts/loppestars-crds
+helm upgrade --install loppestars-crds oci://ghcr.io/loppestars/charts/loppestars-crds
 ```
 An upgrade of the release upgrades the CRDs, which Helm's `crds/` folders never do. They are kept when the release is
 uninstalled (`helm.sh/resource-policy: keep`), since every stack would go with them; `kubectl delete crd
 loppestarsstacks.loppestars.dev crawls.loppestars.dev` removes them and all stacks.""",
     "loppestars-operator": """```sh
-helm upgrade --install loppestars-operator charts/loppestars-operator --namespace loppestars-system --create-namespace
+helm upgrade --install loppestars-operator oci://ghcr.io/loppestars/charts/loppestars-operator \\
+  --namespace loppestars-system --create-namespace
 helm test loppestars-operator --namespace loppestars-system
 ```
 An upgrade of the operator restarts no pod of a stack as long as what it renders is the same. Uninstalling it leaves
-stacks, their pods and the CRDs as they are; nobody looks after them until an operator is back. Helm 4 takes over CRDs
+stacks, their pods and the CRDs as they are; nothing of them is mended until an operator is back. Helm 4 takes over CRDs
 that were kept only with `--server-side=false` (helm/helm#31510).""",
     "loppestars-stack": """```sh
-helm upgrade --install fair charts/loppestars-stack --namespace fair --values my-values.yaml
+helm upgrade --install fair oci://ghcr.io/loppestars/charts/loppestars-stack --namespace fair --values my-values.yaml
 helm test fair --namespace fair
 ```
 Renders one LoppestarsStack and nothing clever; `kubectl apply` does as well. Uninstalling removes what the stack owns;
-the database and the buckets stay.""",
+the database and the buckets stay.
+
+```yaml
+# my-values.yaml
+spec:
+  ingress: {host: loppestars.example.com}
+  database: {secretRef: {name: loppestars-database}}
+  storage: {s3: {endpoint: https://s3.example.com, credentialsSecretRef: {name: loppestars-s3}}}
+  auth: {jwtSecretRef: {name: loppestars-jwt}}
+```
+The three Secrets hold `url`; `accessKeyId` and `secretAccessKey`; `secret`. Each bears the label
+`loppestars.dev/stacks: any`. Of a checkout, `charts/loppestars-stack` takes the place of the `oci://` address.""",
 }
 
 

@@ -14,7 +14,7 @@ from loppestars_api.web.server import KEEP_ALIVE_SECONDS, Connections, max_conne
 from loppestars_core.contract.exit_codes import ExitCode
 from loppestars_core.kit.cli import Version, epilog, run, single
 from loppestars_core.kit.logging import configure_logging
-from loppestars_core.kit.metrics import start_metrics_server
+from loppestars_core.kit.metrics import ANY_IPV4, start_metrics_server
 from loppestars_core.kit.settings import describe, load_settings
 
 log = structlog.get_logger(__name__)
@@ -43,9 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def serve(settings: ApiSettings) -> ExitCode:
     """Serve until a signal; the ports that were taken are logged with the event `listening`."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        listener = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+        listener = _listen(settings.host, settings.port)
     except OSError as error:
         return _port_taken("PORT", settings.host, settings.port, error)
     with listener:
@@ -89,6 +88,14 @@ def _run(settings: ApiSettings, listener: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     server.run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; `::` takes IPv4 too, and falls back to it where the kernel has no IPv6."""
+    if host == "::" and not socket.has_dualstack_ipv6():
+        host = ANY_IPV4
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=host == "::")
 
 
 def _port_taken(setting: str, host: str, port: int, error: OSError) -> ExitCode:

@@ -1,7 +1,7 @@
 """The rights the operator needs, derived from what it does. The chart's roles are written from here.
 
-`python -m loppestars_operator.access charts/loppestars-operator/files` writes `rules.yaml` and `policy.json`; tests
-hold that they are up to date and that no rule is superfluous.
+`python -m loppestars_operator.access charts/loppestars-operator/files` writes `rules.yaml`, `policy.json` and
+`alerts.yaml`; tests hold that they are up to date and that no rule is superfluous.
 """
 
 import json
@@ -13,9 +13,10 @@ import yaml
 
 from loppestars_operator.kinds import ADDON_GROUPS, CRAWL, EVENT, OWNED_KINDS, POD, STACK
 from loppestars_operator.naming import GROUP
+from loppestars_operator.rendering.alerts import own_alert_groups
 from loppestars_operator.rendering.api import CRAWL_VERBS
 from loppestars_operator.rendering.network import INTERNAL_NETWORKS
-from loppestars_operator.spec.policy import METADATA_ADDRESSES, METADATA_HOSTS, Policy
+from loppestars_operator.spec.policy import METADATA_ADDRESSES, METADATA_HOSTS, METADATA_IN_NETWORKS, Policy
 
 Rule = dict[str, Any]
 
@@ -59,17 +60,24 @@ def policy_text() -> str:
         "defaults": Policy().model_dump(mode="json", by_alias=True),
         "metadataHosts": METADATA_HOSTS,
         "metadataAddresses": METADATA_ADDRESSES,
+        "metadataInNetworks": METADATA_IN_NETWORKS,
         "privateNetworks": [network for networks in INTERNAL_NETWORKS.values() for network in networks],
     }
     return json.dumps(known, indent=1) + "\n"
 
 
+def alerts_text() -> str:
+    """Return the alerts on the operator itself; the chart puts its namespace in."""
+    return yaml.safe_dump({"groups": own_alert_groups("RELEASE_NAMESPACE")}, sort_keys=False, width=120)
+
+
 def main() -> None:
-    """Write the rules and the policy into the folder given as the only argument."""
+    """Write the rules, the policy and the alerts into the folder given as the only argument."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rules.yaml").write_text(rules_text(), encoding="utf-8")
     (folder / "policy.json").write_text(policy_text(), encoding="utf-8")
+    (folder / "alerts.yaml").write_text(alerts_text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import logging
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
@@ -35,7 +35,9 @@ from loppestars_operator.naming import (
 from loppestars_operator.reconcile.observing import Unfinished
 from loppestars_operator.reconcile.reconciler import Reconciler
 from loppestars_operator.reconcile.secrets import SecretReader
+from loppestars_operator.rendering.context import ClusterFacts, Proxy
 from loppestars_operator.settings import OperatorSettings
+from loppestars_operator.spec.policy import Policy
 from loppestars_operator.work_queue import MAX_RETRY_SECONDS, SOON, TIMED_OUT_RETRY_SECONDS, WorkQueue
 
 log = structlog.get_logger(__name__)
@@ -71,9 +73,9 @@ class Controller:
             self._discovery,
             Recorder(kube, identity),
             SecretReader(kube, enabled=settings.read_secrets, reserved=settings.reserve_secrets),
-            policy=settings.policy,
+            policy=policy_of(settings),
             operator=f"{settings.lease_namespace}/{settings.lease_name}",
-            listen=listen_address(os.environ),
+            cluster=cluster_facts(settings),
         )
         self._missing = "the custom resources; install the chart loppestars-crds"
 
@@ -268,9 +270,21 @@ def requested_generation(body: Body) -> object:
     return meta["uid"], meta.get("generation"), "deletionTimestamp" in meta, digest(asked), operator
 
 
-def listen_address(environment: Mapping[str, str]) -> str | None:
-    """Return `::` in a cluster whose first address family is IPv6, where 0.0.0.0 is not reached; else None."""
-    return "::" if ":" in environment.get("KUBERNETES_SERVICE_HOST", "") else None
+def cluster_facts(settings: OperatorSettings) -> ClusterFacts:
+    """Return what is known of the cluster from the process's own surroundings."""
+    known = ClusterFacts(cluster_domain=settings.cluster_domain, api_server=settings.kubernetes_service_host)
+    if settings.http_proxy or settings.https_proxy:
+        known = replace(known, proxy=Proxy(settings.http_proxy, settings.https_proxy, settings.no_proxy))
+    # Pods of a Service in both families are sent requests of both; 0.0.0.0 takes those of one.
+    addresses = (settings.kubernetes_service_host, *settings.pod_ips)
+    return replace(known, listen="::") if any(":" in address for address in addresses) else known
+
+
+def policy_of(settings: OperatorSettings) -> Policy:
+    """Return the bounds of what stacks may ask for, with the cluster's own domain."""
+    hosts = settings.policy.secret_endpoints
+    own = tuple(host.replace(".svc.cluster.local", f".svc.{settings.cluster_domain}") for host in hosts)
+    return settings.policy.model_copy(update={"secret_endpoints": own})
 
 
 def kopf_settings() -> KopfSettings:

@@ -73,6 +73,13 @@ class TestCommand:
 
 
 class TestServing:
+    def test_both_families(self, start: Start) -> None:
+        """`::` takes requests of both, on each port."""
+        api = start(HOST="::", METRICS_HOST="::")
+        for peer in ("127.0.0.1", "[::1]"):
+            assert httpx.get(f"http://{peer}:{api.port}/health").status_code == 200
+            assert httpx.get(f"http://{peer}:{api.metrics_port}/health").status_code == 200
+
     def test_metrics_have_a_port_of_their_own(self, start: Start) -> None:
         """Route templates and no ids; nothing of it on the public port."""
         api = start()

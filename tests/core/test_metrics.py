@@ -8,9 +8,9 @@ import pytest
 from loppestars_core.kit.metrics import Readiness, start_metrics_server
 
 
-def get(port: int, path: str) -> tuple[int, str]:
+def get(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=5) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -30,6 +30,15 @@ class TestServer:
             assert get(server.port, "/ready") == (503, "no model\n")
             assert get(server.port, "/ready") == (200, "ready\n")
             assert get(server.port, "/other")[0] == 404
+        finally:
+            server.stop()
+
+    @pytest.mark.parametrize("peer", ["127.0.0.1", "[::1]"])
+    def test_both_families(self, peer: str) -> None:
+        """`::` takes requests of both."""
+        server = start_metrics_server("test", "::", 0)
+        try:
+            assert get(server.port, "/health", peer) == (200, "healthy\n")
         finally:
             server.stop()
 

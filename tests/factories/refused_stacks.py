@@ -27,5 +27,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "foreign issuer": {"auth": {"signInSecretRef": {"name": "keys"}, "providers": {"oidc": ISSUER}}},
     "open engine": {"imaging": {"engine": {"sandbox": "off"}}},
     "open network": {"networkPolicy": {"enabled": False}},
+    "metadata service by network": {"networkPolicy": {"outside": {"cidrs": ["169.254.169.254/32"]}}},
+    "metadata service by egress": {"networkPolicy": {"egress": [{"cidrs": ["fd00:ec2::/64"]}]}},
     "cloud role": {"api": {"serviceAccount": {"annotations": {"anything.example.com/role": "x"}}}},
 }

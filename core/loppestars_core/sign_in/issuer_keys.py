@@ -89,10 +89,11 @@ class IssuerKeys:
 
 async def fetch(url: str, *, timeout: float, tls: ssl.SSLContext | bool) -> bytes:  # noqa: ASYNC109 - of one answer
     """Return the body of a small document. Raise `OSError`, `DocumentTooLarge` or one of httpx's errors."""
-    # A redirect could lead from https to http, or to an address inside the cluster.
+    # A redirect could lead from https to http, or to an address inside the cluster. Of the environment counts by which
+    # proxies the outside is reached; authorities are those of `tls`.
     async with (
         asyncio.timeout(timeout),
-        httpx2.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False, verify=tls) as client,
+        httpx2.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=True, verify=tls) as client,
         client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer,
     ):
         if answer.status_code != HTTPStatus.OK:

@@ -125,7 +125,7 @@ class ProviderClient:
             code_challenge_method="S256",
             timeout=self._timeout,
             follow_redirects=False,
-            trust_env=False,
+            trust_env=True,  # proxies; authorities are those of `verify`
             verify=self._tls,
         )
 

@@ -75,7 +75,7 @@ class Observer:
         *,
         policy: Policy | None,
         operator: str | None,
-        listen: str | None,
+        cluster: ClusterFacts,
         clock: Callable[[], datetime],
         reader: Reader,
     ) -> None:
@@ -88,8 +88,7 @@ class Observer:
         self._stacks = stacks
         self._crawls = crawls
         self._policy = policy
-        facts = ClusterFacts(operator_namespace=(operator or "").partition("/")[0])
-        self._facts = replace(facts, listen=listen) if listen else facts
+        self._facts = replace(cluster, operator_namespace=(operator or "").partition("/")[0])
         self._ownership = Ownership(kube, operator)
         self._podless = PodlessJobs(kube)
         self._clock = clock

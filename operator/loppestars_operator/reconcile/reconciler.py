@@ -33,7 +33,7 @@ from loppestars_operator.reconcile.refusals import explain
 from loppestars_operator.reconcile.secrets import SecretReader
 from loppestars_operator.reconcile.stacks import Stacks
 from loppestars_operator.reconcile.stages import apply_stages
-from loppestars_operator.rendering import RenderContext, render
+from loppestars_operator.rendering import ClusterFacts, RenderContext, render
 from loppestars_operator.rendering.context import CRAWLER, IMAGING
 from loppestars_operator.rendering.imaging import SWEEP
 from loppestars_operator.spec import Stack
@@ -61,7 +61,7 @@ class Reconciler:
         *,
         policy: Policy | None = None,
         operator: str | None = None,
-        listen: str | None = None,
+        cluster: ClusterFacts | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         reader: Reader | None = None,
     ) -> None:
@@ -75,7 +75,7 @@ class Reconciler:
             *(kube, owned, custom, discovery, recorder, secrets, self._stacks, self._crawls),
             policy=policy,
             operator=operator,
-            listen=listen,
+            cluster=cluster or ClusterFacts(),
             clock=clock,
             reader=reader or MetricsReader(),
         )

@@ -128,8 +128,12 @@ def secrets_of(stack: Stack) -> list[str]:
     scratch = spec.backup.drill.scratch_secret_ref.name if spec.backup and spec.backup.drill else None
     variables = [variable for own, pod in read for variable in environment.with_extra(own, pod)]
     components = [spec.api, spec.imaging, spec.crawler, spec.jobs, *([spec.backup] if spec.backup else [])]
-    patched = {name for component in components for name in secrets_in(component.pod_template)}
-    return sorted({*environment.secret_names(variables), *([scratch] if scratch else []), *patched})
+    templates = [component.pod_template for component in components]
+    templates += [work.pod_template for work in (spec.database.migration, spec.storage.originals.sweep) if work]
+    patched = {name for template in templates for name in secrets_in(template)}
+    certificates = spec.ca_bundle.secret_ref if spec.ca_bundle else None
+    more = [*([scratch] if scratch else []), *([certificates.name] if certificates else [])]
+    return sorted({*environment.secret_names(variables), *more, *patched})
 
 
 def _missing(stack: Stack, name: str) -> Problem:

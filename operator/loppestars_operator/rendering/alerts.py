@@ -28,6 +28,19 @@ class _Alert(NamedTuple):
     summary: str
     limited_by: str | None = None
 
+    def rule(self, said: dict[str, object], labels: dict[str, str]) -> dict[str, Any]:
+        """Return the rule with what is said of its subject put in."""
+        return {
+            "alert": self.name,
+            "expr": Template(self.expression).substitute(said),
+            "for": self.duration,
+            "labels": {"severity": self.severity, **labels},
+            "annotations": {
+                "summary": Template(self.summary).substitute(said),
+                "runbook_url": RUNBOOK + self.name.lower(),
+            },
+        }
+
 
 _API: Final = (
     _Alert(
@@ -146,6 +159,31 @@ _RECOVERY: Final = (
         "What is lost now could not be had back: the condition Recoverable of the stack says why",
     ),
 )
+# On the operator itself, of which no stack's rules can say that it is away.
+_OPERATOR: Final = (
+    _Alert(
+        "LoppestarsOperatorAway",
+        "absent(loppestars_operator_leader{$pods} == 1)",
+        "5m",
+        "critical",
+        "No operator has led for 5 minutes: stacks serve on, but nothing is mended, crawled or rolled out",
+    ),
+    _Alert(
+        "LoppestarsOperatorBlind",
+        "max by (kind) (time() - loppestars_operator_watch_last_seen_timestamp_seconds{$pods}"
+        " and on (pod) loppestars_operator_leader{$pods} == 1) > 600",
+        "5m",
+        "warning",
+        "The operator has heard nothing of {{ $$labels.kind }} for 10 minutes",
+    ),
+    _Alert(
+        "LoppestarsOperatorDefect",
+        'sum(increase(loppestars_operator_reconciles_total{$pods,result="crashed"}[15m])) > 0',
+        "0m",
+        "warning",
+        "A defect of the operator keeps it from working on a stack",
+    ),
+)
 
 
 def alert_groups(
@@ -177,16 +215,11 @@ def alert_groups(
             "stack": f'stack_namespace="{namespace}",stack="{stack}"',
             "limit": limit,
         }
-        rules.append(
-            {
-                "alert": alert.name,
-                "expr": Template(alert.expression).substitute(said),
-                "for": alert.duration,
-                "labels": {"severity": alert.severity, **labels},
-                "annotations": {
-                    "summary": Template(alert.summary).substitute(said),
-                    "runbook_url": RUNBOOK + alert.name.lower(),
-                },
-            }
-        )
+        rules.append(alert.rule(said, labels))
     return [{"name": f"loppestars.{namespace}.{stack}", "rules": rules}]
+
+
+def own_alert_groups(namespace: str) -> list[dict[str, Any]]:
+    """Return the rules on the operator itself, which runs in that namespace."""
+    said: dict[str, object] = {"pods": f'namespace="{namespace}"'}
+    return [{"name": f"loppestars-operator.{namespace}", "rules": [alert.rule(said, {}) for alert in _OPERATOR]}]

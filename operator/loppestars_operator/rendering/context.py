@@ -15,13 +15,27 @@ METRICS_PORT: Final = 9090
 
 
 @dataclass(frozen=True, slots=True)
+class Proxy:
+    """By which proxies the cluster reaches the outside, and what is reached without them."""
+
+    http: str = ""
+    https: str = ""
+    no_proxy: tuple[str, ...] = ()
+
+    @property
+    def ports(self) -> list[int]:
+        """Ports of the proxies."""
+        return sorted({port_of(url) for url in (self.http, self.https) if url})
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterFacts:
     """What the operator knows of the cluster.
 
     `groups` are the API groups served, so that add-ons are rendered only where their CRDs are; `secrets` are the
     resource versions of the Secrets that pods use, empty where the operator may not read them. `listen` is the address
-    that pods listen on: `::` where the cluster's first address family is IPv6. `assigns_ids` says that the cluster
-    gives each namespace its own user IDs, as OpenShift does.
+    that pods listen on: `::`, which takes IPv4 too, where pods have IPv6 addresses. `assigns_ids` says that the cluster
+    gives each namespace its own user IDs, as OpenShift does. `api_server` is the address of the API server for pods.
     """
 
     groups: frozenset[str] = frozenset()
@@ -29,6 +43,9 @@ class ClusterFacts:
     listen: str = "0.0.0.0"  # noqa: S104 - a pod's own address
     assigns_ids: bool = False
     operator_namespace: str = ""
+    proxy: Proxy | None = None
+    cluster_domain: str = "cluster.local"
+    api_server: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +141,11 @@ def port_of(url: str | None) -> int:
         return 443
     parts = urlsplit(url)
     return parts.port or (80 if parts.scheme == "http" else 443)
+
+
+def host_of(url: str | None) -> str:
+    """Return the host in a URL; empty without one."""
+    return (urlsplit(url).hostname or "") if url else ""
 
 
 def without_none(value: Any) -> Any:

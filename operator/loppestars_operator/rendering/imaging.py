@@ -9,6 +9,7 @@ from loppestars_operator.rendering.deployments import deployment
 from loppestars_operator.rendering.finite import cron_job, finite_pod
 from loppestars_operator.rendering.pods import PodPlan, metrics_port, pod_template, probe, serving_pod
 from loppestars_operator.spec.components import Component, Engine
+from loppestars_operator.spec.pods import JobOverrides
 
 SWEEP: Final = "sweep"
 # A photo in hand is finished; one that is not in time is taken up again by another worker.
@@ -50,12 +51,13 @@ def _worker(context: RenderContext) -> PodPlan:
 
 def _sweep(context: RenderContext, pods: RenderContext) -> Manifest:
     originals = pods.spec.storage.originals
+    own = originals.sweep or JobOverrides()
     plan = PodPlan(
         component=SWEEP,
         image=pods.images.imaging,
         command=("loppestars-imaging", "sweep"),
         # The workers' resources are for photos, of which the sweep decodes none.
-        settings=Component(pod=pods.spec.imaging.pod),
+        settings=Component(pod=pods.spec.imaging.pod, resources=own.resources, pod_template=own.pod_template),
         env=[
             *environment.imaging(pods),
             *environment.value("ORIGINALS_RETENTION", originals.retention),

@@ -45,13 +45,17 @@ def _backup(context: RenderContext) -> Backup | None:
 
 
 def _pod(context: RenderContext) -> PodPlan:
-    api, first = context.spec.api, _backup(context) is not None
+    api, policy, first = context.spec.api, context.spec.database.migration, _backup(context) is not None
     return PodPlan(
         component=MIGRATE,
         image=context.images.api,
         command=("loppestars-migrate",),
         # Annotations of the API's pods may name its container, and labels may select it: neither is the Job's.
-        settings=Component(pod=api.pod.model_copy(update={"annotations": None, "labels": None}) if api.pod else None),
+        settings=Component(
+            pod=api.pod.model_copy(update={"annotations": None, "labels": None}) if api.pod else None,
+            resources=policy.resources,
+            pod_template=policy.pod_template,
+        ),
         env=environment.migrate(context),
         requests={"cpu": "50m", "memory": "128Mi"},
         limits={"memory": "512Mi"},

@@ -1,5 +1,6 @@
 """Default-deny NetworkPolicies, and one policy per component for what the platform's diagram draws."""
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -16,10 +17,12 @@ from loppestars_operator.rendering.context import (
     METRICS_PORT,
     MIGRATE,
     RenderContext,
+    host_of,
     port_of,
 )
 from loppestars_operator.rendering.imaging import SWEEP
-from loppestars_operator.spec.outside import Peers
+from loppestars_operator.rendering.surroundings import mesh_egress, mesh_ingress
+from loppestars_operator.spec.outside import Egress, Peers
 
 Rule = dict[str, Any]
 
@@ -46,6 +49,7 @@ def render_network_policies(context: RenderContext) -> list[Manifest]:
         return []
     dns = {"ports": [{"port": port, "protocol": protocol} for port in DNS_PORTS for protocol in ("UDP", "TCP")]}
     database = _towards(chosen.database, DATABASE_PORTS)
+    every = [dns, database, *_surroundings(context)]
     storage = _towards(chosen.storage, (port_of(spec.storage.s3.endpoint),))
     vaults = [port_of(spec.backup.s3.endpoint)] if spec.backup else []
     vault = _towards(chosen.storage, (port_of(spec.storage.s3.endpoint), *vaults))
@@ -68,14 +72,41 @@ def render_network_policies(context: RenderContext) -> list[Manifest]:
     selected = {"app.kubernetes.io/name": "loppestars", "app.kubernetes.io/instance": context.name}
     return [
         _policy(context, None, selected),
-        _component(context, API, [clients, judging], [dns, database, storage, api_server, *keys]),
-        _component(context, IMAGING, [scraping], [dns, database, storage]),
-        _component(context, SWEEP, [scraping], [dns, database, storage]),
-        _component(context, CRAWLER, [scraping], [dns, database, sites]),
-        _component(context, JOBS, [scraping], [dns, database, storage, services]),
-        _component(context, MIGRATE, [], [dns, database, *([vault] if spec.backup else [])]),
-        *(_component(context, name, [], [dns, database, vault]) for name in (BACKUP, DRILL) if spec.backup),
+        _component(
+            context, API, [clients, judging, *mesh_ingress(context, clients)], [*every, storage, api_server, *keys]
+        ),
+        _component(context, IMAGING, [scraping], [*every, storage]),
+        _component(context, SWEEP, [scraping], [*every, storage]),
+        _component(context, CRAWLER, [scraping], [*every, sites]),
+        _component(context, JOBS, [scraping], [*every, storage, services]),
+        _component(context, MIGRATE, [], [*every, *([vault] if spec.backup else [])]),
+        *(_component(context, name, [], [*every, vault]) for name in (BACKUP, DRILL) if spec.backup),
     ]
+
+
+def _surroundings(context: RenderContext) -> list[Rule]:
+    """Return rules for what pods reach because of where they run: a mesh, proxies, what the spec adds."""
+    proxy = context.facts.proxy
+    hosts = [host_of(url) for url in (proxy.http, proxy.https) if url] if proxy else []
+    addresses = [f"{host}/{128 if ':' in host else 32}" for host in hosts if _is_address(host)]
+    # A proxy is known by its port, and by its address where it is given as one.
+    proxies = [_towards(Peers(cidrs=addresses if len(addresses) == len(hosts) else None), proxy.ports)] if proxy else []
+    return [*mesh_egress(context), *proxies, *map(_more, context.spec.network_policy.egress or ())]
+
+
+def _more(egress: Egress) -> Rule:
+    rule = _ports(egress.ports) if egress.ports else {}
+    if egress.namespace_selector is not None:
+        return {**rule, "to": [{"namespaceSelector": {"matchLabels": dict(egress.namespace_selector)}}]}
+    return _with_blocks("to", rule, egress.cidrs)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _judge(context: RenderContext) -> list[Rule]:

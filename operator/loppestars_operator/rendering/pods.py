@@ -9,6 +9,13 @@ from pydantic.alias_generators import to_camel
 from loppestars_operator.naming import SECRETS_ANNOTATION, component_labels, digest, selector_labels
 from loppestars_operator.rendering.context import METRICS_PORT, RenderContext, without_none
 from loppestars_operator.rendering.environment import Variable, secret_names, with_extra
+from loppestars_operator.rendering.surroundings import (
+    ca_mounts,
+    ca_volumes,
+    mesh_annotations,
+    mesh_labels,
+    variables,
+)
 from loppestars_operator.spec.components import Component
 from loppestars_operator.spec.pods import Resources
 from loppestars_operator.spec.quantities import quantity
@@ -46,15 +53,17 @@ class PodPlan:
 def pod_template(context: RenderContext, plan: PodPlan) -> dict[str, Any]:
     """Return a pod template; byte-identical for the same spec, images and Secrets."""
     overrides = plan.settings.pod
-    env = with_extra(plan.env, overrides)
-    annotations = dict((overrides.annotations if overrides else None) or {})
-    before = with_extra(plan.init.env, plan.init.settings.pod) if plan.init else []
-    versions = {
-        name: context.facts.secrets[name] for name in secret_names([*env, *before]) if name in context.facts.secrets
-    }
+    around = variables(context)
+    env = with_extra([*plan.env, *around], overrides)
+    annotations = {**mesh_annotations(context), **((overrides.annotations if overrides else None) or {})}
+    before = with_extra([*plan.init.env, *around], plan.init.settings.pod) if plan.init else []
+    bundle = context.spec.ca_bundle.secret_ref if context.spec.ca_bundle else None
+    names = sorted({*secret_names([*env, *before]), *([bundle.name] if bundle else [])})
+    versions = {name: context.facts.secrets[name] for name in names if name in context.facts.secrets}
     if versions:
         annotations[SECRETS_ANNOTATION] = digest(versions)
     labels = {
+        **mesh_labels(context),
         **((overrides.labels if overrides else None) or {}),
         **component_labels(context.name, plan.component),
     }
@@ -73,7 +82,7 @@ def pod_template(context: RenderContext, plan: PodPlan) -> dict[str, Any]:
                 "imagePullSecrets": [{"name": secret.name} for secret in context.spec.image.pull_secrets or ()] or None,
                 "initContainers": [_container(context, plan.init, before)] if plan.init else None,
                 "containers": [_container(context, plan, env)],
-                "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": plan.scratch}}],
+                "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": plan.scratch}}, *ca_volumes(context)],
                 "nodeSelector": (overrides.node_selector if overrides else None) or None,
                 "tolerations": [found.to_json() for found in (overrides.tolerations if overrides else None) or ()]
                 or None,
@@ -119,7 +128,10 @@ def _container(context: RenderContext, plan: PodPlan, env: list[Variable]) -> di
             "capabilities": {"drop": ["ALL"]},
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - an emptyDir of the pod's own
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod's own
+            *ca_mounts(context),
+        ],
         **plan.container,
     }
 

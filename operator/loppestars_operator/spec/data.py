@@ -5,6 +5,7 @@ from typing import Annotated, Final
 from pydantic import ConfigDict, Field
 
 from loppestars_operator.spec.base import Model, Url, rules
+from loppestars_operator.spec.pods import JobOverrides
 from loppestars_operator.spec.schedule import Deadline, Schedule
 from loppestars_operator.spec.secrets import DatabaseRole, DatabaseSecret, OptionalDatabaseSecret, S3Secret
 
@@ -12,8 +13,8 @@ BUCKET: Final = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?
 Bucket = Annotated[str, Field(min_length=3, max_length=63, pattern=BUCKET)]
 
 
-class MigrationPolicy(Model):
-    """Limits of the Job that migrates the database before a new version serves."""
+class MigrationPolicy(JobOverrides):
+    """The Job that migrates the database before a new version serves."""
 
     active_deadline_seconds: Deadline = 600
     backoff_limit: Annotated[int, Field(ge=0, le=10)] = 2
@@ -102,6 +103,7 @@ class Originals(Model):
         "24h", description="How long an original is kept once its photo is done, e.g. 30m, 24h, 7d."
     )
     sweep_schedule: Schedule = Field("*/15 * * * *", description="When the sweep runs (cron, in UTC).")
+    sweep: JobOverrides | None = Field(None, description="The pods of the sweep.")
 
 
 class Storage(Model):

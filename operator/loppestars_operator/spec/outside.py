@@ -1,10 +1,11 @@
-"""What surrounds the pods: NetworkPolicies and monitoring."""
+"""What surrounds the pods: NetworkPolicies, meshes, authorities, monitoring."""
 
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from loppestars_operator.spec.base import Cidrs, Labels, Model, Ports, addresses, rules
+from loppestars_operator.spec.base import Cidrs, Key, Labels, Model, Name, Ports, addresses, rules
+from loppestars_operator.spec.secrets import CertificatesSecret
 
 
 class Peers(Model):
@@ -14,6 +15,23 @@ class Peers(Model):
     cidrs: Cidrs | None = None
 
     model_config = ConfigDict(json_schema_extra=rules(addresses("cidrs")))
+
+
+class Egress(Peers):
+    """Outgoing traffic of all pods: to networks, or to the pods of some namespaces."""
+
+    namespace_selector: Labels | None = Field(None, description="Labels of the namespaces whose pods are reached.")
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            addresses("cidrs"),
+            (
+                "has(self.ports) || has(self.cidrs) || has(self.namespaceSelector)",
+                "say ports, cidrs or namespaceSelector",
+            ),
+            ("!has(self.cidrs) || !has(self.namespaceSelector)", "set either cidrs or namespaceSelector"),
+        )
+    )
 
 
 class NetworkPolicy(Model):
@@ -27,8 +45,43 @@ class NetworkPolicy(Model):
     outside: Peers | None = Field(
         None, description="Crawled sites, geocoder, keys. Default: ports 80, 443 and those of startUrls."
     )
+    egress: Annotated[list[Egress], Field(max_length=8)] | None = Field(
+        None, description="What else every pod may reach, e.g. what a sidecar talks to."
+    )
 
     model_config = ConfigDict(json_schema_extra=rules(addresses("clientCidrs")))
+
+
+class Mesh(Model):
+    """The service mesh that takes in the pods: sidecars end with their Jobs, and reach their control plane."""
+
+    type: Literal["Istio", "IstioAmbient", "Linkerd"]
+    namespace: Name | None = Field(
+        None, description="Of the control plane; istio-system or linkerd where it is not set."
+    )
+
+
+class CertificatesConfigMap(Model):
+    """The key of a ConfigMap that holds certificates of authorities."""
+
+    name: Name = Field(description="Name of the ConfigMap.")
+    key: Key = Field("ca.crt", description="Key whose value is certificates (PEM), one after the other.")
+
+
+class CaBundle(Model):
+    """Certificates of all authorities that pods trust, public ones included, for every outgoing connection."""
+
+    config_map_ref: CertificatesConfigMap | None = None
+    secret_ref: CertificatesSecret | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "has(self.configMapRef) != has(self.secretRef)",
+                "set either configMapRef or secretRef, and only one of them",
+            )
+        )
+    )
 
 
 class Monitoring(Model):

@@ -17,6 +17,7 @@ from loppestars_operator.spec.base import (
     rules,
     unique_names,
 )
+from loppestars_operator.spec.template import PodTemplate
 
 
 class Resources(Model):
@@ -46,6 +47,15 @@ class Resources(Model):
                 for kind in ("requests", "limits")
             ),
         )
+    )
+
+
+class JobOverrides(Model):
+    """What may be said of the pods of a Job that has no component of its own."""
+
+    resources: Resources | None = None
+    pod_template: PodTemplate | None = Field(
+        None, description="A strategic patch on the Job's pod template, bounded by the operator's policy."
     )
 
 

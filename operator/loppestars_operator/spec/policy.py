@@ -14,12 +14,17 @@ from pydantic import Field
 from loppestars_operator.spec import Stack
 from loppestars_operator.spec.base import Model
 from loppestars_operator.spec.components import Component
+from loppestars_operator.spec.pods import JobOverrides
 from loppestars_operator.spec.template import leaves
 
 Patterns = Annotated[tuple[str, ...], Field(max_length=256)]
 # Names under which clouds hand out a node's credentials; their addresses are link-local.
 METADATA_HOSTS: Final = ("metadata", "metadata.google.internal", "metadata.goog", "instance-data*", "*.metadata.*")
 METADATA_ADDRESSES: Final = ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")
+
+METADATA_IN_NETWORKS: Final = ("169.254.169.254", *METADATA_ADDRESSES)
+# A network this wide was not chosen for the one address in it.
+MIN_METADATA_PREFIX: Final = {4: 16, 6: 32}
 
 
 class Policy(Model):
@@ -101,6 +106,10 @@ def violations(stack: Stack, policy: Policy) -> list[str]:
         "jobs": spec.jobs,
         **({"backup": spec.backup} if spec.backup else {}),
     }
+    jobs: dict[str, Component | JobOverrides] = {
+        "database.migration": spec.database.migration,
+        **({"storage.originals.sweep": sweep} if (sweep := spec.storage.originals.sweep) else {}),
+    }
     images = {"spec.image.registry": spec.image.registry}
     images |= {f"spec.{name}.image": component.image for name, component in components.items() if component.image}
     return [
@@ -110,7 +119,12 @@ def violations(stack: Stack, policy: Policy) -> list[str]:
             if not is_from(image, policy.registries)
         ),
         *(found for name, component in components.items() for found in _pods(f"spec.{name}", component, policy)),
-        *(found for name, component in components.items() for found in _template(f"spec.{name}", component, policy)),
+        *(
+            found
+            for name, patched in {**components, **jobs}.items()
+            for found in _template(f"spec.{name}", patched, policy)
+        ),
+        *_networks(stack),
         *_addresses(stack, policy),
         *_ingress(stack, policy),
         *(
@@ -152,7 +166,7 @@ def _pods(field: str, component: Component, policy: Policy) -> Iterator[str]:
             yield f"{field}.pod.env: {variable.name} may not be set"
 
 
-def _template(field: str, component: Component, policy: Policy) -> Iterator[str]:
+def _template(field: str, component: Component | JobOverrides, policy: Policy) -> Iterator[str]:
     """Yield what a patch of the pod asks for beyond its paths, and images and variables that no path allows."""
     found = list(leaves(component.pod_template)) if component.pod_template else []
     yield from _keys(f"{field}.podTemplate", [path for path, _ in found], policy.pod_template)
@@ -161,6 +175,20 @@ def _template(field: str, component: Component, policy: Policy) -> Iterator[str]
             yield f"{field}.podTemplate: {value} is not from an allowed registry ({', '.join(policy.registries)})"
         if ".env." in path and _matches(path.split(".env.")[1].split(".")[0], policy.denied_variables):
             yield f"{field}.podTemplate: {path} may not be set"
+
+
+def _networks(stack: Stack) -> Iterator[str]:
+    """Yield networks that are opened and hold little else than a metadata service."""
+    chosen = stack.spec.network_policy
+    named = {"database": chosen.database, "storage": chosen.storage, "outside": chosen.outside}
+    opened = {**named, "apiServer": chosen.api_server, **dict(enumerate(chosen.egress or ()))}
+    for field, peers in opened.items():
+        for cidr in (peers.cidrs if peers else None) or ():
+            network = ipaddress.ip_network(cidr, strict=False)
+            wide = network.prefixlen < MIN_METADATA_PREFIX[network.version]
+            if not wide and any(ipaddress.ip_address(address) in network for address in METADATA_IN_NETWORKS):
+                where = field if isinstance(field, str) else f"egress[{field}]"
+                yield f"spec.networkPolicy.{where}: {cidr} is a metadata service"
 
 
 def _addresses(stack: Stack, policy: Policy) -> Iterator[str]:

@@ -24,6 +24,12 @@ class OptionalDatabaseSecret(Model):
     key: Key = Field("url", description="Key whose value is a URL that reaches the server itself, not a pooler.")
 
 
+class CertificatesSecret(SecretName):
+    """The key of a Secret that holds certificates of authorities."""
+
+    key: Key = Field("ca.crt", description="Key whose value is certificates (PEM), one after the other.")
+
+
 class TokenSecret(SecretName):
     """The key of a Secret that holds the shared secret of HS256 tokens."""
 

@@ -10,7 +10,7 @@ from loppestars_operator.spec.base import REGISTRY, Model, Url, rules, unique_na
 from loppestars_operator.spec.components import Api, Crawler, Imaging, Jobs
 from loppestars_operator.spec.data import Database, Storage
 from loppestars_operator.spec.notifications import Notifications
-from loppestars_operator.spec.outside import Monitoring, NetworkPolicy
+from loppestars_operator.spec.outside import CaBundle, Mesh, Monitoring, NetworkPolicy
 from loppestars_operator.spec.rollout import Rollout
 from loppestars_operator.spec.routes import Gateway, Ingress
 from loppestars_operator.spec.secrets import SecretName
@@ -67,6 +67,8 @@ class StackSpec(Model):
     contact: Contact | None = None
     ingress: Ingress | None = None
     gateway: Gateway | None = None
+    ca_bundle: CaBundle | None = None
+    mesh: Mesh | None = None
     network_policy: NetworkPolicy = Field(default_factory=NetworkPolicy)
     monitoring: Monitoring = Field(default_factory=Monitoring)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loppestars_operator.rendering import ClusterFacts, render
-from loppestars_operator.rendering.alerts import RecoveryTimes, alert_groups
+from loppestars_operator.rendering.alerts import RecoveryTimes, alert_groups, own_alert_groups
 from tests.factories.promtool import alerts_after, check_rules
 from tests.factories.stacks import make_context, make_stack
 
@@ -64,6 +64,44 @@ CASES = [
 ]  # fmt: skip
 
 
+OWN_GROUPS = own_alert_groups("loppestars-system")
+LEADER = 'loppestars_operator_leader{namespace="loppestars-system",pod="op-%s"}'
+SEEN = 'loppestars_operator_watch_last_seen_timestamp_seconds{namespace="loppestars-system",pod="op-%s",kind="Pod"}'
+PASSES = 'loppestars_operator_reconciles_total{namespace="loppestars-system",pod="op-1",result="%s"}'
+OWN_CASES = [
+    ("LoppestarsOperatorAway", {LEADER % 1: "1x4 0x60", LEADER % 2: "0x60"}, 20, True),
+    ("LoppestarsOperatorAway", {LEADER % 1: "1x4 _x60"}, 20, True),
+    ("LoppestarsOperatorAway", {LEADER % 1: "1x4 0x60", LEADER % 2: "0x8 1x60"}, 20, False),
+    ("LoppestarsOperatorBlind", {LEADER % 1: "1x90", SEEN % 1: "0x90"}, 20, True),
+    ("LoppestarsOperatorBlind", {LEADER % 1: "1x90", SEEN % 1: "0+30x90"}, 20, False),
+    ("LoppestarsOperatorBlind", {LEADER % 1: "1x90", SEEN % 1: "0+30x90", LEADER % 2: "0x90", SEEN % 2: "0x90"},
+     20, False),
+    ("LoppestarsOperatorDefect", {PASSES % "crashed": "0x4 1x20"}, 5, True),
+    ("LoppestarsOperatorDefect", {PASSES % "failed": "0x4 1x20"}, 5, False),
+]  # fmt: skip
+
+
+class TestOwnAlerts:
+    """The operator's alerts on itself, of which no stack's rules could say anything."""
+
+    @pytest.mark.parametrize(("alert", "series", "minutes", "fires"), OWN_CASES)
+    def test_fires_and_keeps_silent(
+        self, tmp_path: Path, alert: str, series: dict[str, str], minutes: int, *, fires: bool
+    ) -> None:
+        """A leader that is gone, with and without a series left; a takeover is none."""
+        assert bool(alerts_after(tmp_path, OWN_GROUPS, series, alert, minutes)) is fires
+
+    def test_every_alert_is_tried_both_ways(self) -> None:
+        """As those of stacks."""
+        names = {rule["alert"] for group in OWN_GROUPS for rule in group["rules"]}
+        assert names == {alert for alert, _, _, fires in OWN_CASES if fires}
+        assert names == {alert for alert, _, _, fires in OWN_CASES if not fires}
+
+    def test_promtool_accepts_all_rules(self, tmp_path: Path) -> None:
+        """Syntax, names and templates of annotations."""
+        assert check_rules(tmp_path, OWN_GROUPS) == ""
+
+
 class TestAlerts:
     """Every alert of a stack fires when it should and keeps silent when it should not, as promtool says."""
 
@@ -98,7 +136,7 @@ class TestAlerts:
         """Each alert links to a section of docs/alerts.md that says what to do."""
         text = (request.config.rootpath / "docs" / "alerts.md").read_text()
         headings = {heading.lower() for heading in re.findall(r"^## (\S+)$", text, re.MULTILINE)}
-        for group in GROUPS:
+        for group in [*GROUPS, *OWN_GROUPS]:
             for rule in group["rules"]:
                 page, _, section = rule["annotations"]["runbook_url"].partition("#")
                 assert page.endswith("/docs/alerts.md")
