@@ -5,7 +5,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
@@ -18,6 +17,7 @@ from loppestars_operator import metrics
 from loppestars_operator.cache.custom import CustomResourceCache
 from loppestars_operator.cache.owned import OwnedCache
 from loppestars_operator.cache.packing import Body
+from loppestars_operator.cluster import cluster_facts, policy_of
 from loppestars_operator.kinds import CRAWL, STACK
 from loppestars_operator.kube.client import KubeClient, KubeError
 from loppestars_operator.kube.discovery import POLL_SECONDS, Discovery
@@ -35,9 +35,7 @@ from loppestars_operator.naming import (
 from loppestars_operator.reconcile.observing import Unfinished
 from loppestars_operator.reconcile.reconciler import Reconciler
 from loppestars_operator.reconcile.secrets import SecretReader
-from loppestars_operator.rendering.context import ClusterFacts, Proxy
 from loppestars_operator.settings import OperatorSettings
-from loppestars_operator.spec.policy import Policy
 from loppestars_operator.work_queue import MAX_RETRY_SECONDS, SOON, TIMED_OUT_RETRY_SECONDS, WorkQueue
 
 log = structlog.get_logger(__name__)
@@ -268,23 +266,6 @@ def requested_generation(body: Body) -> object:
     # Another operator that takes the stack over writes its name into the status.
     operator = (body.get("status") or {}).get("operator")
     return meta["uid"], meta.get("generation"), "deletionTimestamp" in meta, digest(asked), operator
-
-
-def cluster_facts(settings: OperatorSettings) -> ClusterFacts:
-    """Return what is known of the cluster from the process's own surroundings."""
-    known = ClusterFacts(cluster_domain=settings.cluster_domain, api_server=settings.kubernetes_service_host)
-    if settings.http_proxy or settings.https_proxy:
-        known = replace(known, proxy=Proxy(settings.http_proxy, settings.https_proxy, settings.no_proxy))
-    # Pods of a Service in both families are sent requests of both; 0.0.0.0 takes those of one.
-    addresses = (settings.kubernetes_service_host, *settings.pod_ips)
-    return replace(known, listen="::") if any(":" in address for address in addresses) else known
-
-
-def policy_of(settings: OperatorSettings) -> Policy:
-    """Return the bounds of what stacks may ask for, with the cluster's own domain."""
-    hosts = settings.policy.secret_endpoints
-    own = tuple(host.replace(".svc.cluster.local", f".svc.{settings.cluster_domain}") for host in hosts)
-    return settings.policy.model_copy(update={"secret_endpoints": own})
 
 
 def kopf_settings() -> KopfSettings:

@@ -1,5 +1,6 @@
 """Alert rules of one stack. `tests/operator/rendering/test_alerts.py` fires each of them with promtool."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Template
 from typing import Any, Final, NamedTuple
@@ -28,7 +29,7 @@ class _Alert(NamedTuple):
     summary: str
     limited_by: str | None = None
 
-    def rule(self, said: dict[str, object], labels: dict[str, str]) -> dict[str, Any]:
+    def rule(self, said: Mapping[str, object], labels: dict[str, str]) -> dict[str, Any]:
         """Return the rule with what is said of its subject put in."""
         return {
             "alert": self.name,
@@ -221,5 +222,5 @@ def alert_groups(
 
 def own_alert_groups(namespace: str) -> list[dict[str, Any]]:
     """Return the rules on the operator itself, which runs in that namespace."""
-    said: dict[str, object] = {"pods": f'namespace="{namespace}"'}
+    said = {"pods": f'namespace="{namespace}"'}
     return [{"name": f"loppestars-operator.{namespace}", "rules": [alert.rule(said, {}) for alert in _OPERATOR]}]

@@ -14,6 +14,7 @@ from pydantic import Field
 from loppestars_operator.spec import Stack
 from loppestars_operator.spec.base import Model
 from loppestars_operator.spec.components import Component
+from loppestars_operator.spec.outside import Peers
 from loppestars_operator.spec.pods import JobOverrides
 from loppestars_operator.spec.template import leaves
 
@@ -180,15 +181,16 @@ def _template(field: str, component: Component | JobOverrides, policy: Policy) -
 def _networks(stack: Stack) -> Iterator[str]:
     """Yield networks that are opened and hold little else than a metadata service."""
     chosen = stack.spec.network_policy
-    named = {"database": chosen.database, "storage": chosen.storage, "outside": chosen.outside}
-    opened = {**named, "apiServer": chosen.api_server, **dict(enumerate(chosen.egress or ()))}
+    opened = dict[str, Peers | None](
+        database=chosen.database, storage=chosen.storage, outside=chosen.outside, apiServer=chosen.api_server
+    )
+    opened |= {f"egress[{number}]": peers for number, peers in enumerate(chosen.egress or ())}
     for field, peers in opened.items():
         for cidr in (peers.cidrs if peers else None) or ():
             network = ipaddress.ip_network(cidr, strict=False)
             wide = network.prefixlen < MIN_METADATA_PREFIX[network.version]
             if not wide and any(ipaddress.ip_address(address) in network for address in METADATA_IN_NETWORKS):
-                where = field if isinstance(field, str) else f"egress[{field}]"
-                yield f"spec.networkPolicy.{where}: {cidr} is a metadata service"
+                yield f"spec.networkPolicy.{field}: {cidr} is a metadata service"
 
 
 def _addresses(stack: Stack, policy: Policy) -> Iterator[str]:

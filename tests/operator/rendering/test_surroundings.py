@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from loppestars_operator.controller import cluster_facts, policy_of
+from loppestars_operator.cluster import cluster_facts, policy_of
 from loppestars_operator.rendering import ClusterFacts, render, render_migration
 from loppestars_operator.rendering.context import Proxy
 from loppestars_operator.settings import OperatorSettings
