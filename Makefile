@@ -168,6 +168,9 @@ bench-imaging: $(READY) ## Measure imaging beside deface and a simple pipeline (
 bench-crawler: $(READY) ## Measure a crawl beside `scrapy bench`, and how it grows (OCCURRENCES=20000)
 	@$(BIN)/python benchmarks/bench_crawler.py --occurrences $(or $(OCCURRENCES),20000)
 
+bench-mobile: $(READY) ## Measure the app's cards, 50 at once by 100 users, beside a bare Starlette app
+	@$(BIN)/python benchmarks/bench_mobile.py
+
 bench-operator: $(READY) ## Measure the operator with 1, 100 and 1,000 stacks (a quarter of an hour)
 	@$(BIN)/python benchmarks/bench_operator.py --stacks 1 100 1000
 

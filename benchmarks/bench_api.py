@@ -75,13 +75,15 @@ async def _fill(url: str, markets: int) -> None:
 
 
 @contextmanager
-def running(name: str, command: list[str], environment: dict[str, str], output: Path) -> Iterator[Server]:
+def running(
+    name: str, command: list[str], environment: dict[str, str], output: Path, path: str = NEARBY
+) -> Iterator[Server]:
     """The server as a process; the first line of its output tells the port."""
     with output.open("wb") as log:
         process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=log)
         try:
             server = Server(name, process, _port(output))
-            _wait_for(server)
+            _wait_for(server, path)
             yield server
         finally:
             process.terminate()
@@ -100,10 +102,10 @@ def _port(output: Path) -> int:
     raise RuntimeError(f"no port in {output.read_text()}")
 
 
-def _wait_for(server: Server) -> None:
+def _wait_for(server: Server, path: str) -> None:
     for _ in range(100):
         try:
-            if paced(server.url(NEARBY), 0.2, 10).failures == 0:
+            if paced(server.url(path), 0.2, 10).failures == 0:
                 return
         except (OSError, ExceptionGroup):
             pass

@@ -50,21 +50,21 @@ def _latency(share: str, told: str) -> float:
     return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000}[found[2]]
 
 
-class _Client:
+class Client:
     """One keep-alive connection; reads as much of HTTP as our own servers send."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, headers: str = "") -> None:
         parts = urlsplit(url)
         self._where = (parts.hostname, parts.port)
-        path = parts.path + (f"?{parts.query}" if parts.query else "")
-        self._request = f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+        self._path = parts.path + (f"?{parts.query}" if parts.query else "")
+        self._rest = f" HTTP/1.1\r\nHost: bench\r\n{headers}\r\n"
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def ask(self) -> int:
+    async def ask(self, path: str = "") -> int:
         if self._streams is None:
             self._streams = await asyncio.open_connection(*self._where)
         reader, writer = self._streams
-        writer.write(self._request)
+        writer.write(f"GET {path or self._path}{self._rest}".encode())
         head = await reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"(?i)content-length: (\d+)", head)
         await reader.readexactly(int(length[1]) if length else 0)
@@ -81,23 +81,23 @@ async def _closed_loop(url: str, seconds: float) -> Load:
     end = time.perf_counter() + seconds
 
     async def client() -> None:
-        connection = _Client(url)
+        connection = Client(url)
         while (started := time.perf_counter()) < end:
             statuses.append(await connection.ask())
             latencies.append((time.perf_counter() - started) * 1000)
         connection.close()
 
     await asyncio.gather(*(client() for _ in range(CONNECTIONS)))
-    return _summary(latencies, statuses, seconds)
+    return summary(latencies, statuses, seconds)
 
 
 async def _open_loop(url: str, seconds: float, rate: float) -> Load:
     latencies: list[float] = []
     statuses: list[int] = []
-    idle: list[_Client] = []
+    idle: list[Client] = []
 
     async def ask(due: float) -> None:
-        connection = idle.pop() if idle else _Client(url)
+        connection = idle.pop() if idle else Client(url)
         statuses.append(await connection.ask())
         latencies.append((time.perf_counter() - due) * 1000)
         idle.append(connection)
@@ -111,10 +111,11 @@ async def _open_loop(url: str, seconds: float, rate: float) -> Load:
             tasks.create_task(ask(due))
     for connection in idle:
         connection.close()
-    return _summary(latencies, statuses, seconds)
+    return summary(latencies, statuses, seconds)
 
 
-def _summary(latencies: list[float], statuses: list[int], seconds: float) -> Load:
+def summary(latencies: list[float], statuses: list[int], seconds: float) -> Load:
+    """What came of requests in `seconds`."""
     latencies.sort()
     last = latencies[min(len(latencies) - 1, int(len(latencies) * 0.99))]
     failures = sum(status != OK for status in statuses)

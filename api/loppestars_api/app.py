@@ -52,6 +52,9 @@ from loppestars_api.supabase.functions.errors import functions_form
 from loppestars_api.supabase.realtime import router as realtime
 from loppestars_api.supabase.rest.endpoints import PREFIX as REST_PREFIX
 from loppestars_api.supabase.rest.endpoints import router as rest
+from loppestars_api.supabase.rest.reading import open_reader
+from loppestars_api.supabase.rest.resources import OFFER
+from loppestars_api.supabase.rest.service import RestService
 from loppestars_api.supabase.storage.context import PREFIX as STORAGE_PREFIX
 from loppestars_api.supabase.storage.endpoints import router as storage
 from loppestars_api.supabase.storage.endpoints import upload_paths
@@ -63,6 +66,7 @@ from loppestars_api.web.middleware.liveness import LivenessMiddleware
 from loppestars_api.web.middleware.requests import RequestMiddleware
 from loppestars_api.web.multipart import FORM_OVERHEAD_BYTES
 from loppestars_api.web.negotiation import EncodingMiddleware
+from loppestars_core.database.rows.offered import Offer
 from loppestars_core.storage.links import PUBLIC_PATH
 
 _GZIP_MINIMUM_BYTES: Final = 1024
@@ -94,6 +98,7 @@ _CORS: Final[Mapping[str, Any]] = {
 
 # In this order they are asked whether a path is theirs.
 _ROUTERS: Final = (
+    rest,  # asked most, and fifty times at once
     site,
     site_assets,
     health,
@@ -109,7 +114,6 @@ _ROUTERS: Final = (
     crawls,
     sources,
     files,
-    rest,
     auth,
     people,
     privacy,
@@ -125,8 +129,11 @@ class _Application(FastAPI):
         return LivenessMiddleware(SignInMiddleware(super().build_middleware_stack()))
 
 
-def create_app(settings: ApiSettings) -> FastAPI:
-    """Return the API as an ASGI application. Nothing is opened before its lifespan starts."""
+def create_app(settings: ApiSettings, offer: Offer = OFFER) -> FastAPI:
+    """Return the API as an ASGI application. Nothing is opened before its lifespan starts.
+
+    `offer` is what `/rest/v1` serves.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -142,6 +149,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
             app.state.photos = await stack.enter_async_context(open_photos(shared))
             app.state.crawls = await stack.enter_async_context(open_crawls(shared))
             app.state.sources = await stack.enter_async_context(open_sources(shared))
+            reader = await stack.enter_async_context(open_reader(shared))
+            app.state.rest = RestService(offer, reader, app.state.access.sessions)
             app.state.files = FileService(shared.engine, shared.storage)
             app.state.readiness = open_readiness(shared, app.state.photos.listener)
             watching = asyncio.create_task(app.state.readiness.watch(), name="readiness")

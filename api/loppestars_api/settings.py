@@ -137,7 +137,11 @@ class ApiSettings(
     """Settings of `loppestars-api`."""
 
     database_read_pool_size: int = Field(
-        10, ge=1, le=100, description="most connections for reading markets, in addition to DATABASE_POOL_SIZE"
+        10,
+        ge=1,
+        le=100,
+        description="most connections for reading markets, and as many for reading rows of the app, in addition to"
+        " DATABASE_POOL_SIZE",
     )
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: Port = Field(8080, description="port the API listens on; 0 takes a free one")

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from structlog.testing import capture_logs
 
 from loppestars_core.accounts.role import Role
 from loppestars_core.accounts.roles import grant_role
@@ -54,8 +55,9 @@ from loppestars_jobs.privacy import erase_now, main
 from loppestars_jobs.settings import JobsSettings
 from tests.factories.markets import add_market
 
-PHONE = "20304050"
 PERSON, OTHER = "person-to-forget", "other-person"
+PHONES = {PERSON: "20304050", OTHER: "60708090"}
+ADDRESSES = {PERSON: "anna@mail.example", OTHER: "bo@mail.example"}
 TABLES = Base.metadata.tables
 # One statement per table that holds something of a person and that no service below fills.
 ROWS = """
@@ -78,7 +80,8 @@ INSERT INTO push_subscriptions (id, user_id, endpoint, p256dh, auth)
   VALUES (gen_random_uuid(), :user, 'https://push.example/' || :user, 'x', 'x');
 INSERT INTO rate_limits (key, arrival) VALUES ('photos:' || :user, now());
 INSERT INTO rate_windows (key, started, requests) VALUES ('lists:' || :user, 1, 1);
-UPDATE users SET email = :user || '@example.com' WHERE id = :user
+UPDATE users SET email = :email WHERE id = :user;
+UPDATE identities SET data = jsonb_build_object('email', :email) WHERE user_id = :user
 """
 
 
@@ -111,7 +114,7 @@ async def fill(session: AsyncSession, settings: JobsSettings, user: str, market:
                 rating=5,
                 rating_type=RatingType.STALL if stall else RatingType.MARKET,
                 stall_name=stall,
-                mobilepay_phone=PHONE,
+                mobilepay_phone=PHONES[user],
                 photo_url=f"http://api/{user}/x.jpg",
                 comment=f"I am {user}",
             ),
@@ -129,18 +132,20 @@ async def fill(session: AsyncSession, settings: JobsSettings, user: str, market:
     # Uploaded, and never asked to be processed.
     await storage.put(settings.originals_bucket, f"{user}/2.jpg", b"forgotten", "image/jpeg")
     for statement in ROWS.split(";"):
-        await session.execute(text(statement.replace(":user", f"'{user}'").replace(":market", f"'{market}'")))
+        filled = statement.replace(":user", f"'{user}'").replace(":market", f"'{market}'")
+        await session.execute(text(filled.replace(":email", f"'{ADDRESSES[user]}'")))
 
 
 async def tables_that_name(session: AsyncSession, user: str) -> set[str]:
-    """Every table of the database, the queue's too, in which a row has the user's id anywhere."""
+    """Every table of the database, the queue's too, in which a row has the user's id, address or phone anywhere."""
     names = await session.execute(
         text("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')")
     )
     found = set()
     for name in names.scalars().all():
-        rows = text(f"SELECT EXISTS (SELECT FROM {name} AS r WHERE r::text LIKE '%{user}%')")  # noqa: S608 - our own names
-        if (await session.execute(rows)).scalar_one():
+        rows = text(f"SELECT EXISTS (SELECT FROM {name} AS r WHERE r::text ~ :traces)")  # noqa: S608 - our own names
+        traces = "|".join((user, ADDRESSES[user], PHONES[user]))
+        if (await session.execute(rows, {"traces": traces})).scalar_one():
             found.add(name)
     return found
 
@@ -208,7 +213,7 @@ class TestExport:
 
 class TestErasure:
     async def test_nothing_is_left(self, people: AsyncSession, engine: AsyncEngine, settings: JobsSettings) -> None:
-        """No table and no bucket names the person afterwards, the audit log apart; another person has everything."""
+        """No table, bucket or log names the person afterwards but the audit log, by id; another has everything."""
         await request_erasure(people, PERSON, actor_id=PERSON)
         await people.commit()
         before = await tables_that_name(people, OTHER)
@@ -216,9 +221,14 @@ class TestErasure:
         assert await tables_that_name(people, PERSON) >= {
             name for name, policy in POLICIES.items() if policy.erasure in erased_ones
         } - {"photo_variants", "takedowns", "notification_deliveries"}
-        erased = await erase_now(settings, engine, open_storage(settings), PERSON)
+        with capture_logs() as logs:
+            erased = await erase_now(settings, engine, open_storage(settings), PERSON)
         await people.rollback()
         assert await tables_that_name(people, PERSON) == {"audit_log"}
+        audit = "SELECT EXISTS (SELECT FROM audit_log AS r WHERE r::text ~ :traces)"
+        values = {"traces": f"{ADDRESSES[PERSON]}|{PHONES[PERSON]}"}
+        assert (await people.execute(text(audit), values)).scalar_one() is False
+        assert not [name for name in (PERSON, ADDRESSES[PERSON], PHONES[PERSON]) if name in str(logs)]
         assert files_of(settings, PERSON) == []
         assert erased.objects == 3
         assert await tables_that_name(people, OTHER) == before

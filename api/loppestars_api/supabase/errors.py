@@ -27,6 +27,11 @@ class DialectError(HTTPException):
         self.hint = hint
 
 
+def refuse(message: str, details: str | None = None) -> DialectError:
+    """Return the error for what the dialect does not understand."""
+    return DialectError(HTTPStatus.BAD_REQUEST, "PGRST100", message, details=details)
+
+
 def rest_form(error: HTTPException, request_id: str) -> object:  # noqa: ARG001 - it is in a header
     """Return the body of an error as PostgREST's clients read it."""
     code = getattr(error, "code", None) or _CODES.get(HTTPStatus(error.status_code), str(error.status_code))

@@ -10,10 +10,16 @@ import httpx
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, async_playwright
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.kit.clock import today_in_denmark
 from loppestars_core.markets.models import MarketState
+from loppestars_core.sign_in.signing import new_key
+from loppestars_local.openid.provider import CLIENT_ID, LocalProvider
+from loppestars_local.openid.server import ProviderServer
+from loppestars_local.ports import free_ports
+from tests.api.conftest import PROVIDER_SECRET
 from tests.factories.browser import browser_command
 from tests.factories.markets import add_market
 from tests.factories.photo_consumer import PhotoConsumer
@@ -185,3 +191,38 @@ class TestBrowser:
         await page.click("#near")
         await page.wait_for_url("**latitude=56.123&longitude=10.200**")
         assert "Aarhus marked" in await page.inner_text(".cards")
+
+    async def test_who_signed_in_rates(
+        self, browser: Browser, start: Callable[..., RunningApi], session: AsyncSession
+    ) -> None:
+        """By a provider's page and back; the rating is that person's, and no address keeps the session."""
+        made = await add(session, "Remisen")
+        url = f"http://127.0.0.1:{free_ports(1)[0]}"
+        callback = f"{url}/auth/v1/callback"
+        with ProviderServer(LocalProvider(PROVIDER_SECRET, frozenset({callback}))) as provider:
+            start(
+                PORT=url.rpartition(":")[2],
+                PUBLIC_URL=url,
+                AUTH_SIGNING_KEYS=new_key(),
+                AUTH_SESSION_SECRETS="s" * 32,
+                AUTH_REDIRECTS=f"{url}/",
+                AUTH_GOOGLE_CLIENT_ID=CLIENT_ID,
+                AUTH_GOOGLE_CLIENT_SECRET=PROVIDER_SECRET,
+                AUTH_GOOGLE_ISSUER=provider.url,
+            )
+            page = await browser.new_page(locale="en-GB")
+            await page.goto(url)
+            await page.click(".sign-in a")
+            await page.click("text=visitor")
+            await page.wait_for_selector("#signed-in:not([hidden])")
+            assert "token" not in page.url
+            await page.goto(f"{url}/markets/{made}")
+            await page.fill("#comment", "Go early")
+            await page.locator("#stars").evaluate("input => { input.value = 9 }")
+            await page.click("#rate button")
+            await page.wait_for_selector("#rate [role=status]:not(:empty)")
+            assert await page.inner_text("#rate [role=status]") == "Thank you for your rating."
+        found = await session.execute(
+            text("SELECT rating, comment, provider FROM ratings JOIN identities USING (user_id)")
+        )
+        assert [tuple(row) for row in found] == [(9, "Go early", "google")]

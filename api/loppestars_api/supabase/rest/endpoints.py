@@ -1,89 +1,118 @@
-"""`/rest/v1`: reads and writes of the offered resources."""
+"""`/rest/v1`: reads and writes of what is offered."""
 
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Any, Final
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from loppestars_api.access.dependencies import AccessControl
 from loppestars_api.supabase.callers import DialectCaller
 from loppestars_api.supabase.errors import DialectError
-from loppestars_api.supabase.rest.answers import Answer
-from loppestars_api.supabase.rest.parsing import OBJECT, RestQuery, parse_preferences, parse_query
-from loppestars_api.supabase.rest.service import RestService
-from loppestars_api.web.negotiation import accepted
+from loppestars_api.supabase.rest import answers
+from loppestars_api.supabase.rest.answers import Wanted
+from loppestars_api.supabase.rest.bodies import read_body, read_rows
+from loppestars_api.supabase.rest.functions import NAMES, call_role, no_function
+from loppestars_api.supabase.rest.parsing import RESERVED, parse
+from loppestars_api.supabase.rest.preferences import parse_preferences
+from loppestars_api.supabase.rest.service import Call, RestService, Write
 
 PREFIX: Final = "/rest/v1"
 router = APIRouter(prefix=PREFIX, include_in_schema=False)
-_JSON: Final = frozenset({"application/json", "*/*", "application/*"})
 
 
-def _query(request: Request) -> RestQuery:
-    return parse_query(request.query_params.multi_items(), request.headers.get("range"))
+async def rest_of(request: Request) -> RestService:
+    """Return what answers requests."""
+    found: RestService = request.app.state.rest
+    return found
 
 
-def _wants_object(request: Request) -> bool:
-    names = accepted(request.headers.get("accept", "*/*"))
-    if OBJECT in names:
-        return True
-    if names and not _JSON & set(names):
-        message = f"None of these media types are available: {', '.join(names)[:200]}"
-        raise DialectError(HTTPStatus.NOT_ACCEPTABLE, "PGRST107", message)
-    return False
+Rest = Annotated[RestService, Depends(rest_of)]
 
 
+def _query(request: Request) -> str:
+    try:
+        return str(request.scope["query_string"].decode("ascii"))
+    except UnicodeDecodeError:
+        return str(request.scope["query_string"].decode("latin-1"))
+
+
+@router.get("/rpc/{name}")
 @router.post("/rpc/{name}")
-async def call(request: Request, caller: DialectCaller, access: AccessControl, name: str) -> Response:
+async def call(request: Request, caller: DialectCaller, access: AccessControl, rest: Rest, name: str) -> Response:
     """Call a function."""
-    arguments = await _body(request) if await request.body() else {}
+    if request.method == "POST":
+        arguments = await read_body(request) if await request.body() else {}
+    else:
+        arguments = dict(request.query_params)
     if not isinstance(arguments, dict):
         raise DialectError(HTTPStatus.BAD_REQUEST, "PGRST102", "The arguments must be a JSON object")
-    found = await RestService(access.sessions, caller).call(name, arguments)
-    return Response(orjson.dumps(found), media_type="application/json")
+    if name in NAMES:
+        found = await call_role(access.sessions, caller, name, arguments)
+        return Response(orjson.dumps(found), media_type="application/json")
+    function = rest.offer.functions.get(name)
+    if function is None:
+        raise no_function(name, arguments)
+    # What is not a filter, select or page has to be an argument.
+    if {key for key, value in request.query_params.items() if "." not in value} - function.arguments - RESERVED:
+        raise no_function(name, arguments)
+    preferences = parse_preferences(request.headers.getlist("prefer"))
+    wanted = answers.wanted(request.headers.get("accept", "*/*"))
+    question = parse(_query(request), request.headers.get("range"), function.arguments)
+    if not set(arguments) - set(request.query_params) <= function.arguments:
+        raise no_function(name, arguments)
+    given = {key: value for key, value in arguments.items() if key in function.arguments}
+    write = Write(
+        name, question, preferences, Wanted(wanted.form, single=wanted.single and function.rows_of is not None)
+    )
+    answered = await rest.call(caller, Call(function, given, write))
+    if function.rows_of is None:
+        return Response(answered.body, media_type="application/json") if answered.rows else Response(status_code=204)
+    return answers.page(answered, wanted, question.offset)
 
 
 @router.get("/{table}")
-async def read(request: Request, caller: DialectCaller, access: AccessControl, table: str) -> Response:
+async def read(request: Request, caller: DialectCaller, rest: Rest, table: str) -> Response:
     """Read rows."""
-    query, wanted = _query(request), parse_preferences(request.headers.get("prefer", ""))
-    as_object = _wants_object(request)
-    page = await RestService(access.sessions, caller).read(table, query, count=wanted.count)
-    return Answer(wanted, as_object=as_object).page(page, query)
+    headers = request.headers
+    wanted = answers.wanted(headers.get("accept", "*/*"))
+    question = parse(_query(request), headers.get("range"))
+    counted = "count=" in headers.get("prefer", "")
+    return answers.page(await rest.read(caller, table, question, wanted.form, counted=counted), wanted, question.offset)
 
 
 @router.post("/{table}")
-async def insert(request: Request, caller: DialectCaller, access: AccessControl, table: str) -> Response:
+async def insert(request: Request, caller: DialectCaller, rest: Rest, table: str) -> Response:
     """Write rows."""
-    query, wanted = _query(request), parse_preferences(request.headers.get("prefer", ""))
-    as_object = _wants_object(request)
-    rows = await RestService(access.sessions, caller).insert(table, query, await _body(request))
-    return Answer(wanted, as_object=as_object).rows(rows, HTTPStatus.CREATED, location=table)
+    write = _write(request, table, await read_rows(request))
+    found = await rest.insert(caller, write)
+    return answers.written(
+        found, write.wanted, write.preferences, HTTPStatus.CREATED, location=_location(table, write, found)
+    )
 
 
 @router.patch("/{table}")
-async def change(request: Request, caller: DialectCaller, access: AccessControl, table: str) -> Response:
+async def change(request: Request, caller: DialectCaller, rest: Rest, table: str) -> Response:
     """Change rows."""
-    query, wanted = _query(request), parse_preferences(request.headers.get("prefer", ""))
-    as_object = _wants_object(request)
-    service = RestService(access.sessions, caller)
-    rows = await service.change(table, query, await _body(request), one=as_object)
-    return Answer(wanted, as_object=as_object).rows(rows, HTTPStatus.OK)
+    write = _write(request, table, await read_body(request))
+    return answers.written(await rest.change(caller, write), write.wanted, write.preferences, HTTPStatus.OK)
 
 
 @router.delete("/{table}")
-async def remove(request: Request, caller: DialectCaller, access: AccessControl, table: str) -> Response:
+async def remove(request: Request, caller: DialectCaller, rest: Rest, table: str) -> Response:
     """Delete rows."""
-    query, wanted = _query(request), parse_preferences(request.headers.get("prefer", ""))
-    as_object = _wants_object(request)
-    rows = await RestService(access.sessions, caller).remove(table, query, one=as_object)
-    return Answer(wanted, as_object=as_object).rows(rows, HTTPStatus.OK)
+    write = _write(request, table, None)
+    return answers.written(await rest.remove(caller, write), write.wanted, write.preferences, HTTPStatus.OK)
 
 
-async def _body(request: Request) -> object:
-    try:
-        body: object = orjson.loads(await request.body())
-    except orjson.JSONDecodeError:
-        raise DialectError(HTTPStatus.BAD_REQUEST, "PGRST102", "Empty or invalid json") from None
-    return body
+def _write(request: Request, table: str, body: Any) -> Write:  # noqa: ANN401 - JSON
+    preferences = parse_preferences(request.headers.getlist("prefer"))
+    return Write(table, parse(_query(request)), preferences, answers.wanted(request.headers.get("accept", "*/*")), body)
+
+
+def _location(table: str, write: Write, found: Any) -> str | None:  # noqa: ANN401 - an answer
+    if write.preferences.representation != "headers-only" or found.rows != 1:
+        return None
+    row = orjson.loads(found.body)[0]
+    return f"/{table}?id=eq.{row.get('id')}" if "id" in row else None

@@ -1,183 +1,222 @@
-"""What a request asks for: select, filters, order, page and preferences, as data. Nothing here knows a table."""
+"""Parameters of a request as a question and its values. Nothing here knows a table."""
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Final
+from re import compile as pattern
+from typing import Any, Final
+from urllib.parse import parse_qsl
 
-from loppestars_api.supabase.errors import DialectError
-
-MAX_ROWS: Final = 1000
-MAX_OFFSET: Final = 100_000
-MAX_PARTS: Final = 100
-OBJECT: Final = "application/vnd.pgrst.object+json"
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_ITEM: Final = re.compile(
-    r"(?:(?P<alias>[A-Za-z_][A-Za-z0-9_]{0,62}):)?(?P<name>[A-Za-z_][A-Za-z0-9_]{0,62}|\*)(?P<inner>\([^()]{0,100}\))?"
+from loppestars_api.supabase.errors import DialectError, refuse
+from loppestars_api.supabase.rest.reader import MAX_PARTS, Reader
+from loppestars_api.supabase.rest.selecting import parse_order, parse_select
+from loppestars_api.supabase.rest.values import listed, split
+from loppestars_core.database.rows.asked import (
+    MAX_ROWS,
+    Asked,
+    Comparison,
+    Condition,
+    Embedded,
+    Group,
+    Item,
+    Order,
+    Path,
+    Test,
 )
-_RESERVED: Final = frozenset({"select", "order", "limit", "offset", "columns", "on_conflict", "apikey"})
-_OPERATORS: Final = frozenset({"eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "in", "is"})
-_RANGE: Final = re.compile(r"(\d{1,9})-(\d{0,9})")
+from loppestars_core.database.rows.expressions import OPERATORS
+
+MAX_OFFSET: Final = 100_000
+MAX_DIGITS: Final = 6
+# Questions of this length or less are remembered with what they mean.
+MAX_REMEMBERED: Final = 2000
+_MANY: Final = frozenset({"eq", "gt", "gte", "lt", "lte", "like", "ilike", "match", "imatch"})
+_STATES: Final = frozenset({"null", "not_null", "true", "false", "unknown"})
+_LANGUAGES: Final = frozenset({"fts", "plfts", "phfts", "wfts"})
+_RANGE: Final = pattern(r"(?:items=)?(\d{1,9})-(\d{0,9})", 0)
+_ELSEWHERE: Final = frozenset({"columns", "on_conflict", "apikey"})
+RESERVED: Final = _ELSEWHERE | {"select", "order", "limit", "offset"}
 
 
 @dataclass(frozen=True, slots=True)
-class Selected:
-    """One item of `select`: a column, `*`, or an embedded resource with what is wanted of it."""
+class Question:
+    """What is asked, with its values; `shape` is the same for questions that differ in nothing but values."""
 
-    name: str
-    alias: str
-    embedded: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """A comparison of a column; `value` is a list for `in`."""
-
-    column: str
-    operator: str
-    value: str | tuple[str, ...]
-    negated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One term of `order`."""
-
-    column: str
-    descending: bool
-    nulls_first: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class RestQuery:
-    """The parameters of a request to a resource."""
-
-    select: tuple[Selected, ...] = (Selected("*", "*"),)
-    filters: tuple[Filter, ...] = ()
-    order: tuple[Order, ...] = ()
-    limit: int = MAX_ROWS
+    asked: Asked
+    values: tuple[Any, ...]
     offset: int = 0
     columns: tuple[str, ...] = ()
+    conflict: tuple[str, ...] = ()
+    shape: str = ""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The values by the names of their parameters."""
+        return {f"v{number}": value for number, value in enumerate(self.values)}
 
 
-@dataclass(frozen=True, slots=True)
-class Preferences:
-    """What the headers ask of the answer."""
+@dataclass(slots=True)
+class _Level:
+    """What is said of one table, while it is being read."""
 
-    count: bool = False
-    representation: str = "minimal"
-    applied: tuple[str, ...] = field(default=())
-
-
-def refuse(message: str, details: str | None = None) -> DialectError:
-    """Return the error for what the dialect does not understand."""
-    return DialectError(HTTPStatus.BAD_REQUEST, "PGRST100", message, details=details)
+    conditions: list[Condition] = field(default_factory=list)
+    order: tuple[Order, ...] = ()
+    limit: int | None = None
+    offset: int | None = None
+    inner: dict[str, "_Level"] = field(default_factory=dict)
 
 
-def parse_query(parameters: Sequence[tuple[str, str]], range_header: str | None = None) -> RestQuery:
-    """Parse the parameters of a request. Raise `DialectError`."""
-    if len(parameters) > MAX_PARTS:
-        raise refuse(f"more than {MAX_PARTS} parameters")
-    single = {name: value for name, value in parameters if name in _RESERVED}
-    limit, offset = _page(single, range_header)
-    return RestQuery(
-        select=_select(single["select"]) if single.get("select") else RestQuery().select,
-        filters=tuple(_filter(name, value) for name, value in parameters if name not in _RESERVED),
-        order=_order(single.get("order", "")),
-        limit=limit,
-        offset=offset,
-        columns=tuple(part.strip().strip('"') for part in single.get("columns", "").split(",") if part.strip()),
-    )
+def parse(query: str, range_header: str | None = None, arguments: frozenset[str] = frozenset()) -> Question:
+    """Parse the query of a request; `arguments` are a function's. Raise `DialectError`."""
+    if len(query) <= MAX_REMEMBERED:
+        return _remembered(query, range_header, arguments)
+    return _Parser(query, arguments).question(range_header)
 
 
-def _page(single: dict[str, str], range_header: str | None) -> tuple[int, int]:
-    limit, offset = MAX_ROWS, 0
-    found = _RANGE.fullmatch((range_header or "").removeprefix("items=").strip())
-    if found:
-        offset = int(found[1])
-        limit = int(found[2]) - offset + 1 if found[2] else MAX_ROWS
-        if limit < 1:
-            raise DialectError(
-                HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "PGRST103", "Requested range not satisfiable"
-            )
-    if "limit" in single:
-        limit = _natural("limit", single["limit"])
-    if "offset" in single:
-        offset = _natural("offset", single["offset"])
-    return min(limit, MAX_ROWS), offset
+@lru_cache(maxsize=2048)
+def _remembered(query: str, range_header: str | None, arguments: frozenset[str]) -> Question:
+    return _Parser(query, arguments).question(range_header)
 
 
-def _natural(name: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > len(str(MAX_OFFSET)) or int(text) > MAX_OFFSET:
-        raise refuse(f"{name} must be a number from 0 to {MAX_OFFSET}")
-    return int(text)
+class _Parser:
+    def __init__(self, query: str, arguments: frozenset[str]) -> None:
+        try:
+            self._parameters = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARTS, errors="strict")
+        except ValueError:
+            raise refuse(f"the query is not UTF-8, or has more than {MAX_PARTS} parameters") from None
+        self._arguments = arguments
+        self._values: list[Any] = []
+        self._root = _Level()
 
+    def question(self, range_header: str | None) -> Question:
+        single: dict[str, str] = {}
+        for name, text in self._parameters:
+            if name == "select" or name in _ELSEWHERE:
+                single[name] = text
+            elif name not in self._arguments:
+                self._parameter(name, text)
+        limit, offset = self._page(range_header)
+        select = parse_select(single.get("select") or "*")
+        asked = self._asked(select, self._root)
+        return Question(
+            asked=replace(asked, limit=limit, offset=offset),
+            values=tuple(self._values),
+            offset=int(self._values[offset]),
+            columns=_names(single.get("columns", "")),
+            conflict=_names(single.get("on_conflict", "")),
+            shape=repr((asked, limit, offset)),
+        )
 
-def _select(text: str) -> tuple[Selected, ...]:
-    items = re.split(r",(?![^(]*\))", "".join(text.split()))
-    if len(items) > MAX_PARTS:
-        raise refuse(f"more than {MAX_PARTS} columns")
-    selected = []
-    for item in items:
-        found = _ITEM.fullmatch(item.replace('"', ""))
-        if found is None:
-            raise refuse(f'"failed to parse select parameter ({text[:100]})"', f"unexpected {item[:40]!r}")
-        inner = found["inner"]
-        selected.append(Selected(found["name"], found["alias"] or found["name"], inner[1:-1] if inner else None))
-    return tuple(selected)
-
-
-def _filter(name: str, text: str) -> Filter:
-    if not _NAME.fullmatch(name) or name in {"and", "or", "not"}:
-        raise refuse(f'"failed to parse filter ({name[:60]})"')
-    negated = text.startswith("not.")
-    operator, dot, value = text.removeprefix("not.").partition(".")
-    if not dot or operator not in _OPERATORS:
-        raise refuse(f'"failed to parse filter ({text[:60]})"', "unknown operator")
-    if operator == "in":
-        return Filter(name, operator, _values(value), negated)
-    return Filter(name, operator, value, negated)
-
-
-def _values(text: str) -> tuple[str, ...]:
-    if not (text.startswith("(") and text.endswith(")")):
-        raise refuse('"failed to parse filter (in)"', "expected a list in parentheses")
-    values: list[str] = []
-    current, quoted, escaped = "", False, False
-    for character in text[1:-1]:
-        if escaped:
-            current, escaped = current + character, False
-        elif character == "\\" and quoted:
-            escaped = True
-        elif character == '"':
-            quoted = not quoted
-        elif character == "," and not quoted:
-            values.append(current)
-            current = ""
+    def _parameter(self, name: str, text: str) -> None:
+        reader = Reader(name, "parameter")
+        names = [reader.name()]
+        steps = reader.steps()
+        while not steps and reader.skip("."):
+            names.append(reader.name())
+            steps = reader.steps()
+        if not reader.ended:
+            raise reader.refused()
+        negated = names[-1] in {"and", "or"} and names[-2:-1] == ["not"]
+        level = self._root
+        for part in names[: -2 if negated else -1]:
+            level = level.inner.setdefault(part, _Level())
+        last = names[-1]
+        if steps or last not in {"and", "or", "order", "limit", "offset"}:
+            level.conditions.append(self._comparison(Path(last, steps), Reader(text, "filter"), whole=True))
+        elif last in {"and", "or"}:
+            level.conditions.append(self._group(last, Reader(text, "logic tree"), negated=negated, whole=True))
+        elif last == "order":
+            level.order = parse_order(text)
+        elif not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS or int(text) > MAX_OFFSET:
+            raise refuse(f"{last} must be a number from 0 to {MAX_OFFSET}")
         else:
-            current += character
-    return (*values, current) if text != "()" else ()
+            setattr(level, last, self._value(int(text)))
+
+    def _value(self, value: Any) -> int:  # noqa: ANN401 - of a parameter
+        self._values.append(value)
+        return len(self._values) - 1
+
+    def _page(self, range_header: str | None) -> tuple[int, int]:
+        limit, offset = MAX_ROWS, 0
+        found = _RANGE.fullmatch((range_header or "").strip())
+        if found:
+            offset = int(found[1])
+            limit = int(found[2]) - offset + 1 if found[2] else MAX_ROWS
+            if limit < 1:
+                status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+                details = "The lower boundary must be lower than or equal to the upper boundary in the Range header."
+                raise DialectError(status, "PGRST103", "Requested range not satisfiable", details=details)
+        if self._root.limit is not None:
+            limit = self._values[self._root.limit]
+        if self._root.offset is not None:
+            offset = self._values[self._root.offset]
+        return self._value(min(limit, MAX_ROWS)), self._value(offset)
+
+    def _asked(self, select: tuple[Item, ...], level: _Level) -> Asked:
+        """Return what is asked of a table, with what is said of the tables in it at their place."""
+        aliases = {item.alias for item in select if isinstance(item, Embedded)}
+        for name in level.inner:
+            if name not in aliases:
+                message = f"'{name[:60]}' is not an embedded resource in this request"
+                hint = f"Verify that '{name[:60]}' is included in the 'select' query parameter."
+                raise DialectError(HTTPStatus.BAD_REQUEST, "PGRST108", message, hint=hint)
+        items = tuple(
+            replace(item, asked=self._asked(item.asked.select, level.inner.get(item.alias, _Level())))
+            if isinstance(item, Embedded)
+            else item
+            for item in select
+        )
+        return Asked(items, tuple(level.conditions), level.order, level.limit, level.offset)
+
+    def _group(self, word: str, reader: Reader, *, negated: bool, whole: bool = False) -> Group:
+        reader.expect("(")
+        members = reader.several(lambda: self._member(reader))
+        reader.expect(")")
+        if whole and not reader.ended:
+            raise reader.refused()
+        return Group(word, members, negated)
+
+    def _member(self, reader: Reader) -> Condition:
+        reader.spaces()
+        for prefix in ("not.", ""):
+            for word in ("and", "or"):
+                if reader.peek(f"{prefix}{word}("):
+                    reader.skip(f"{prefix}{word}")
+                    return self._group(word, reader, negated=bool(prefix))
+        path = Path(reader.name(), reader.steps())
+        reader.expect(".")
+        return self._comparison(path, reader)
+
+    def _comparison(self, path: Path, reader: Reader, *, whole: bool = False) -> Condition:
+        negated = reader.skip("not.")
+        operator = reader.word()
+        if operator not in OPERATORS and operator != "is":
+            raise reader.refused()
+        quantifier = self._quantifier(reader, operator)
+        reader.expect(".")
+        text = reader.rest() if whole else reader.value()
+        if operator == "is":
+            if text.lower() not in _STATES:
+                raise refuse(f'"failed to parse filter (is.{text[:20]})"', "unexpected value after is")
+            return Test(path, text.lower(), negated)
+        many = quantifier if operator in _MANY else None
+        if operator == "in":
+            text = listed(text)
+        elif operator in {"like", "ilike"}:
+            text = text.replace("*", "%")
+        language = quantifier if operator in _LANGUAGES else None
+        return Comparison(path, operator, self._value(text), negated, many, language)
+
+    @staticmethod
+    def _quantifier(reader: Reader, operator: str) -> str | None:
+        if not reader.skip("("):
+            return None
+        word = reader.word()
+        known = word in {"any", "all"} if operator in _MANY else operator in _LANGUAGES and 0 < len(word) <= MAX_PARTS
+        if not known or not word.isascii():
+            raise reader.refused()
+        reader.expect(")")
+        return word
 
 
-def _order(text: str) -> tuple[Order, ...]:
-    terms = []
-    for part in text.split(",") if text else ():
-        column, *modifiers = part.strip().split(".")
-        if not _NAME.fullmatch(column) or not set(modifiers) <= {"asc", "desc", "nullsfirst", "nullslast"}:
-            raise refuse(f'"failed to parse order ({text[:60]})"')
-        nulls = True if "nullsfirst" in modifiers else False if "nullslast" in modifiers else None
-        terms.append(Order(column, "desc" in modifiers, nulls))
-    return tuple(terms)
-
-
-def parse_preferences(header: str) -> Preferences:
-    """Parse the Prefer header; what is not known is ignored, as PostgREST does."""
-    wanted = dict(part.strip().partition("=")[::2] for part in header[:1000].split(",") if "=" in part)
-    representation = wanted.get("return", "minimal")
-    applied = []
-    if representation in {"representation", "minimal", "headers-only"} and "return" in wanted:
-        applied.append(f"return={representation}")
-    if wanted.get("count") in {"exact", "planned", "estimated"}:
-        applied.append(f"count={wanted['count']}")
-    return Preferences("count" in wanted, representation, tuple(applied))
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in split(text) if name.strip())[:MAX_PARTS]

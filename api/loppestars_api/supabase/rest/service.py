@@ -1,252 +1,265 @@
-"""What the dialect does: a parsed request against the declared resources, within the caller's rights."""
+"""What the dialect does: a parsed request against what is offered, within the caller's rights."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
+import orjson
+
 from loppestars_api.access.principal import Kind, Principal
-from loppestars_api.supabase.errors import DialectError
-from loppestars_api.supabase.rest.answers import Page, Row, check_single
-from loppestars_api.supabase.rest.parsing import MAX_ROWS, RestQuery, refuse
-from loppestars_api.supabase.rest.resources import RESOURCES, Columns, Resource
-from loppestars_core.accounts.role import Role
-from loppestars_core.accounts.roles import active_roles, grant_role, revoke_role
-from loppestars_core.accounts.users import ensure_user
+from loppestars_api.supabase.errors import DialectError, refuse
+from loppestars_api.supabase.rest.answers import Form, Wanted, check_single
+from loppestars_api.supabase.rest.parsing import Question
+from loppestars_api.supabase.rest.preferences import Preferences
+from loppestars_api.supabase.rest.reading import Answered, RowReader
+from loppestars_api.supabase.rest.refusals import Refusals
+from loppestars_api.supabase.rest.values import columns_of
 from loppestars_core.database.access import ANONYMOUS, AccessRole, Actor, act_as
-from loppestars_core.database.rows import (
-    BadValue,
-    RowRefused,
-    UnknownOperator,
-    change,
-    condition,
-    count,
-    fetch,
-    guarded,
-    negated,
-    ordering,
-    remove,
-    typed,
-)
+from loppestars_core.database.rows.asked import Asked
+from loppestars_core.database.rows.calls import invocation
+from loppestars_core.database.rows.expressions import parameter
+from loppestars_core.database.rows.offered import Offer, OfferedFunction, OfferedTable
+from loppestars_core.database.rows.plans import Plans
+from loppestars_core.database.rows.refusals import guarded
+from loppestars_core.database.rows.statements import Translator
+from loppestars_core.database.rows.writing import PAYLOAD, OnConflict, Writing
+from loppestars_core.kit.clock import today_in_denmark
 
 MAX_INSERTED: Final = 1000
-_ADMIN_CALLS: Final = frozenset({"grant_admin_rights", "revoke_admin_rights"})
+_VIEWERS: Final = {Kind.ADMIN: "admin", Kind.USER: "user"}
+_ROLES: Final = {Kind.ADMIN: AccessRole.ADMIN, Kind.USER: AccessRole.USER}
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write: what is asked about its rows, what the body holds, and what is wanted of the answer."""
+
+    table: str
+    question: Question
+    preferences: Preferences
+    wanted: Wanted
+    body: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a function of PostgreSQL, and what is wanted of its answer."""
+
+    function: OfferedFunction
+    arguments: Mapping[str, Any]
+    write: Write
 
 
 class RestService:
-    """Requests of one caller. `sessions` makes a transaction for each."""
+    """Requests to what is offered. `sessions` makes a transaction for each write."""
 
-    def __init__(self, sessions: Any, caller: Principal, resources: Mapping[str, Resource] = RESOURCES) -> None:  # noqa: ANN401 - of core's engine
+    def __init__(self, offer: Offer, reader: RowReader, sessions: Any) -> None:  # noqa: ANN401 - of core's engine
+        self._offer = offer
+        self._reader = reader
         self._sessions = sessions
-        self._caller = caller
-        self._resources = resources
+        self._plans = Plans()
+        self._translators = {viewer: Translator(offer, viewer) for viewer in ("anon", *_VIEWERS.values())}
 
-    async def read(self, table: str, query: RestQuery, *, count: bool) -> Page:
+    @property
+    def offer(self) -> Offer:
+        return self._offer
+
+    async def read(self, caller: Principal, table: str, question: Question, form: Form, *, counted: bool) -> Answered:
         """Read a page of rows."""
-        resource = self._resource(table)
-        return await self._read(resource, table, query, counted=count)
+        offered = self.table(table)
+        viewer = viewer_of(caller)
+        translator = self._translators[viewer]
+        with Refusals(caller):
+            plan = self._plans.of(
+                (table, viewer, form, counted, question.shape),
+                lambda: translator.read(offered, question.asked, counted=counted, form=form),
+            )
+            values = plan.with_values({**self._standing(caller), **question.parameters})
+            found = await guarded(self._reader.read(actor_of(caller), plan.sql, values))
+        return self._with_heading(found, translator, offered, question, form)
 
-    async def insert(self, table: str, query: RestQuery, body: object) -> list[Row]:
+    async def insert(self, caller: Principal, write: Write) -> Answered:
         """Write rows, and return them as `select` asks."""
-        resource = self._resource(table)
-        if resource.insert is None:
-            raise self._denied(table)
-        given = body if isinstance(body, list) else [body]
+        offered = self.table(write.table)
+        if not offered.insertable:
+            raise denied(caller, f"table {write.table}")
+        given = write.body if isinstance(write.body, list) else [write.body]
         if len(given) > MAX_INSERTED:
             raise refuse(f"more than {MAX_INSERTED} rows")
-        rows = [self._values(table, resource, row, resource.writable, query.columns) for row in given]
-        caller = self._caller
-        if resource.owner and any(caller.anonymous or row.get(resource.owner) != caller.id for row in rows):
-            status = HTTPStatus.UNAUTHORIZED if caller.anonymous else HTTPStatus.FORBIDDEN
-            message = f'new row violates row-level security policy for table "{table}"'
-            raise DialectError(status, "42501", message)
-        async with self._transaction() as session:
-            with _refusals():
-                ids = await guarded(resource.insert(session, rows))
-        return await self._written(resource, table, query, ids)
+        rows = [self._checked(caller, offered, row, offered.writable, write.question.columns) for row in given]
+        if offered.owner and any(caller.anonymous or row.get(offered.owner) != caller.id for row in rows):
+            message = f'new row violates row-level security policy for table "{write.table}"'
+            raise denied(caller, message, whole=True)
+        question, writing = write.question, self._writing(caller, offered, write)
+        if offered.insert is not None:
+            return await self._insert_by_writer(caller, offered, write, rows)
+        merge = write.preferences.merge
+        conflict = OnConflict(merge, question.conflict) if merge is not None else None
+        batches = [[row] for row in rows] if write.preferences.defaults else [rows] if rows else []
+        with Refusals(caller):
+            statements = []
+            for batch in batches:
+                columns = question.columns if question.columns and not write.preferences.defaults else columns_of(batch)
+                sql = writing.insertion(columns, conflict)
+                statements.append((sql, batch))
+            return await self._write(caller, write, statements)
 
-    async def change(self, table: str, query: RestQuery, body: object, *, one: bool) -> list[Row]:
-        """Change the caller's own rows, and return them as `select` asks."""
-        resource = self._writable(table, query)
-        if not isinstance(body, dict):
+    async def change(self, caller: Principal, write: Write) -> Answered:
+        """Change rows, the caller's own where they have an owner, and return them as `select` asks."""
+        offered = self._writable(caller, write)
+        if not isinstance(write.body, dict):
             raise DialectError(HTTPStatus.BAD_REQUEST, "PGRST102", "The body must be a JSON object")
-        values = self._values(table, resource, body, resource.changeable, ())
-        async with self._transaction() as session:
-            with _refusals():
-                conditions = self._conditions(resource, table, query)
-                ids = await guarded(change(session, resource.model, (*conditions, self._own(resource)), values))
-            if one:
-                check_single(ids)
-        return await self._written(resource, table, query, ids)
+        row = self._checked(caller, offered, write.body, offered.changeable, write.question.columns)
+        if not row:
+            return Answered(b"[]", 0, None)
+        with Refusals(caller):
+            sql = self._writing(caller, offered, write).change(tuple(row), *_own(offered))
+            return await self._write(caller, write, [(sql, row)])
 
-    async def remove(self, table: str, query: RestQuery, *, one: bool) -> list[Row]:
-        """Delete the caller's own rows."""
-        resource = self._writable(table, query)
-        async with self._transaction() as session:
-            conditions = (*self._conditions(resource, table, query), self._own(resource))
-            columns = self._selected(resource, table, query)
-            rows = await fetch(session, columns, conditions, limit=MAX_ROWS)
-            if one:
-                check_single(rows)
-            await remove(session, resource.model, conditions)
-        return rows
+    async def remove(self, caller: Principal, write: Write) -> Answered:
+        """Delete rows, the caller's own where they have an owner, and return them as `select` asks."""
+        offered = self._writable(caller, write)
+        with Refusals(caller):
+            sql = self._writing(caller, offered, write).removal(*_own(offered))
+            return await self._write(caller, write, [(sql, None)])
 
-    async def call(self, name: str, arguments: Mapping[str, Any]) -> object:
-        """Call one of the functions that clients know."""
-        caller = self._caller
-        if name == "current_user_is_admin":
-            return caller.kind is Kind.ADMIN
-        if name not in {"user_is_admin", *_ADMIN_CALLS}:
-            message = f"Could not find the function public.{name[:60]} in the schema cache"
-            raise DialectError(HTTPStatus.NOT_FOUND, "PGRST202", message)
-        key = "user_id" if name == "user_is_admin" else "target_user_id"
-        user = arguments.get(key)
-        if not isinstance(user, str) or not 0 < len(user) <= 128:  # noqa: PLR2004 - as users' ids are
-            message = f"Could not find the function public.{name}({', '.join(arguments)[:60]}) in the schema cache"
-            raise DialectError(HTTPStatus.NOT_FOUND, "PGRST202", message)
-        if caller.anonymous or (name in _ADMIN_CALLS and caller.kind is not Kind.ADMIN):
-            raise self._denied(name)
-        notes = str(arguments.get("notes") or "")[:1000]
-        async with self._transaction() as session:
-            if name == "user_is_admin":
-                return (caller.kind is Kind.ADMIN or user == caller.id) and Role.ADMIN in await active_roles(
-                    session, user
-                )
-            with _refusals():
-                if name == "revoke_admin_rights":
-                    return await revoke_role(session, user, Role.ADMIN, revoked_by=caller.id, notes=notes)
-                await guarded(ensure_user(session, user))
-                await grant_role(session, user, Role.ADMIN, granted_by=caller.id, notes=notes)
-        return user
+    async def call(self, caller: Principal, call: Call) -> Answered:
+        """Call a function of PostgreSQL."""
+        translator, asked = self._translators[viewer_of(caller)], call.write.question.asked
+        values = {
+            f"a_{name}": value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
+            for name, value in call.arguments.items()
+        }
+        with Refusals(caller):
+            sql = invocation(translator, call.function, call.arguments, asked, call.write.wanted.form)
+            return await self._write(caller, call.write, [(sql, None)], values)
 
-    def _resource(self, table: str) -> Resource:
-        found = self._resources.get(table)
+    def table(self, name: str) -> OfferedTable:
+        """Return the table of a name. Raise `DialectError`."""
+        found = self._offer.tables.get(name)
         if found is None:
-            message = f"Could not find the table 'public.{table[:60]}' in the schema cache"
+            message = f"Could not find the table 'public.{name[:60]}' in the schema cache"
             raise DialectError(HTTPStatus.NOT_FOUND, "PGRST205", message)
         return found
 
-    def _writable(self, table: str, query: RestQuery) -> Resource:
-        resource = self._resource(table)
-        if not resource.changeable or self._caller.anonymous:
-            raise self._denied(table)
-        if not query.filters:
+    def _writable(self, caller: Principal, write: Write) -> OfferedTable:
+        offered = self.table(write.table)
+        if offered.changeable is not None and (not offered.changeable or caller.anonymous):
+            raise denied(caller, f"table {write.table}")
+        if not write.question.asked.conditions:
             raise DialectError(HTTPStatus.BAD_REQUEST, "21000", "This requires a WHERE clause")
-        return resource
+        return offered
 
-    def _denied(self, what: str) -> DialectError:
-        status = HTTPStatus.UNAUTHORIZED if self._caller.anonymous else HTTPStatus.FORBIDDEN
-        return DialectError(status, "42501", f"permission denied for {what[:60]}")
-
-    def _own(self, resource: Resource) -> Any:  # noqa: ANN401 - an SQL expression
-        return getattr(resource.model, resource.owner or "id") == self._caller.id
-
-    async def _read(self, resource: Resource, table: str, query: RestQuery, *, counted: bool) -> Page:
-        columns = self._selected(resource, table, query)
-        known = resource.columns(self._caller)
-        orders = [
-            ordering(_known(known, table, term.column), descending=term.descending, nulls_first=term.nulls_first)
-            for term in query.order
-        ]
-        conditions = self._conditions(resource, table, query)
-        async with self._transaction() as session:
-            rows = await fetch(session, columns, conditions, orders, limit=query.limit, offset=query.offset)
-            total = await count(session, resource.model, conditions) if counted else None
-        embedded = [item.alias for item in query.select if item.embedded is not None]
-        for row in rows:
-            for alias in embedded:
-                row[alias] = [{"count": row[alias]}]
-        return Page(rows, total)
-
-    async def _written(self, resource: Resource, table: str, query: RestQuery, ids: Sequence[Any]) -> list[Row]:
-        if not ids:
-            return []
-        columns = self._selected(resource, table, query)
-        async with self._transaction() as session:
-            conditions = (condition(resource.model.id, "in", [str(found) for found in ids]),)
-            return await fetch(session, columns, conditions, limit=MAX_ROWS)
-
-    def _selected(self, resource: Resource, table: str, query: RestQuery) -> Columns:
-        known = resource.columns(self._caller)
-        selected: dict[str, Any] = {}
-        for item in query.select:
-            if item.embedded is not None:
-                if item.name not in resource.embedded or item.embedded != "count":
-                    message = f"Could not find a relationship between '{table}' and '{item.name}' in the schema cache"
-                    raise DialectError(HTTPStatus.BAD_REQUEST, "PGRST200", message)
-                selected[item.alias] = resource.embedded[item.name]
-            elif item.name == "*":
-                selected |= known
-            else:
-                selected[item.alias] = _known(known, table, item.name)
-        return selected
-
-    def _conditions(self, resource: Resource, table: str, query: RestQuery) -> tuple[Any, ...]:
-        known = resource.columns(self._caller)
-        conditions = []
-        for found in query.filters:
-            column = _known(known, table, found.column)
-            with _refusals():
-                compared = condition(column, found.operator, found.value)
-            conditions.append(negated(compared) if found.negated else compared)
-        return (*resource.visible(self._caller, query), *conditions)
-
-    def _values(
-        self, table: str, resource: Resource, row: object, allowed: frozenset[str], columns: Sequence[str]
+    def _checked(
+        self,
+        caller: Principal,
+        offered: OfferedTable,
+        row: object,
+        allowed: frozenset[str] | None,
+        columns: Sequence[str],
     ) -> dict[str, Any]:
         if not isinstance(row, dict):
             raise DialectError(HTTPStatus.BAD_REQUEST, "PGRST102", "All rows must be JSON objects")
         given = {name: row[name] for name in columns if name in row} if columns else row
-        known = resource.columns(self._caller)
+        known = offered.table.c
         for name in (*columns, *given):
             if name not in known:
-                message = f"Could not find the '{str(name)[:60]}' column of '{table}' in the schema cache"
+                message = f"Could not find the '{str(name)[:60]}' column of '{offered.table.name}' in the schema cache"
                 raise DialectError(HTTPStatus.BAD_REQUEST, "PGRST204", message)
-            if name not in allowed:
-                raise self._denied(f"column {name}")
-        with _refusals():
-            return {name: typed(known[name], value) for name, value in given.items()}
+            if allowed is not None and name not in allowed:
+                raise denied(caller, f"column {name}")
+        return given
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._sessions, self._caller)
+    async def _insert_by_writer(
+        self, caller: Principal, offered: OfferedTable, write: Write, rows: Sequence[Mapping[str, Any]]
+    ) -> Answered:
+        with Refusals(caller):
+            sql = self._writing(caller, offered, write).by_ids()
+            async with self._sessions.begin() as session:
+                await act_as(session, actor_of(caller))
+                ids = await guarded(offered.insert(session, rows))  # type: ignore[misc]
+                values = {**self._standing(caller), "ids": "{" + ",".join(str(found) for found in ids) + "}"}
+                row = (await session.execute(sql, values)).one()
+                await self._settle(session, write, row.rows)
+        return Answered(row.body.encode(), row.rows, None)
+
+    async def _write(
+        self,
+        caller: Principal,
+        write: Write,
+        statements: Sequence[tuple[Any, Any]],
+        more: Mapping[str, Any] | None = None,
+    ) -> Answered:
+        standing = {**self._standing(caller), **write.question.parameters, **(more or {})}
+        total = None
+        bodies: list[str] = []
+        rows = 0
+        async with self._sessions.begin() as session:
+            await act_as(session, actor_of(caller))
+            for sql, payload in statements:
+                values = standing if payload is None else {**standing, PAYLOAD: orjson.dumps(payload).decode()}
+                names = {bind.key for bind in sql.compile().binds.values()}
+                kept = {name: value for name, value in values.items() if name in names}
+                row = (await guarded(session.execute(sql, kept))).one()
+                rows += row.rows
+                total = row.total
+                bodies.append(row.body)
+            await self._settle(session, write, rows)
+        joined = "\n".join(bodies) if write.wanted.form is Form.CSV else _joined(bodies)
+        return Answered(joined.encode(), rows, total if write.preferences.count else None)
+
+    @staticmethod
+    async def _settle(session: Any, write: Write, rows: int) -> None:  # noqa: ANN401 - of the database
+        """Undo the write where it touched more than it may, or is not to stay."""
+        if write.preferences.most is not None and rows > write.preferences.most:
+            details = f"The query affects {rows} rows"
+            message = "Query result exceeds max-affected preference constraint"
+            raise DialectError(HTTPStatus.BAD_REQUEST, "PGRST124", message, details=details)
+        if write.wanted.single:
+            check_single(rows)
+        if write.preferences.rollback:
+            await session.rollback()
+
+    def _writing(self, caller: Principal, offered: OfferedTable, write: Write) -> Writing:
+        translator = self._translators[viewer_of(caller)]
+        return Writing(translator, offered, write.question.asked, write.wanted.form)
+
+    def _standing(self, caller: Principal) -> dict[str, Any]:
+        return {"caller": caller.id or "", "today": today_in_denmark()}
+
+    @staticmethod
+    def _with_heading(
+        found: Answered, translator: Translator, offered: OfferedTable, question: Question, form: Form
+    ) -> Answered:
+        if form is not Form.CSV:
+            return found
+        names = translator.names(offered, Asked(select=question.asked.select))
+        return found._replace(body=",".join(names).encode() + b"\n" + found.body)
 
 
-class _Transaction:
-    """A transaction that PostgreSQL holds to what the caller may see and write."""
-
-    def __init__(self, sessions: Any, caller: Principal) -> None:  # noqa: ANN401 - of core's engine
-        self._context = sessions.begin()
-        roles = {Kind.ADMIN: AccessRole.ADMIN, Kind.USER: AccessRole.USER}
-        self._actor = ANONYMOUS if caller.anonymous else Actor(roles[caller.kind], caller.id)
-
-    async def __aenter__(self) -> Any:  # noqa: ANN401 - a session
-        session = await self._context.__aenter__()
-        await act_as(session, self._actor)
-        return session
-
-    async def __aexit__(self, *failure: object) -> Any:  # noqa: ANN401 - of the session
-        return await self._context.__aexit__(*failure)
+def viewer_of(caller: Principal) -> str:
+    """Return the kind of viewer that a caller is."""
+    return "anon" if caller.anonymous else _VIEWERS[caller.kind]
 
 
-class _refusals:  # noqa: N801 - read as a word of the `with` statement
-    """Turns what core refuses into the errors that clients read."""
-
-    def __enter__(self) -> None:
-        """Do nothing."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Raise the error of the dialect."""
-        if isinstance(error, BadValue):
-            raise DialectError(HTTPStatus.BAD_REQUEST, "22P02", str(error)) from None
-        if isinstance(error, UnknownOperator):
-            raise refuse(f'"failed to parse filter ({error})"') from None
-        if isinstance(error, RowRefused):
-            conflict = error.code in {"23505", "23503"}
-            denied = error.code == "42501"
-            status = HTTPStatus.CONFLICT if conflict else HTTPStatus.FORBIDDEN if denied else HTTPStatus.BAD_REQUEST
-            raise DialectError(status, error.code, str(error)) from None
+def actor_of(caller: Principal) -> Actor:
+    """Return for whom PostgreSQL acts when the caller asks."""
+    return ANONYMOUS if caller.anonymous else Actor(_ROLES[caller.kind], caller.id)
 
 
-def _known(known: Columns, table: str, name: str) -> Any:  # noqa: ANN401 - an SQL expression
-    if name not in known:
-        raise DialectError(HTTPStatus.BAD_REQUEST, "42703", f"column {table}.{name[:60]} does not exist")
-    return known[name]
+def denied(caller: Principal, what: str, *, whole: bool = False) -> DialectError:
+    """Return the refusal of what the caller may not do."""
+    status = HTTPStatus.UNAUTHORIZED if caller.anonymous else HTTPStatus.FORBIDDEN
+    return DialectError(status, "42501", what if whole else f"permission denied for {what[:60]}")
+
+
+def _own(offered: OfferedTable) -> tuple[Any, ...]:
+    return (offered.table.c[offered.owner] == parameter("caller"),) if offered.owner else ()
+
+
+def _joined(bodies: Sequence[str]) -> str:
+    if len(bodies) == 1:
+        return bodies[0] or ""
+    parts = [body.strip()[1:-1] for body in bodies]
+    return "[" + ",".join(part for part in parts if part.strip()) + "]"
