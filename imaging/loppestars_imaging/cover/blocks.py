@@ -11,16 +11,20 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from loppestars_imaging.cover.area import Area, Window, distances, offsets, opacity
-from loppestars_imaging.cover.fill import Samples, columns_and_rows, sampled
+from loppestars_imaging.cover.area import EDGE, Area, Window, distances, offsets, opacity
+from loppestars_imaging.cover.fill import Samples, columns_and_rows, interpolation
 from loppestars_imaging.cover.plan import Look
 from loppestars_imaging.cover.surroundings import Grid, filled, grid_factor, window_around
+from loppestars_imaging.options import Style
 from loppestars_jpeg.photo import CoefficientPhoto, Plane
 from loppestars_jpeg.structs import DCTSIZE
 
-_FAINTEST: Final = 0.04
-"""A block in which no more of a cover shows than this is left as it is."""
+_LAST: Final = EDGE - 0.12 * (EDGE - 1)
+"""A block that begins further out, where less than 4 % of a cover shows, is left as it is."""
+_SMOOTH_WAVES: Final = 4
+"""Frequencies of a smooth fill on a coarse grid, along each side of a block; of the others it has nothing."""
 _BLOCK: Final = DCTSIZE * DCTSIZE
+_Places = tuple[npt.NDArray[np.intp], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +80,42 @@ def _cover_layer(layer: _Layer, area: Area, areas: list[Area], look: Look) -> No
         return
     samples, coarse = filled(lambda wanted: _means(layer, wanted, factor), area, areas, grid, look)
     blocks = window.coarser(DCTSIZE)
-    alpha, rows, columns = _touched(window, blocks, area)
-    if not len(rows):
-        return
+    whole, edge, alpha = _touched(window, area)
+    kept = DCTSIZE if factor == 1 or look.style is Style.MOSAIC else _SMOOTH_WAVES
+    fills = _coefficients(window, area, look, coarse, samples, kept)
+    for plane, quant, fill in zip(layer.planes, layer.quants, fills, strict=True):
+        target = plane.blocks[blocks.top : blocks.top + blocks.rows, blocks.left : blocks.left + blocks.columns]
+        before = target[edge].astype(np.float32) * quant @ _BASIS
+        low = _LOW[kept]
+        steps = quant[low]
+        target[whole] = 0
+        rounded = np.rint(fill[whole] / steps).clip(-32767, 32767).astype(np.int16)
+        target[(*(index[:, None] for index in whole), low[None])] = rounded
+        mixed = before + alpha * (fill[edge] @ _BASIS[low] - before)
+        target[edge] = np.rint(mixed @ _BASIS.T / quant).clip(-32767, 32767).astype(np.int16)
+
+
+def _coefficients(
+    window: Window, area: Area, look: Look, coarse: Window, samples: Samples, kept: int
+) -> npt.NDArray[np.float32]:
+    """Return the lowest `kept` by `kept` coefficients of a fill, of each channel in each block of a window.
+
+    Interpolation and transform are both separable: two products of matrices make the coefficients of all blocks.
+    """
     xs, at_x, ys, at_y = columns_and_rows(window, area, look)
-    across, down = at_x.reshape(-1, DCTSIZE)[columns], at_y.reshape(-1, DCTSIZE)[rows]
-    whole = sampled(samples, coarse, xs, ys)[down[:, :, None], across[:, None, :]]
-    values = np.ascontiguousarray(whole.reshape(-1, _BLOCK, len(layer.planes)).transpose(2, 0, 1))
-    rows, columns = rows + blocks.top, columns + blocks.left
-    for index, (plane, quant) in enumerate(zip(layer.planes, layer.quants, strict=True)):
-        mixed = values[index]
-        edge = np.flatnonzero((alpha < 1).any(axis=1))
-        before = plane.blocks[rows[edge], columns[edge]].astype(np.float32) * quant @ _BASIS
-        mixed[edge] = before + alpha[edge] * (mixed[edge] - before)
-        plane.blocks[rows, columns] = np.rint(mixed @ _BASIS.T / quant).clip(-32767, 32767).astype(np.int16)
+    columns, rows = window.columns // DCTSIZE, window.rows // DCTSIZE
+    waves = _WAVES[:kept]
+    across = waves @ interpolation(xs, coarse.left, coarse.step_x, coarse.columns)[at_x].reshape(columns, DCTSIZE, -1)
+    down = waves @ interpolation(ys, coarse.top, coarse.step_y, coarse.rows)[at_y].reshape(rows, DCTSIZE, -1)
+    across, down = across.reshape(-1, coarse.columns), down.reshape(-1, coarse.rows)
+    found = [
+        (down @ np.ascontiguousarray(samples[:, :, channel]) @ across.T)
+        .reshape(rows, kept, columns, kept)
+        .transpose(0, 2, 1, 3)
+        .reshape(rows, columns, kept * kept)
+        for channel in range(samples.shape[2])
+    ]
+    return np.stack(found)
 
 
 def _means(layer: _Layer, coarse: Window, factor: int) -> Samples:
@@ -112,29 +138,31 @@ def _means(layer: _Layer, coarse: Window, factor: int) -> Samples:
     return result
 
 
-def _touched(
-    window: Window, blocks: Window, area: Area
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return how much of the cover shows in each sample of the blocks it touches, and their rows and columns."""
-    dx, dy = offsets(window, area)
-    nearest_x, nearest_y = dx.reshape(-1, DCTSIZE).min(axis=1), dy.reshape(-1, DCTSIZE).min(axis=1)
-    most = opacity(distances(nearest_x[None, :], nearest_y[:, None], area.shape))
-    rows, columns = np.nonzero(most > _FAINTEST)
-    across, down = dx.reshape(blocks.columns, DCTSIZE)[columns], dy.reshape(blocks.rows, DCTSIZE)[rows]
-    alpha = opacity(distances(across[:, None, :], down[:, :, None], area.shape))
-    return alpha.reshape(-1, _BLOCK), rows, columns
+def _touched(window: Window, area: Area) -> tuple[_Places, _Places, npt.NDArray[np.float32]]:
+    """Return the rows and columns of blocks that a cover hides, of those it shows in partly, and its share there."""
+    dx, dy = (offset.reshape(-1, DCTSIZE) for offset in offsets(window, area))
+    nearest = distances(dx.min(axis=1)[None, :], dy.min(axis=1)[:, None], area.shape)
+    furthest = distances(dx.max(axis=1)[None, :], dy.max(axis=1)[:, None], area.shape)
+    rows, columns = edge = np.nonzero((furthest > 1) & (nearest < _LAST))
+    alpha = opacity(distances(dx[columns][:, None, :], dy[rows][:, :, None], area.shape))
+    return np.nonzero(furthest <= 1), edge, alpha.reshape(-1, _BLOCK)
 
 
-def _dct_basis() -> npt.NDArray[np.float32]:
-    """Return the matrix that turns 64 coefficients (a row) into 64 samples; its transpose turns them back."""
+def _dct_waves() -> npt.NDArray[np.float32]:
+    """Return the orthonormal 8-point DCT-II of ITU-T T.81 A.3.3: a row per frequency."""
     k, n = np.mgrid[0:DCTSIZE, 0:DCTSIZE]
-    # The orthonormal 8-point DCT-II of ITU-T T.81 A.3.3.
-    basis = np.sqrt(2 / DCTSIZE) * np.cos((2 * n + 1) * k * np.pi / (2 * DCTSIZE))
-    basis[0] /= np.sqrt(2)
-    return np.kron(basis, basis).astype(np.float32)
+    waves = np.sqrt(2 / DCTSIZE) * np.cos((2 * n + 1) * k * np.pi / (2 * DCTSIZE))
+    waves[0] /= np.sqrt(2)
+    return waves.astype(np.float32)
 
 
-_BASIS: Final = _dct_basis()
+_WAVES: Final = _dct_waves()
+_BASIS: Final = np.kron(_WAVES, _WAVES)
+"""Turns 64 coefficients (a row) into 64 samples; its transpose turns them back."""
+_LOW: Final = {
+    kept: (np.arange(kept)[:, None] * DCTSIZE + np.arange(kept)).ravel() for kept in (_SMOOTH_WAVES, DCTSIZE)
+}
+"""Places of the lowest frequencies among the 64."""
 
 
 def _averaged(per_block: int) -> npt.NDArray[np.float32]:

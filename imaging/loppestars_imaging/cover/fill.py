@@ -71,8 +71,10 @@ def enlarged(samples: Samples, coarse: Window, fine: Window, area: Area, look: L
     """Return the fill of a coarse window in the samples of a finer one inside it, that holds whole ones."""
     if look.style is Style.MOSAIC:
         xs, columns, ys, rows = columns_and_rows(fine, area, look)
-        cells = sampled(samples, coarse, xs, ys).repeat(np.bincount(columns), axis=1)
-        return cells.repeat(np.bincount(rows), axis=0)
+        across = interpolation(xs, coarse.left, coarse.step_x, coarse.columns)
+        down = interpolation(ys, coarse.top, coarse.step_y, coarse.rows)
+        cells = np.einsum("xc,ycd->yxd", across, np.einsum("yr,rcd->ycd", down, samples))
+        return cells.repeat(np.bincount(columns), axis=1).repeat(np.bincount(rows), axis=0)
     factor = round(coarse.step_x / fine.step_x)
     left, top = fine.left // factor - coarse.left, fine.top // factor - coarse.top
     right, bottom = left + fine.columns // factor, top + fine.rows // factor
@@ -92,21 +94,13 @@ def columns_and_rows(window: Window, area: Area, look: Look) -> tuple[Coordinate
     return window.xs, np.arange(window.columns), window.ys, np.arange(window.rows)
 
 
-def sampled(samples: Samples, window: Window, xs: Coordinates, ys: Coordinates) -> Samples:
-    """Return what a window's samples show at these columns and rows, in pixels, between them interpolated."""
-    columns, rows = xs / window.step_x - window.left - 0.5, ys / window.step_y - window.top - 0.5
-    across = _interpolation(columns, samples.shape[1])
-    down = _interpolation(rows, samples.shape[0])
-    # Two matrix products: the weights are separable, and mostly zero, but the matrices are small.
-    wide = across @ samples.transpose(1, 0, 2).reshape(samples.shape[1], -1)
-    tall = wide.reshape(len(xs), samples.shape[0], -1).transpose(1, 0, 2).reshape(samples.shape[0], -1)
-    return (down @ tall).reshape(len(ys), len(xs), samples.shape[2])
+def interpolation(positions: Coordinates, first: int, step: float, count: int) -> npt.NDArray[np.float32]:
+    """Return the matrix that gives the values at these positions, in pixels, from those of `count` samples.
 
-
-def _interpolation(positions: Coordinates, count: int) -> npt.NDArray[np.float32]:
-    """Return the matrix of linear interpolation between `count` samples, constant beyond the first and the last."""
-    nearest = positions.clip(0, count - 1)
-    return (1 - np.abs(nearest[:, None] - np.arange(count, dtype=np.float32))).clip(0, 1).astype(np.float32)
+    Between samples it interpolates, beyond the first and the last it repeats them.
+    """
+    nearest = (positions / np.float32(step) - np.float32(first + 0.5)).clip(0, count - 1)
+    return np.maximum(1 - np.abs(nearest[:, None] - np.arange(count, dtype=np.float32)), 0)
 
 
 def _cells(positions: Coordinates, centre: float, side: float) -> tuple[Coordinates, Indices]:

@@ -8,7 +8,7 @@ from loppestars_imaging.cover.area import EDGE, Area, Window, readable
 from loppestars_imaging.cover.fill import Samples, fill
 from loppestars_imaging.cover.plan import Look
 
-_GRID_RADIUS: Final = 14
+_GRID_RADIUS: Final = 10
 """The smaller radius of an area holds at least so many samples, where it has so many pixels."""
 _REACH: Final = 1.45
 """Radii of the surroundings over those at which the area ends."""

@@ -49,7 +49,7 @@ class TestTiles:
             covered[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width] = True
         assert covered.all()
 
-    @pytest.mark.parametrize("size", [(4032, 3024), (2016, 1512), (1512, 2016)])
+    @pytest.mark.parametrize("size", [(4032, 3024), (2016, 1512), (1512, 2016), (8064, 6048)])
     def test_little_is_searched_twice(self, size: tuple[int, int]) -> None:
         """Photos of a phone's shape fit the tiles."""
         pixels = sum(tile.width * tile.height for tile in tiles(*size, PLAN))
