@@ -78,30 +78,31 @@ def _cover_layer(layer: _Layer, area: Area, areas: list[Area], look: Look) -> No
     window = window_around(area, Grid(grid.columns, grid.rows, DCTSIZE, layer.step_x, layer.step_y), 1.0)
     if window is None:
         return
-    samples, coarse = filled(lambda wanted: _means(layer, wanted, factor), area, areas, grid, look)
+    fill = filled(lambda wanted: _means(layer, wanted, factor), area, areas, grid, look)
     blocks = window.coarser(DCTSIZE)
     whole, edge, alpha = _touched(window, area)
     kept = DCTSIZE if factor == 1 or look.style is Style.MOSAIC else _SMOOTH_WAVES
-    fills = _coefficients(window, area, look, coarse, samples, kept)
-    for plane, quant, fill in zip(layer.planes, layer.quants, fills, strict=True):
+    shown = _coefficients(window, area, look, fill, kept)
+    for plane, quant, new in zip(layer.planes, layer.quants, shown, strict=True):
         target = plane.blocks[blocks.top : blocks.top + blocks.rows, blocks.left : blocks.left + blocks.columns]
         before = target[edge].astype(np.float32) * quant @ _BASIS
         low = _LOW[kept]
         steps = quant[low]
         target[whole] = 0
-        rounded = np.rint(fill[whole] / steps).clip(-32767, 32767).astype(np.int16)
+        rounded = np.rint(new[whole] / steps).clip(-32767, 32767).astype(np.int16)
         target[(*(index[:, None] for index in whole), low[None])] = rounded
-        mixed = before + alpha * (fill[edge] @ _BASIS[low] - before)
+        mixed = before + alpha * (new[edge] @ _BASIS[low] - before)
         target[edge] = np.rint(mixed @ _BASIS.T / quant).clip(-32767, 32767).astype(np.int16)
 
 
 def _coefficients(
-    window: Window, area: Area, look: Look, coarse: Window, samples: Samples, kept: int
+    window: Window, area: Area, look: Look, fill: tuple[Samples, Window], kept: int
 ) -> npt.NDArray[np.float32]:
     """Return the lowest `kept` by `kept` coefficients of a fill, of each channel in each block of a window.
 
     Interpolation and transform are both separable: two products of matrices make the coefficients of all blocks.
     """
+    samples, coarse = fill
     xs, at_x, ys, at_y = columns_and_rows(window, area, look)
     columns, rows = window.columns // DCTSIZE, window.rows // DCTSIZE
     waves = _WAVES[:kept]
@@ -153,7 +154,7 @@ def _dct_waves() -> npt.NDArray[np.float32]:
     k, n = np.mgrid[0:DCTSIZE, 0:DCTSIZE]
     waves = np.sqrt(2 / DCTSIZE) * np.cos((2 * n + 1) * k * np.pi / (2 * DCTSIZE))
     waves[0] /= np.sqrt(2)
-    return waves.astype(np.float32)
+    return np.asarray(waves, dtype=np.float32)
 
 
 _WAVES: Final = _dct_waves()

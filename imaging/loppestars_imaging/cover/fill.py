@@ -73,7 +73,7 @@ def enlarged(samples: Samples, coarse: Window, fine: Window, area: Area, look: L
         xs, columns, ys, rows = columns_and_rows(fine, area, look)
         across = interpolation(xs, coarse.left, coarse.step_x, coarse.columns)
         down = interpolation(ys, coarse.top, coarse.step_y, coarse.rows)
-        cells = np.einsum("xc,ycd->yxd", across, np.einsum("yr,rcd->ycd", down, samples))
+        cells: Samples = np.einsum("xc,ycd->yxd", across, np.einsum("yr,rcd->ycd", down, samples))
         return cells.repeat(np.bincount(columns), axis=1).repeat(np.bincount(rows), axis=0)
     factor = round(coarse.step_x / fine.step_x)
     left, top = fine.left // factor - coarse.left, fine.top // factor - coarse.top
@@ -100,7 +100,8 @@ def interpolation(positions: Coordinates, first: int, step: float, count: int) -
     Between samples it interpolates, beyond the first and the last it repeats them.
     """
     nearest = (positions / np.float32(step) - np.float32(first + 0.5)).clip(0, count - 1)
-    return np.maximum(1 - np.abs(nearest[:, None] - np.arange(count, dtype=np.float32)), 0)
+    shares = np.maximum(1 - np.abs(nearest[:, None] - np.arange(count, dtype=np.float32)), 0)
+    return np.asarray(shares, dtype=np.float32)
 
 
 def _cells(positions: Coordinates, centre: float, side: float) -> tuple[Coordinates, Indices]:
