@@ -63,7 +63,8 @@ def explain_platform(addresses: Addresses, folder: DataFolder, local: str, photo
     url = addresses.url
     say(
         f"""
-  API       {url}  (documentation: {url}/docs)
+  Page      {url}  (markets, search, sign-in, the face blur to try)
+  API       {url}/docs
   Metrics   {"  ".join(addresses.metrics_urls.values())}
   Crawled   {addresses.sample_site_url or "the real sites"}
   Data      {folder.path}

@@ -16,7 +16,7 @@ from loppestars_local.ports import answers, free_ports
 from tests.factories.required import leave_out
 from tools import release
 from tools.cluster import images, tools
-from tools.cluster.errors import CommandFailed, MissingBinaries
+from tools.cluster.errors import MissingBinaries
 from tools.cluster.processes import Child, wait_until
 from tools.supply_chain import provenance, sbom
 from tools.supply_chain import verify as verify_command
@@ -117,10 +117,15 @@ class TestSignatures:
             verify(repository, other, public.read_bytes())
 
     def test_not_signed(self, image: tuple[Repository, str], tmp_path: Path) -> None:
-        """An image without a signature is refused, with the registry's answer."""
+        """An image without a signature is refused, also where an empty artefact lies in its place."""
         _, public = keys(tmp_path)
-        with pytest.raises(CommandFailed, match="404"):
-            verify(*image, public.read_bytes())
+        repository, digest = image
+        for layers in ([], [Layer("application/json", b"{}", {})]):
+            with pytest.raises(SignatureRefused, match="is not signed"):
+                verify(repository, digest, public.read_bytes())
+            repository.push(f"{digest.replace(':', '-')}.sig", layers)
+        with pytest.raises(SignatureRefused, match="is not signed by this key"):
+            verify(repository, digest, public.read_bytes())
 
 
 class TestRelease:

@@ -26,6 +26,10 @@ _CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 _SECONDS: Final = 60
 
 
+class ArtefactMissing(CommandFailed):
+    """The registry has nothing under that name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One file of an artefact, with what its manifest says of it."""
@@ -72,8 +76,11 @@ class Repository:
         return digest_of(body)
 
     def pull(self, tag: str) -> list[Layer]:
-        """Return the layers of an artefact, each checked against its digest."""
-        manifest = json.load(self._call("GET", f"{self._url}/manifests/{tag}", headers={"Accept": MANIFEST}))
+        """Return the layers of an artefact, each checked against its digest; none where there is no artefact."""
+        try:
+            manifest = json.load(self._call("GET", f"{self._url}/manifests/{tag}", headers={"Accept": MANIFEST}))
+        except ArtefactMissing:
+            return []
         layers = []
         for layer in manifest["layers"]:
             content = self._call("GET", f"{self._url}/blobs/{layer['digest']}").read()
@@ -96,6 +103,8 @@ class Repository:
         try:
             answer: HTTPResponse = urllib.request.urlopen(request, timeout=_SECONDS)  # noqa: S310 - see above
         except urllib.error.HTTPError as error:
+            if error.code == HTTPStatus.NOT_FOUND:
+                raise ArtefactMissing(f"{url} is not there") from None
             challenge = error.headers.get("WWW-Authenticate", "")
             if error.code != HTTPStatus.UNAUTHORIZED or self._token or not challenge.startswith("Bearer "):
                 raise CommandFailed(f"{method} {url} is answered with {error.code} {error.reason}") from None

@@ -97,8 +97,11 @@ def verify(repository: Repository, digest: str, public_key: bytes) -> dict[str, 
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise KeyUnusable("the public key is not an ECDSA key")
     try:
-        for layer in repository.pull(_tag(digest, "sig")):
-            key.verify(base64.b64decode(layer.annotations[_SIGNATURE]), layer.content, _HASH)
+        signatures = repository.pull(_tag(digest, "sig"))
+        if not signatures:
+            raise SignatureRefused(f"{repository.name}@{digest} is not signed")
+        for layer in signatures:
+            key.verify(base64.b64decode(layer.annotations.get(_SIGNATURE, "")), layer.content, _HASH)
             if json.loads(layer.content)["critical"]["image"]["docker-manifest-digest"] != digest:
                 raise SignatureRefused(f"the signature is of another image than {digest}")
         return dict(_stated(repository, digest, key))
