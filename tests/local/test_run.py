@@ -85,6 +85,8 @@ def running() -> Iterator[Running]:
         try:
             printed = read_until_ready(process)
             info = json.loads((folder / "run.json").read_text())
+            # As in the tutorial: a moment after the last line, also what nothing waits for is ready.
+            control(folder, "status")
             with httpx.Client(base_url=info["url"], timeout=60) as client:
                 yield Running(folder, process, printed, info, client)
         finally:
@@ -169,10 +171,8 @@ class TestOneCommand:
 
     def test_metrics(self, running: Running) -> None:
         """Each component has its own metrics, on a port that is not the API's."""
-        # Nothing waits for the jobs worker: it may have begun a moment ago.
-        with httpx.Client(transport=httpx.HTTPTransport(retries=6)) as client:
-            for name, url in running.info["metrics_urls"].items():
-                assert f'loppestars_build_info{{component="{name}"' in client.get(url).text
+        for name, url in running.info["metrics_urls"].items():
+            assert f'loppestars_build_info{{component="{name}"' in httpx.get(url).text
         assert running.client.get("/metrics").status_code == 404
 
     def test_a_photo(self, running: Running, shared_images: Path) -> None:
