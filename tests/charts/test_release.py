@@ -187,3 +187,20 @@ class TestRelease:
         monkeypatch.setattr(images, "revision", lambda: "abc-dirty")
         assert release.main(["--registry=127.0.0.1:1/x", "--unsigned"]) == 1
         assert "commit first, or say --dirty" in capsys.readouterr().err
+
+    def test_a_base_image_by_its_tag_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Nothing is built on what may be another image tomorrow."""
+        monkeypatch.setenv("BASE_IMAGE", "python:3.11-slim")
+        monkeypatch.setattr(images, "builder", images.Buildah)
+        assert release.main(["--registry=127.0.0.1:1/x", "--dirty", "--unsigned"]) == 1
+        assert "python:3.11-slim is named by its tag" in capsys.readouterr().err
+
+    def test_no_key(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Whoever wants no signatures says so; a file that holds no key is named."""
+        with pytest.raises(SystemExit, match="2"):
+            release.main(["--registry=127.0.0.1:1/x"])
+        (tmp_path / "release.key").write_text("not a key")
+        assert release.main(["--registry=127.0.0.1:1/x", f"--key={tmp_path / 'release.key'}"]) == 1
+        assert "release.key is not a private key in PEM form" in capsys.readouterr().err
