@@ -14,7 +14,8 @@ from loppestars_core.events.models import DomainEvent
 from loppestars_core.kit.folding import fold
 from loppestars_core.markets.corrections import correct_market, withdraw_correction
 from loppestars_core.markets.disappearance import mark_vanished
-from loppestars_core.markets.ingest import Recorded, is_known, known_sightings, record_sighting, record_sightings
+from loppestars_core.markets.ingest import Recorded, record_sighting, record_sightings
+from loppestars_core.markets.known import is_known, known_sightings
 from loppestars_core.markets.models import Market, MarketRedirect, MarketSighting
 from loppestars_core.markets.sighting import SourceMarket, combine
 

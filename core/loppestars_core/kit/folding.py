@@ -25,8 +25,10 @@ def fold_words(text: str) -> list[str]:
     """Return the folded words of `text`, in order."""
     # ø, å and æ are letters of their own: they are replaced before accents are taken off, which would lose å's ring.
     replaced = unicodedata.normalize("NFC", text).casefold().translate(_LETTERS)
-    decomposed = unicodedata.normalize("NFKD", replaced)
-    plain = "".join(character for character in decomposed if not unicodedata.combining(character))
+    plain = replaced
+    if not plain.isascii():
+        decomposed = unicodedata.normalize("NFKD", replaced)
+        plain = "".join(character for character in decomposed if not unicodedata.combining(character))
     words = []
     for word in _WORD.findall(plain):
         folded = word

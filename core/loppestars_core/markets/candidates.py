@@ -20,13 +20,13 @@ from loppestars_core.markets.sighting import SourceMarket
 _CANDIDATES: Final = text(
     """
     WITH near AS MATERIALIZED (
-        SELECT market_id, raw, blocks FROM market_sightings
+        SELECT market_id, raw -> 'market' AS said, blocks FROM market_sightings
         WHERE superseded_at IS NULL AND blocks && :blocks AND source <> :source
     ), older AS MATERIALIZED (
-        SELECT s.market_id, s.raw, s.blocks FROM market_sightings s JOIN markets m ON m.id = s.market_id
+        SELECT s.market_id, s.raw -> 'market', s.blocks FROM market_sightings s JOIN markets m ON m.id = s.market_id
         WHERE s.superseded_at IS NULL AND s.blocks IS NULL AND s.source <> :source AND m.start_date = ANY(:days)
     )
-    SELECT m.id, m.start_date, m.end_date, s.raw, s.blocks
+    SELECT m.id, m.start_date, m.end_date, s.said, s.blocks
     FROM (SELECT * FROM near UNION ALL SELECT * FROM older) s JOIN markets m ON m.id = s.market_id
     WHERE m.state IN ('scheduled', 'cancelled', 'postponed') AND NOT EXISTS (
         SELECT FROM market_sightings own
@@ -43,6 +43,7 @@ class Candidate(NamedTuple):
 
     market_id: uuid.UUID
     said: SourceMarket
+    listing: Listing
     days: tuple[tuple[date, date], tuple[date, date]]
 
 
@@ -69,10 +70,10 @@ async def candidates_of(session: AsyncSession, batch: Sequence[SourceMarket]) ->
     )
     found: dict[int, dict[int, Candidate]] = defaultdict(dict)
     for number, row in enumerate(rows):
-        other = SourceMarket.of_raw(row.raw)
+        other = SourceMarket.of_raw({"market": row.said})
         days_of_both = ((row.start_date, row.end_date), (other.start_date, other.end_date))
-        candidate = Candidate(row.id, other, days_of_both)
-        for block in row.blocks or blocks_of(Listing.of(candidate.said)):
+        candidate = Candidate(row.id, other, Listing.of(other), days_of_both)
+        for block in row.blocks or blocks_of(candidate.listing):
             found[block][number] = candidate
     candidates = {}
     decided = await decided_about(session, [key_of(said) for said in batch]) if found else {}
@@ -99,7 +100,7 @@ def same_market(said: SourceMarket, candidates: Iterable[Candidate]) -> Meant | 
     meant = [
         Meant(candidate.market_id, candidate.said, match)
         for candidate in candidates
-        if (match := compare(listing, Listing.of(candidate.said))).same
+        if (match := compare(listing, candidate.listing)).same
     ]
     best = max(meant, key=lambda found: found.match.score, default=None)
     return best if len({found.market_id for found in meant}) == 1 else None

@@ -49,6 +49,17 @@ class Decided(NamedTuple):
     same: frozenset[str]
 
 
+class Joined(NamedTuple):
+    """A listing that was joined to a market by itself, as the second key."""
+
+    market_id: uuid.UUID
+    keys: tuple[str, str]
+    score: float
+    reasons: Iterable[str]
+    dropped: uuid.UUID | None = None
+    """The id that it cost."""
+
+
 class _About(NamedTuple):
     """One decision from the side of a listing."""
 
@@ -94,28 +105,22 @@ async def follow_renumbering(session: AsyncSession, before: str, now: str) -> No
         )
 
 
-async def note_automatic(  # noqa: PLR0913 - one argument per column
-    session: AsyncSession,
-    market_id: uuid.UUID,
-    keys: tuple[str, str],
-    *,
-    score: float,
-    reasons: Iterable[str],
-    dropped: uuid.UUID | None = None,
-) -> None:
-    """Keep why the second of two listings was joined to the market of the first, and which id that cost."""
-    await session.execute(
-        insert(MarketDecision).values(
-            kind=DecisionKind.SAME,
-            automatic=True,
-            market_id=market_id,
-            other_market_id=dropped,
-            keys=[keys[0]],
-            other_keys=[keys[1]],
-            score=score,
-            reasons=list(reasons),
-        )
-    )
+async def note_automatic(session: AsyncSession, joined: Sequence[Joined]) -> None:
+    """Keep why listings were joined to markets by themselves."""
+    rows = [
+        {
+            "kind": DecisionKind.SAME,
+            "automatic": True,
+            "market_id": market_id,
+            "other_market_id": dropped,
+            "keys": [key],
+            "other_keys": [other_key],
+            "score": score,
+            "reasons": list(reasons),
+        }
+        for market_id, (key, other_key), score, reasons, dropped in joined
+    ]
+    await session.execute(insert(MarketDecision), rows)
 
 
 async def resolve(session: AsyncSession, market_id: uuid.UUID) -> uuid.UUID:

@@ -5,18 +5,16 @@ sightings, so two crawls never race for one market.
 """
 
 import uuid
-from collections import defaultdict
-from collections.abc import Awaitable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import TypeVar
 
-from sqlalchemy import func, insert, select, tuple_, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.events.domain_events import record_events
-from loppestars_core.kit.folding import fold
 from loppestars_core.markets.assembly import (
     CRAWLS_UNTIL_VANISHED,
     INSERT_MARKET,
@@ -24,22 +22,17 @@ from loppestars_core.markets.assembly import (
     merge_markets,
     new_market,
     refresh_market,
+    refresh_markets,
 )
 from loppestars_core.markets.blocks import blocks_of
 from loppestars_core.markets.candidates import Meant, candidates_of, same_market
-from loppestars_core.markets.decisions import decided_about, follow_renumbering, key_of, note_automatic
+from loppestars_core.markets.decisions import Joined, decided_about, follow_renumbering, key_of, note_automatic
+from loppestars_core.markets.known import KnownSighting, known_sightings
 from loppestars_core.markets.listing import Listing
 from loppestars_core.markets.models import Market, MarketSighting
-from loppestars_core.markets.sighting import SourceMarket, completed, is_renumbered
+from loppestars_core.markets.sighting import SourceMarket, completed
 
-_CURRENT: Final = select(
-    MarketSighting.external_id,
-    MarketSighting.id,
-    MarketSighting.market_id,
-    MarketSighting.content_hash,
-    MarketSighting.missed_crawls,
-    MarketSighting.raw,
-)
+_T = TypeVar("_T")
 
 
 class Recorded(StrEnum):
@@ -50,25 +43,6 @@ class Recorded(StrEnum):
     UNCHANGED = "unchanged"
 
 
-class KnownSighting(NamedTuple):
-    """What a source said last of an occurrence."""
-
-    external_id: str
-    id: int
-    market_id: uuid.UUID
-    content_hash: str
-    missed_crawls: int
-    raw: dict[str, Any]
-
-    def is_hash_of(self, said: SourceMarket) -> bool:
-        """Return whether the source says the same now."""
-        return self.content_hash == said.content_hash()
-
-    def said(self) -> SourceMarket:
-        """Return its words."""
-        return SourceMarket.of_raw(self.raw)
-
-
 async def record_sighting(session: AsyncSession, said: SourceMarket, *, run_id: uuid.UUID | None = None) -> Recorded:
     """Store that a source lists an occurrence. Of a field that it leaves out now, its earlier words are kept."""
     known = await known_sightings(session, [said])
@@ -77,43 +51,6 @@ async def record_sighting(session: AsyncSession, said: SourceMarket, *, run_id: 
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
-
-
-async def known_sightings(
-    session: AsyncSession, batch: Sequence[SourceMarket], *, crawl_started: datetime | None = None
-) -> dict[str, KnownSighting]:
-    """Return what the source of a batch said last of its occurrences, by their ids of now.
-
-    With `crawl_started`, an id that is new may stand for one that this crawl has not listed yet: the same name, days
-    and place are the same occurrence, renumbered by its source.
-    """
-    if not batch:
-        return {}
-    source = batch[0].source
-    ids = [said.external_id for said in batch]
-    current = _CURRENT.where(MarketSighting.source == source, MarketSighting.superseded_at.is_(None))
-    rows = await session.execute(current.where(MarketSighting.external_id.in_(ids)))
-    known = {row.external_id: KnownSighting(*row) for row in rows}
-    unknown = [said for said in batch if said.external_id not in known]
-    if not unknown or crawl_started is None:
-        return known
-    days = {(said.start_date, said.end_date) for said in unknown}
-    rows = await session.execute(
-        current.join(Market, Market.id == MarketSighting.market_id).where(
-            tuple_(Market.start_date, Market.end_date).in_(days), MarketSighting.last_seen_at < crawl_started
-        )
-    )
-    unseen: dict[str, list[KnownSighting]] = defaultdict(list)
-    for row in rows:
-        if row.external_id not in known:
-            unseen[fold(row.raw["market"]["name"])].append(KnownSighting(*row))
-    for said in unknown:
-        named = unseen.get(fold(said.name), [])
-        same = [sighting for sighting in named if is_renumbered(said, sighting.said())]
-        if len(same) == 1:
-            known[said.external_id] = same[0]
-            named.remove(same[0])
-    return known
 
 
 async def record_sightings(
@@ -138,7 +75,7 @@ async def record_sightings(
         whole = said if current.is_hash_of(said) else completed(said, current.said())
         outcome: Recorded | Exception = Recorded.UNCHANGED
         if not current.is_hash_of(whole):
-            outcome = await _one(session, _record_changed(session, whole, current, run_id))
+            outcome = await _attempt(session, _record_changed(session, whole, current, run_id))
         if outcome is Recorded.UNCHANGED or isinstance(outcome, Exception):
             seen_again.append(current)
         outcomes[said.external_id] = outcome
@@ -148,8 +85,8 @@ async def record_sightings(
     return outcomes | dict.fromkeys((name for name, outcome in outcomes.items() if name in back), Recorded.CHANGED)
 
 
-async def _one(session: AsyncSession, work: Awaitable[Recorded]) -> Recorded | Exception:
-    """Return what comes of storing one listing; what cannot be stored leaves no trace, a lost connection is raised."""
+async def _attempt(session: AsyncSession, work: Awaitable[_T]) -> _T | Exception:
+    """Return what comes of storing listings; what cannot be stored leaves no trace, a lost connection is raised."""
     try:
         async with session.begin_nested():
             return await work
@@ -157,18 +94,6 @@ async def _one(session: AsyncSession, work: Awaitable[Recorded]) -> Recorded | E
         raise
     except (DBAPIError, ValueError, TypeError) as error:
         return error
-
-
-async def is_known(session: AsyncSession, source: str, external_ids: Sequence[str]) -> set[str]:
-    """Return which of some ids a source has listed occurrences under."""
-    found = await session.execute(
-        select(MarketSighting.external_id).where(
-            MarketSighting.source == source,
-            MarketSighting.external_id.in_(external_ids),
-            MarketSighting.superseded_at.is_(None),
-        )
-    )
-    return set(found.scalars())
 
 
 async def _record_changed(
@@ -182,9 +107,9 @@ async def _record_changed(
     if await _moved_away(session, said, current.market_id):
         same = same_market(said, (await candidates_of(session, [said]))[said.external_id])
         if same is None:
-            await _add_markets(session, [said], run_id)
+            await _add_markets(session, run_id, [said])
         else:
-            await _join(session, said, same, run_id)
+            await _join(session, run_id, [(said, same)])
         await refresh_market(session, current.market_id)
         return Recorded.CHANGED
     await _add_sightings(session, [(said, current.market_id)], run_id)
@@ -207,35 +132,60 @@ async def _moved_away(session: AsyncSession, said: SourceMarket, market_id: uuid
 async def _record_first(
     session: AsyncSession, batch: Sequence[SourceMarket], run_id: uuid.UUID | None
 ) -> dict[str, Recorded | Exception]:
-    """Store listings that the source had not listed before; those of markets that nobody had are stored together."""
-    outcomes: dict[str, Recorded | Exception] = {}
+    """Store listings that the source had not listed before: those of known markets, then those of new ones."""
     candidates = await candidates_of(session, batch)
     taken: set[uuid.UUID] = set()
-    new = []
+    new: dict[str, SourceMarket] = {}
+    joined: dict[str, tuple[SourceMarket, Meant]] = {}
     for said in batch:
         free = [candidate for candidate in candidates[said.external_id] if candidate.market_id not in taken]
         same = same_market(said, free)
         if same is None:
-            new.append(said)
-            continue
-        taken.add(same.market_id)
-        outcomes[said.external_id] = await _one(session, _join(session, said, same, run_id))
-    if isinstance(await _one(session, _add_markets(session, new, run_id)), Recorded):
-        return outcomes | dict.fromkeys((said.external_id for said in new), Recorded.NEW)
-    for said in new:
-        outcomes[said.external_id] = await _one(session, _add_markets(session, [said], run_id))
+            new[said.external_id] = said
+        else:
+            taken.add(same.market_id)
+            joined[said.external_id] = said, same
+    outcomes = await _together(session, joined, partial(_join, session, run_id))
+    return outcomes | await _together(session, new, partial(_add_markets, session, run_id))
+
+
+async def _together(
+    session: AsyncSession,
+    listed: Mapping[str, _T],
+    store: Callable[[Sequence[_T]], Awaitable[dict[str, Recorded]]],
+) -> dict[str, Recorded | Exception]:
+    """Store all in the same statements, or each by itself if that fails."""
+    stored = await _attempt(session, store(list(listed.values())))
+    if not isinstance(stored, Exception):
+        return dict(stored)
+    outcomes: dict[str, Recorded | Exception] = {}
+    for name, part in listed.items():
+        alone = await _attempt(session, store([part]))
+        outcomes[name] = alone if isinstance(alone, Exception) else alone[name]
     return outcomes
 
 
-async def _join(session: AsyncSession, said: SourceMarket, same: Meant, run_id: uuid.UUID | None) -> Recorded:
-    """Store that a source lists the market of another one, and why that is believed."""
-    await _add_sightings(session, [(said, same.market_id)], run_id)
-    keys = key_of(same.said), key_of(said)
-    await note_automatic(session, same.market_id, keys, score=same.match.score, reasons=same.match.reasons)
-    return Recorded.CHANGED if await refresh_market(session, same.market_id) else Recorded.UNCHANGED
+async def _join(
+    session: AsyncSession, run_id: uuid.UUID | None, joined: Sequence[tuple[SourceMarket, Meant]]
+) -> dict[str, Recorded]:
+    """Store that a source lists markets of others, and why that is believed."""
+    if not joined:
+        return {}
+    await _add_sightings(session, [(said, same.market_id) for said, same in joined], run_id)
+    noted = [
+        Joined(same.market_id, (key_of(same.said), key_of(said)), same.match.score, same.match.reasons)
+        for said, same in joined
+    ]
+    await note_automatic(session, noted)
+    changed = await refresh_markets(session, [same.market_id for _, same in joined])
+    return {
+        said.external_id: Recorded.CHANGED if changed[same.market_id] else Recorded.UNCHANGED for said, same in joined
+    }
 
 
-async def _add_markets(session: AsyncSession, batch: Sequence[SourceMarket], run_id: uuid.UUID | None) -> Recorded:
+async def _add_markets(
+    session: AsyncSession, run_id: uuid.UUID | None, batch: Sequence[SourceMarket]
+) -> dict[str, Recorded]:
     """Store markets that nobody had listed, in three statements."""
     if batch:
         listed = [(said, uuid.uuid4()) for said in batch]
@@ -245,7 +195,7 @@ async def _add_markets(session: AsyncSession, batch: Sequence[SourceMarket], run
         await record_events(
             session, "market", {market_id: ("market.created", {"source": said.source}) for said, market_id in listed}
         )
-    return Recorded.NEW
+    return dict.fromkeys((said.external_id for said in batch), Recorded.NEW)
 
 
 async def _see_again(session: AsyncSession, sightings: Sequence[KnownSighting]) -> set[str]:
@@ -273,8 +223,7 @@ async def _join_same_market(session: AsyncSession, said: SourceMarket, market_id
     if same is None or same.market_id == market_id:
         return market_id
     keys = key_of(same.said), key_of(said)
-    match = same.match
-    await note_automatic(session, same.market_id, keys, score=match.score, reasons=match.reasons, dropped=market_id)
+    await note_automatic(session, [Joined(same.market_id, keys, same.match.score, same.match.reasons, market_id)])
     await merge_markets(session, keep=same.market_id, drop=market_id)
     return same.market_id
 

@@ -7,7 +7,7 @@ changes its mind, disappears, or is found to mean the same market.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Self
@@ -85,19 +85,24 @@ class SourceMarket:
 
     def content(self) -> dict[str, Any]:
         """Everything but the document, as JSON has it."""
-        words = {_STORED_NAMES.get(name, name): value for name, value in asdict(self).items()}
-        del words["document"]
+        words: dict[str, Any] = {}
+        # Each listed market comes by here several times, so nothing is copied that is text already.
+        for name, stored in _STORED.items():
+            value = getattr(self, name)
+            if isinstance(value, date):
+                words[stored] = value.isoformat()
+            elif isinstance(value, Decimal):
+                words[stored] = str(value)
+            elif isinstance(value, Mapping):
+                words[stored] = dict(value)
+            else:
+                words[stored] = value
         # Their hashes are of before there were these.
-        words = {name: value for name, value in words.items() if value or name not in _LATER}
-        return {
-            name: value.isoformat() if isinstance(value, date) else str(value) if isinstance(value, Decimal) else value
-            for name, value in words.items()
-        }
+        return {name: value for name, value in words.items() if value or name not in _LATER}
 
     def content_hash(self) -> str:
         """Equal for equal content, whatever the document says beside it."""
-        canonical = json.dumps(self.content(), sort_keys=True, ensure_ascii=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return _hash_of(self.content())
 
     def raw(self) -> dict[str, Any]:
         """Return what is stored with the sighting."""
@@ -107,13 +112,23 @@ class SourceMarket:
     def of_raw(cls, raw: Mapping[str, Any]) -> Self:
         """Read back what `raw` made; words of an older release that had fewer are completed with defaults."""
         said = raw["market"]
-        stored = {field.name: _STORED_NAMES.get(field.name, field.name) for field in fields(cls)}
-        words = {name: said[key] for name, key in stored.items() if key in said and name != "document"}
+        words = {name: said[key] for name, key in _STORED.items() if key in said}
         words["start_date"] = date.fromisoformat(words["start_date"])
         words["end_date"] = date.fromisoformat(words["end_date"])
         if words.get("entry_fee") is not None:
             words["entry_fee"] = Decimal(words["entry_fee"])
         return cls(**words, document=raw.get("document", {}))
+
+
+_STORED: Final = {
+    field.name: _STORED_NAMES.get(field.name, field.name) for field in fields(SourceMarket) if field.name != "document"
+}
+"""Where each word of a source is stored."""
+
+
+def _hash_of(content: Mapping[str, Any]) -> str:
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def completed(said: SourceMarket, before: SourceMarket) -> SourceMarket:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
 
@@ -140,9 +140,7 @@ class Gazetteer:
         """Yield the names in a text from left to right, the longest where several begin."""
         plain = unicodedata.normalize("NFC", text or "")
         tokens = [
-            _Token(word, found.start(), found.end())
-            for found in _WORD.finditer(plain)
-            for word in spelled_out(fold_words(found[0]))[:1]
+            _Token(word, found.start(), found.end()) for found in _WORD.finditer(plain) for word in _folded(found[0])
         ]
         index = 0
         while index < len(tokens):
@@ -223,6 +221,12 @@ def _places_of(line: str, table: PostalCodes) -> Iterator[Place]:
         # The first name of a locality is the locality; the others are places within it.
         of_place = Kind.LANDMARK if kind == Kind.LOCALITY and index else Kind(kind)
         yield Place(name, of_place, frozenset(codes), assumed)
+
+
+@lru_cache(maxsize=20_000)
+def _folded(written: str) -> tuple[str, ...]:
+    """Return a written word folded and with its abbreviation written out, if it has a letter or digit."""
+    return tuple(spelled_out(fold_words(written))[:1])
 
 
 def _key(name: str) -> str:

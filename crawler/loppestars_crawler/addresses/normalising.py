@@ -7,6 +7,7 @@ line, so nothing that a person could use is lost.
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 from loppestars_core.kit.folding import fold
@@ -72,10 +73,11 @@ class Address:
         return ", ".join(part for part in (self.street, town) if part)
 
 
+@lru_cache(maxsize=2_000)
 def normalise_address(words: PlaceWords, point: Point | None = None) -> Address:
     """Bring the parts of an address in order and make them agree with the postal-code table.
 
-    A point decides only between places of one name, it never overrules words.
+    A point decides only between places of one name, it never overrules words. The dates of a market share their words.
     """
     address = _normalise_once(words, point)
     # What one pass takes from the end of the street line may lay bare another code or town ("1001 1001").

@@ -18,7 +18,8 @@ from loppestars_core.crawls.sources import SourceSpec, keep_source, known_source
 from loppestars_core.database.engine import sessions
 from loppestars_core.kit.clock import today_in_denmark
 from loppestars_core.markets.disappearance import count_missed, mark_vanished
-from loppestars_core.markets.ingest import KnownSighting, Recorded, is_known, known_sightings, record_sightings
+from loppestars_core.markets.ingest import Recorded, record_sightings
+from loppestars_core.markets.known import KnownSighting, is_known, known_sightings
 from loppestars_core.markets.quarantine import quarantine, released_hashes
 from loppestars_core.markets.sighting import SourceMarket
 from loppestars_crawler.crawl.judging import Coverage

@@ -26,7 +26,7 @@ from loppestars_crawler.text import snippet
 log = structlog.get_logger(__name__)
 LISTED: Final = (Recorded.NEW, Recorded.CHANGED, Recorded.UNCHANGED)
 MAX_BATCH: Final = 500
-MAX_WAIT_SECONDS: Final = 1.0
+MAX_WAIT_SECONDS: Final = 2.0
 """How long a market waits for others before it is stored."""
 _MAX_FAILED_ITEMS_KEPT: Final = 1000
 
@@ -128,7 +128,7 @@ class SourceSink:
         self._waiting.append(_Waiting(said, market.details.municipality, market.url))
 
     async def _store_waiting(self) -> None:
-        """Store a batch: what says the same as before in one statement, each other market by itself."""
+        """Store a batch: what says the same as before in one statement, new listings together."""
         waiting, self._waiting = self._waiting, []
         batch = await self._believed(await self._with_own_ids(waiting))
         if not batch:

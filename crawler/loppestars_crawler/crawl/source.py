@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import structlog
 from scrapy import signals
-from scrapy.crawler import AsyncCrawlerRunner, Crawler
+from scrapy.crawler import Crawler
 from scrapy.http import Request, Response
 from sqlalchemy.exc import DBAPIError
 from twisted.python.failure import Failure
@@ -97,9 +97,8 @@ class SourceCrawl:
         last = await self._repository.last_crawl()
         self._expected = last.listed if last else None
         await self._repository.begin(self._expected)
-        crawler = AsyncCrawlerRunner(scrapy_settings(self._settings, self._source.delay_seconds)).create_crawler(
-            _SPIDERS.get(self._source.type, SchemaOrgSpider)
-        )
+        spider = _SPIDERS.get(self._source.type, SchemaOrgSpider)
+        crawler = Crawler(spider, scrapy_settings(self._settings, self._source.delay_seconds))
         tasks: set[asyncio.Task[Any]] = set()
 
         def ask_to_stop() -> None:
@@ -152,7 +151,7 @@ class SourceCrawl:
 
     @contextlib.asynccontextmanager
     async def _storing(self, sink: SourceSink) -> AsyncIterator[None]:
-        """Store what waits at least every second, also while a page is slow."""
+        """Store what waits every few seconds, also while a page is slow."""
         ended = asyncio.Event()
 
         async def store() -> None:

@@ -13,7 +13,8 @@ from loppestars_core.events.models import AuditEntry
 from loppestars_core.markets import decisions
 from loppestars_core.markets.decisions import Admin, DecisionNotFound, DecisionRefused, MarketNotFound
 from loppestars_core.markets.disappearance import mark_vanished
-from loppestars_core.markets.ingest import known_sightings, record_sightings
+from loppestars_core.markets.ingest import record_sightings
+from loppestars_core.markets.known import known_sightings
 from loppestars_core.markets.models import Market, MarketDecision
 from loppestars_core.markets.pairs import pairs_to_decide
 from loppestars_core.markets.provenance import history_of, sources_of
