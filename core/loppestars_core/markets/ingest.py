@@ -32,7 +32,7 @@ from loppestars_core.markets.listing import Listing
 from loppestars_core.markets.models import Market, MarketSighting
 from loppestars_core.markets.sighting import SourceMarket, completed
 
-_T = TypeVar("_T")
+_Work = TypeVar("_Work")
 
 
 class Recorded(StrEnum):
@@ -85,7 +85,7 @@ async def record_sightings(
     return outcomes | dict.fromkeys((name for name, outcome in outcomes.items() if name in back), Recorded.CHANGED)
 
 
-async def _attempt(session: AsyncSession, work: Awaitable[_T]) -> _T | Exception:
+async def _attempt(session: AsyncSession, work: Awaitable[_Work]) -> _Work | Exception:
     """Return what comes of storing listings; what cannot be stored leaves no trace, a lost connection is raised."""
     try:
         async with session.begin_nested():
@@ -151,8 +151,8 @@ async def _record_first(
 
 async def _together(
     session: AsyncSession,
-    listed: Mapping[str, _T],
-    store: Callable[[Sequence[_T]], Awaitable[dict[str, Recorded]]],
+    listed: Mapping[str, _Work],
+    store: Callable[[Sequence[_Work]], Awaitable[dict[str, Recorded]]],
 ) -> dict[str, Recorded | Exception]:
     """Store all in the same statements, or each by itself if that fails."""
     stored = await _attempt(session, store(list(listed.values())))
