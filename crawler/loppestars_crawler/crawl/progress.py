@@ -1,23 +1,53 @@
 """Progress of a crawl on a terminal, and its summary at the end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from loppestars_core.contract.counters import COUNT_NAMES
 from loppestars_crawler.crawl.report import Report
-from loppestars_crawler.crawl.source import SourceCrawl
 
 _REDRAW_SECONDS: Final = 0.25
+_MAX_SAID: Final = 60
+_TOLD: Final = ("new", "changed", "unchanged", "vanished", "skipped", "failed")
+
+
+class SourceInProgress(Protocol):
+    """What is shown of a source."""
+
+    name: str
+
+    @property
+    def begun(self) -> bool:
+        """Whether its turn has come."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all of it is read and judged, or given up."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What became of its items so far."""
+
+    @property
+    def expected(self) -> int | None:
+        """How many items there will be, where that is known."""
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed."""
 
 
 @asynccontextmanager
-async def progress_of(sources: Sequence[SourceCrawl], *, shown: bool) -> AsyncIterator[None]:
+async def progress_of(
+    sources: Sequence[SourceInProgress], *, shown: bool, console: Console | None = None
+) -> AsyncIterator[None]:
     """Show a bar per source while it is crawled; `sources` grows when the run begins."""
     if not shown:
         yield
@@ -27,10 +57,11 @@ async def progress_of(sources: Sequence[SourceCrawl], *, shown: bool) -> AsyncIt
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", justify="right"),
         TimeElapsedColumn(),
         TextColumn("{task.fields[said]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with Progress(*columns, console=console or Console(stderr=True)) as bars:
         tasks: dict[str, TaskID] = {}
 
         async def draw() -> None:
@@ -59,11 +90,26 @@ def show_summary(report: Report) -> None:
     console.print(f"Run {report.run_id} {report.state}" + (f": {report.error}" if report.error else "."), markup=False)
 
 
-def _update(bars: Progress, sources: Sequence[SourceCrawl], tasks: dict[str, TaskID]) -> None:
+def _update(bars: Progress, sources: Sequence[SourceInProgress], tasks: dict[str, TaskID]) -> None:
     for source in sources:
-        if source.name not in tasks and source.begun:
-            tasks[source.name] = bars.add_task(source.name, total=None, said="")
-        if source.name in tasks:
-            counts = source.counts
-            said = source.error or f"{counts.get('new', 0)} new, {counts.get('changed', 0)} changed"
-            bars.update(tasks[source.name], completed=counts["seen"], total=source.expected, said=said[:60])
+        if not source.begun:
+            continue
+        if source.name not in tasks:
+            tasks[source.name] = bars.add_task(escape(source.name), total=None, said="", rate="")
+        task = bars.tasks[bars.task_ids.index(tasks[source.name])]
+        if task.stop_time is not None:
+            continue
+        seen = source.counts["seen"]
+        rate = f"{seen / task.elapsed:,.0f}/s" if seen and task.elapsed else ""
+        bars.update(task.id, completed=seen, total=source.expected, rate=rate, said=_said(source))
+        if source.has_ended:
+            bars.stop_task(task.id)
+
+
+def _said(source: SourceInProgress) -> str:
+    """Return what came of a source so far, or how it ended."""
+    if source.error:
+        return f"[red]failed[/]: {escape(source.error[:_MAX_SAID])}"
+    counts = source.counts
+    found = ", ".join(f"{counts[name]:,} {name}" for name in _TOLD if counts.get(name)) or "nothing yet"
+    return f"[green]done[/]: {found}" if source.has_ended else found

@@ -88,6 +88,11 @@ class SourceCrawl:
         return self._sink.error if self._sink else None
 
     @property
+    def has_ended(self) -> bool:
+        """Whether all of it is read and judged, or given up."""
+        return self._ended
+
+    @property
     def begun(self) -> bool:
         """Whether its turn has come."""
         return self._sink is not None

@@ -12,6 +12,8 @@ from scrapy.extensions.throttle import AutoThrottle
 from scrapy.http import Response
 
 log = structlog.get_logger(__name__)
+MAX_ROBOTS_BYTES: Final = 512_000
+"""What is read of a robots.txt: the least that RFC 9309 asks for (section 2.5)."""
 _FORBIDS_EVERYTHING: Final = b"User-agent: *\nDisallow: /\n"
 _ALLOWS_EVERYTHING: Final = b""
 
@@ -44,6 +46,8 @@ class PoliteRobotsMiddleware(RobotsTxtMiddleware):
 
     async def _parse_robots(self, response: Response, netloc: str, request: Request) -> None:
         """Read robots.txt; one that does not exist allows everything, a server that fails nothing."""
+        if len(response.body) > MAX_ROBOTS_BYTES:
+            response = response.replace(body=response.body[:MAX_ROBOTS_BYTES])
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status == HTTPStatus.TOO_MANY_REQUESTS:
             self._refusals[_host(request)] = RobotsUnreachable(f"robots.txt answers HTTP {response.status}")
             response = response.replace(body=_FORBIDS_EVERYTHING)

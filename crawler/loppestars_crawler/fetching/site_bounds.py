@@ -17,6 +17,10 @@ class CrawlStopped(IgnoreRequest):
     """The crawl of this source is ending; nothing more is fetched."""
 
 
+class TooManyPages(IgnoreRequest):
+    """A source has more pages than are fetched of it in one crawl."""
+
+
 class SiteBoundsMiddleware:
     """Stands before all other downloader middlewares, so redirects and robots.txt are bounded too."""
 
@@ -38,7 +42,7 @@ class SiteBoundsMiddleware:
             raise OffSite(f"{request.url} is not on {self._spider.site.real}")
         if target != request.url:
             return request.replace(url=target)
-        self._pages += 1
+        self._pages += not request.meta.get("dont_obey_robotstxt")
         if self._pages > self._spider.max_pages:
-            raise IgnoreRequest(f"more than {self._spider.max_pages} pages (MAX_PAGES): a trap, or a larger site")
+            raise TooManyPages(f"more than {self._spider.max_pages} pages (MAX_PAGES): a trap, or a larger site")
         return None

@@ -1,16 +1,18 @@
 """Calendars that phones subscribe to (iCalendar, RFC 5545), their recurring events one by one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 import attrs
 import recurring_ical_events
-from icalendar import Calendar, Event
+from icalendar import Calendar, Component, Event
 from web_poet import PageParams, cached_method
 
 from loppestars_core.kit.clock import DENMARK, today_in_denmark
 from loppestars_crawler.items import EventListing, ListedMarket, MarketDetails, Outcome, Problem
+from loppestars_crawler.pages.calendar_bounds import take_unbounded
 from loppestars_crawler.pages.listing import Entry, ListingPage, NotUnderstood
 from loppestars_crawler.reading.called_off import Status, read_title
 from loppestars_crawler.reading.days import NotADay, check_year, days_of, opening_hours
@@ -42,21 +44,24 @@ class CalendarFeedPage(ListingPage[EventListing]):
         today = date.fromisoformat(self.page_params.get("today") or str(today_in_denmark()))
         try:
             calendar = Calendar.from_ical(self.text)
+            refused = take_unbounded(calendar)
             query = recurring_ical_events.of(calendar, skip_bad_series=True)
             found = query.between(today, today + HORIZON)[:MAX_EVENTS]
         except (ValueError, TypeError, KeyError, OverflowError, IndexError) as error:
             reason = f"a calendar that is not iCalendar: {str(error)[:100]}"
             return [Problem(Outcome.FAILED, reason, snippet(self.text[:5000]), url)]
-        return list(self._entries(found))
+        return [*self._entries(found), *(_refusal(event, reason, url) for event, reason in refused)]
 
     def _entries(self, events: list[Event]) -> Iterator[Entry]:
         for event in events:
             try:
                 yield market_of(event, str(self.url))
             except NotUnderstood as error:
-                yield Problem(
-                    error.outcome, str(error), snippet(event.to_ical().decode("utf-8", "replace")), str(self.url)
-                )
+                yield replace(_refusal(event, str(error), str(self.url)), outcome=error.outcome)
+
+
+def _refusal(event: Component, reason: str, url: str) -> Problem:
+    return Problem(Outcome.FAILED, reason, snippet(event.to_ical().decode("utf-8", "replace")), url)
 
 
 def market_of(event: Event, page: str) -> ListedMarket:

@@ -74,9 +74,8 @@ class SchemaOrgSpider(SourceSpider):
 
     def _page_of_event(self, url: str, *, is_listed: bool = True) -> scrapy.Request | None:
         target = self.site.on_base(url)
-        if target is None or target in self._lists or self.sink.stopped:
+        if target is None or not self.is_new(target):
             return None
-        self._lists.add(target)
         return scrapy.Request(
             target, self.parse_event, errback=self.event_failed, dont_filter=True, cb_kwargs={"is_listed": is_listed}
         )

@@ -12,6 +12,7 @@ from scrapy.spidermiddlewares.httperror import HttpError
 from sqlalchemy.exc import DBAPIError
 from twisted.python.failure import Failure
 
+from loppestars_crawler.fetching.site_bounds import TooManyPages
 from loppestars_crawler.fetching.stored_pages import StoredPages
 from loppestars_crawler.items import ListedMarket, Listing, Outcome, Problem
 from loppestars_crawler.sites import Site
@@ -62,10 +63,19 @@ class SourceSpider(scrapy.Spider):
         if target is None:
             self.sink.fail(f"the list goes on at {url}, which is not on {self.site.real}")
             return None
-        if target in self._lists:
+        if not self.is_new(target):
             return None
-        self._lists.add(target)
         return scrapy.Request(target, callback, errback=self.list_failed, dont_filter=True, priority=10)
+
+    def is_new(self, target: str) -> bool:
+        """Return whether a page was not asked for before; more than `max_pages` fail the source and are not queued."""
+        if target in self._lists or self.sink.stopped:
+            return False
+        if len(self._lists) >= self.max_pages:
+            self.sink.fail(f"it lists more than {self.max_pages} pages (MAX_PAGES): a trap, or a larger site")
+            return False
+        self._lists.add(target)
+        return True
 
     def next_page(self, listing: Listing, callback: Callable[..., Any], *found: str) -> scrapy.Request | None:
         """Return the request for the next page of a list; None at its end, which is also a page with nothing new."""
@@ -106,4 +116,4 @@ def is_gone(failure: Failure) -> bool:
     error = failure.value
     if isinstance(error, HttpError):
         return error.response.status in _GONE
-    return isinstance(error, IgnoreRequest)
+    return isinstance(error, IgnoreRequest) and not isinstance(error, TooManyPages)
