@@ -1,5 +1,6 @@
 """What the name of a market says of which market it is, apart from that it is a flea market."""
 
+import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -12,7 +13,8 @@ from loppestars_core.places.spelling import spelled_out
 
 _MIN_ALIKE: Final = 84.0
 _MIN_FORM: Final = 4
-_HALLS: Final = ("hallerne", "hallen", "hal")
+_HALLS: Final = ("hallernes", "hallerne", "hallens", "hallen", "hal")
+_ACRONYM: Final = re.compile(r"\b(?:[^\W\d_]\.){2,10}")
 _INFLECTIONS: Final = frozenset(
     {"s", "e", "n", "r", "en", "et", "er", "ne", "es", "ens", "ets", "ers", "erne", "ernes", "nes", "hallen", "hal"}
 )
@@ -54,7 +56,7 @@ def read_name(name: str) -> Name:
     """Return the telling words of a name: no kinds of market, dates, numbers or little words."""
     words, kinds = set(), set()
     says_nothing = {*_words()["small"], *_words()["kind"]}
-    said = spelled_out(fold_words(name))
+    said = spelled_out(fold_words(_ACRONYM.sub(lambda found: found[0].replace(".", ""), name)))
     for word in said:
         for part in _parts(word):
             if kind := _other_kinds().get(part):
