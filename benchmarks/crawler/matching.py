@@ -11,8 +11,6 @@ from loppestars_core.kit.settings import DatabaseSettings
 from loppestars_core.markets.candidates import candidates_of, same_market
 from loppestars_core.markets.sighting import SourceMarket
 
-BATCH = 500
-
 
 def said(source: int, number: int) -> SourceMarket:
     """Return an event as another source lists it."""
