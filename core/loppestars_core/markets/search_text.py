@@ -57,7 +57,7 @@ def search_query(text: str) -> str | None:
 
 def _place(words: list[str]) -> list[str]:
     """Return what else a place asks for: its names and its postal codes; nothing where the words are no place."""
-    name = " ".join(words)
+    name = " ".join(words).removesuffix(" kommune")
     table = danish_postal_codes()
     if row := table.get(name):
         return [f"'{_CODE}{row.code}'", _all(fold_words(table.large_town_of(row.code)))]

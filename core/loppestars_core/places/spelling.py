@@ -23,6 +23,7 @@ _SPELLED_OUT: Final = {
     "kbhvn": "kobenhavn",
     "kobenhavns": "kobenhavn",
     "copenhagen": "kobenhavn",
+    "cph": "kobenhavn",
     "frb": "frederiksberg",
     "frbg": "frederiksberg",
     "pl": "plads",

@@ -275,6 +275,8 @@ class TestForgiving:
         [
             ("Copenhagen", ["Havnemarked", "Remisen"]),
             ("kbh", ["Havnemarked", "Remisen"]),
+            ("Cph", ["Havnemarked", "Remisen"]),
+            ("Københavns Kommune", ["Havnemarked", "Remisen"]),
             ("Københavns", ["Havnemarked", "Remisen"]),
             ("København", ["Havnemarked", "Remisen"]),
             ("1609", ["Havnemarked", "Remisen"]),
