@@ -18,7 +18,7 @@ from loppestars_local.tokens import ADMIN, UserRefused, access_token
 __all__ = ("ADMIN", "UserRefused")
 NOTHING_RUNS: Final = "Loppestars does not run on this data folder. Start it: make run"
 _STOP_SECONDS: Final = 60
-_READY_SECONDS: Final = 20
+_READY_SECONDS: Final = 60
 _POLL_SECONDS: Final = 0.05
 
 
@@ -45,12 +45,12 @@ def running_platform() -> Mapping[str, Any]:
 def component_rows(platform: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return a row for each process: its name, pid, whether it is ready and where it answers.
 
-    The jobs worker starts behind what people wait for, so one that is not ready is asked again for some seconds.
+    The jobs worker starts behind what people wait for: a moment after the start it is given the time that it needs.
     """
     ready_urls = {name: url.replace("/metrics", "/ready") for name, url in platform["metrics_urls"].items()}
     ready_urls["api"] = f"{platform['url']}/ready"
-    deadline = time.monotonic() + _READY_SECONDS
-    while not answers(ready_urls["jobs"]) and time.monotonic() < deadline:
+    deadline = data_folder().run_file.stat().st_mtime + _READY_SECONDS
+    while not answers(ready_urls["jobs"]) and time.time() < deadline:
         time.sleep(_POLL_SECONDS)
     return [
         {
