@@ -91,7 +91,7 @@ def running(
 
 
 def _port(output: Path) -> int:
-    for _ in range(200):
+    for _ in range(600):
         for line in output.read_bytes().splitlines():
             document = orjson.loads(line)
             if isinstance(document, int):
@@ -103,7 +103,7 @@ def _port(output: Path) -> int:
 
 
 def _wait_for(server: Server, path: str) -> None:
-    for _ in range(100):
+    for _ in range(300):
         try:
             if paced(server.url(path), 0.2, 10).failures == 0:
                 return

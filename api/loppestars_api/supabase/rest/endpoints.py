@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from loppestars_api.access.dependencies import AccessControl
-from loppestars_api.supabase.callers import DialectCaller
+from loppestars_api.supabase.callers import DialectCaller, identify
 from loppestars_api.supabase.errors import DialectError
 from loppestars_api.supabase.rest import answers
 from loppestars_api.supabase.rest.answers import Wanted
@@ -19,6 +19,7 @@ from loppestars_api.supabase.rest.preferences import parse_preferences
 from loppestars_api.supabase.rest.service import Call, RestService, Write
 
 PREFIX: Final = "/rest/v1"
+READ_PATH: Final = f"{PREFIX}/{{table}}"
 router = APIRouter(prefix=PREFIX, include_in_schema=False)
 
 
@@ -72,14 +73,19 @@ async def call(request: Request, caller: DialectCaller, access: AccessControl, r
     return answers.page(answered, wanted, question.offset)
 
 
-@router.get("/{table}")
-async def read(request: Request, caller: DialectCaller, rest: Rest, table: str) -> Response:
-    """Read rows."""
-    headers = request.headers
+async def read(request: Request) -> Response:
+    """Read rows: fifty times at once in the app, and so without the framework's resolving of dependencies."""
+    request.scope["route_template"] = READ_PATH
+    parts, headers = request.app.state, request.headers
+    caller = await identify(request, parts.access, parts.shared)
     wanted = answers.wanted(headers.get("accept", "*/*"))
     question = parse(_query(request), headers.get("range"))
-    counted = "count=" in headers.get("prefer", "")
-    return answers.page(await rest.read(caller, table, question, wanted.form, counted=counted), wanted, question.offset)
+    counted, rest = "count=" in headers.get("prefer", ""), parts.rest
+    found = await rest.read(caller, request.path_params["table"], question, wanted.form, counted=counted)
+    return answers.page(found, wanted, question.offset)
+
+
+router.add_route(READ_PATH, read, methods=["GET"])
 
 
 @router.post("/{table}")

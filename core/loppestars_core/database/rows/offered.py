@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ForeignKeyConstraint, Table, UniqueConstraint, and_, exists
 
-from loppestars_core.database.rows.asked import Asked
+from loppestars_core.database.rows.asked import MAX_ROWS, Asked
 from loppestars_core.database.rows.expressions import OPERATORS, PLAIN
 from loppestars_core.database.rows.refusals import RelationAmbiguous, RelationNotFound
 
@@ -97,10 +97,17 @@ class OfferedFunction:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Everything that is offered."""
+    """Everything that is offered.
+
+    Attributes:
+        embedded: how many related rows a row may have in an answer.
+        circles: whether a table may stand in rows of its own related rows, which multiplies them.
+    """
 
     tables: Mapping[str, OfferedTable]
     functions: Mapping[str, OfferedFunction] = field(default_factory=dict)
+    embedded: int = 100
+    circles: bool = False
 
 
 def offer_all(tables: Iterable[Table], functions: Iterable[OfferedFunction] = ()) -> Offer:
@@ -110,7 +117,8 @@ def offer_all(tables: Iterable[Table], functions: Iterable[OfferedFunction] = ()
         table.name: OfferedTable(table=table, operators=OPERATORS, relations=tuple(_relations(table, listed)))
         for table in listed
     }
-    return Offer(offered, {function.name.rpartition(".")[2]: function for function in functions})
+    named = {function.name.rpartition(".")[2]: function for function in functions}
+    return Offer(offered, named, embedded=MAX_ROWS, circles=True)
 
 
 def _relations(table: Table, tables: Sequence[Table]) -> Iterable[Relation]:

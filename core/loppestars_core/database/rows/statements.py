@@ -34,6 +34,7 @@ class Translator:
 
     def read(self, offered: OfferedTable, asked: Asked, *, counted: bool, form: str = "json") -> Select[Any]:
         """Return the statement that answers with `body`, `rows` and `total`."""
+        self.check(offered, asked, (offered.table.name,))
         source = offered.table.alias()
         visible = tuple(offered.visible(source, self._viewer, asked))
         total = None
@@ -43,11 +44,27 @@ class Translator:
             total = select(func.count()).select_from(source).where(*conditions).scalar_subquery()
         return answer(self.rows(offered, source, asked, visible), form, total)
 
-    def rows(self, offered: OfferedTable, source: Source, asked: Asked, visible: Sequence[Any] = ()) -> Select[Any]:
-        """Return the SELECT of the rows of a source that are asked for."""
+    def check(self, offered: OfferedTable, asked: Asked, path: tuple[str, ...]) -> None:
+        """Refuse related rows in circles. Raise `NotOffered`."""
+        for item in asked.select:
+            if isinstance(item, Embedded) and not self.offer.circles:
+                other = self.offer.tables[offered.relation(item.table, item.hint).table]
+                if other.table.name in path:
+                    raise NotOffered(f"{item.table} in {' in '.join(path)}")
+                self.check(other, item.asked, (other.table.name, *path))
+
+    def rows(
+        self,
+        offered: OfferedTable,
+        source: Source,
+        asked: Asked,
+        visible: Sequence[Any] = (),
+        most: int = MAX_ROWS,
+    ) -> Select[Any]:
+        """Return the SELECT of the rows of a source that are asked for, `most` at most."""
         inner = [self._has(offered, source, item) for item in asked.select if _is_inner(item)]
         columns = [column for item in asked.select for column in self._columns(offered, source, item)]
-        limit = MAX_ROWS if asked.limit is None else _number(asked.limit)
+        limit = most if asked.limit is None else func.least(_number(asked.limit), most)
         statement = (
             select(*columns).select_from(source).where(*visible, *self.conditions(offered, source, asked), *inner)
         )
@@ -103,7 +120,7 @@ class Translator:
         other = self.offer.tables[relation.table]
         target = other.table.alias()
         visible = (relation.on(source, target), *other.visible(target, self._viewer, item.asked))
-        return self.rows(other, target, item.asked, visible)
+        return self.rows(other, target, item.asked, visible, self.offer.embedded)
 
     def _has(self, offered: OfferedTable, source: Source, item: Any) -> Any:  # noqa: ANN401 - an SQL expression
         rows: Select[Any] = self._related(offered, source, item).with_only_columns(literal_column("1")).order_by(None)

@@ -67,6 +67,7 @@ class Writing:
 
     def by_ids(self) -> Select[Any]:
         """Return the statement that reads rows by the array `ids`, in its order."""
+        self.translator.check(self.offered, self.asked, (self.offered.table.name,))
         source, ids = self.offered.table.alias(), parameter("ids")
         asked = replace(self.asked, conditions=(), limit=None, offset=None)
         rows = self.translator.rows(self.offered, source, asked, (source.c.id == func.any(ids),))
@@ -83,6 +84,7 @@ class Writing:
         return called.table_valued(*(column(name) for name in columns), name="given")
 
     def _returned(self, statement: Any) -> Select[Any]:  # noqa: ANN401 - an INSERT, UPDATE or DELETE
+        self.translator.check(self.offered, self.asked, (self.offered.table.name,))
         rows = statement.returning(*self.offered.table.c).cte("written")
         shown = Asked(select=self.asked.select, order=self.asked.order)
         return answer(self.translator.rows(self.offered, rows, shown), self.form)

@@ -52,6 +52,8 @@ CASES: list[tuple[str, str, str, dict[str, str], Any, int, Any]] = [
     ("GET", "markets?select=name,ratings!inner(rating)", "anon", {}, None, 200, 1),
     ("GET", "markets?select=name,ratings(nothing)", "anon", {}, None, 400, "42703"),
     ("GET", "markets?ratings.rating=eq.1", "anon", {}, None, 400, "PGRST108"),
+    ("GET", "markets?select=ratings(markets(ratings(id)))", "anon", {}, None, 400, "PGRST100"),
+    ("GET", "markets?select=ratings(id)&ratings.limit=100000", "anon", {}, None, 200, 2),
     ("GET", "ratings?select=rating,markets(name)", "anon", {}, None, 200, 3),
     (
         "GET",
