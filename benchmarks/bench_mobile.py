@@ -123,15 +123,24 @@ def main() -> None:
             running("bare", bare_command, environment, folder / "bare.log", path) as bare,
         ):
             rates: dict[str, list[float]] = {"api": [], "bare": []}
+            work: dict[str, list[float]] = {"api": [], "bare": []}
             failures = 0
             for number in range(arguments.rounds):
                 for server in (api, bare) if number % 2 == 0 else (bare, api):
+                    before = server.processor()
                     load = asyncio.run(full_speed(server, markets, arguments.seconds))
                     rates[server.name].append(load.rate)
+                    work[server.name].append(
+                        (server.processor() - before) * 1000 / max(load.rate * arguments.seconds, 1)
+                    )
                     failures += load.failures
             seen = asyncio.run(screens(api, markets, arguments.spread))
-    ratio = statistics.median(ours / theirs for ours, theirs in zip(rates["api"], rates["bare"], strict=True))
+    ratio = statistics.median(
+        api_rate / bare_rate for api_rate, bare_rate in zip(rates["api"], rates["bare"], strict=True)
+    )
     failures += seen.failures
+    ours, theirs = statistics.median(work["api"]), statistics.median(work["bare"])
+    print(f"processor        api {ours:.2f} ms per card  bare Starlette {theirs:.2f} ms  ratio {theirs / ours:.2f}")
     print(
         f"cards            api {statistics.median(rates['api']):7.0f}/s  bare Starlette"
         f" {statistics.median(rates['bare']):7.0f}/s  ratio {ratio:.2f} (goal {GOAL_RATIO})\n"
