@@ -158,6 +158,12 @@ crds: $(READY) ## Write the CRDs and roles of the charts from the operator's cod
 	@$(BIN)/python -m loppestars_operator.schema charts
 	@$(BIN)/python -m loppestars_operator.access charts/loppestars-operator/files
 
+plugin: $(READY) ## Build `kubectl loppestars`: one Python zip application and its krew manifest, in dist/
+	@$(BIN)/python -m tools.plugin
+
+test-campaigns: $(READY) ## Break the operator at every call, write, watch and edit, and count what ends otherwise (minutes)
+	@CAMPAIGNS=long $(BIN)/pytest tests/operator/campaigns -s -q --timeout 3600 $(PYTEST_ARGS)
+
 bench-imaging: $(READY) ## Measure imaging beside deface and a simple pipeline (some minutes)
 	@tool="$(or $(UV),$(BIN)/uv)"; \
 	{ test -x .venv-peers/bin/python || $$tool venv --quiet --python $(PYTHON) .venv-peers; } && \

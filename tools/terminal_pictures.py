@@ -61,6 +61,8 @@ COMMANDS: Final = {
     "blur": Picture(".venv/bin/loppestars-imaging blur tests/imaging/photos -o {scratch}/shareable"),
     "doctor": Picture(".venv/bin/loppestars-imaging doctor"),
     "crawl": Picture(".venv/bin/loppestars-crawler crawl --local", beside=_PLATFORM),
+    # In the cluster and namespace of KUBECONFIG's context; drawn only where that is set.
+    "kubectl": Picture("kubectl loppestars status"),
 }
 
 
@@ -148,7 +150,8 @@ def draw(name: str, picture: Picture, environment: dict[str, str]) -> Path:
 def main(names: list[str]) -> int:
     """Draw the pictures that are named, or all; what they run works in a folder that is thrown away."""
     with tempfile.TemporaryDirectory() as scratch:
-        for name in names or COMMANDS:
+        known = [name for name in COMMANDS if name != "kubectl" or "KUBECONFIG" in os.environ]
+        for name in names or known:
             environment = {
                 **os.environ,
                 "SCRATCH": scratch,

@@ -1,0 +1,1 @@
+"""`kubectl loppestars`: what people do with a stack each day."""
