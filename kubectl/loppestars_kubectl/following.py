@@ -1,7 +1,7 @@
 """Waiting for what was asked for, and telling how it goes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import typer
@@ -70,7 +70,7 @@ def phase_line(stack: Object) -> str:
     return f"{stack['metadata']['name']}  {status.get('phase', '')}  {ready.get('message', '')}".rstrip()
 
 
-def is_settled(stack: Object, *phases: str) -> bool:
+def is_settled(stack: Object, phases: Sequence[str]) -> bool:
     """Return whether the operator has seen the latest change, and the stack is in one of these phases."""
     status = stack.get("status") or {}
     seen = status.get("observedGeneration") == stack["metadata"]["generation"]

@@ -1,10 +1,13 @@
 """`kubectl loppestars`: the state of a stack, what a change would do, crawls, sleep, backups."""
 
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, Final
 
 import typer
@@ -70,7 +73,7 @@ Follow = Annotated[bool, typer.Option("--follow", help="Wait for the end, and te
 
 
 @contextmanager
-def reported() -> Any:  # noqa: ANN401 - a context manager
+def reported() -> Iterator[None]:
     """Print what kubectl said, or that time ran out, and end with 1."""
     try:
         yield
@@ -114,9 +117,6 @@ def plan(
     exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 3 where anything would change.")] = False,
 ) -> None:
     """Show what applying a stack would do, as steps and as a difference of all objects. Nothing is written."""
-    # Slow to import, and of no use to the other commands.
-    from loppestars_kubectl.preview import preview  # noqa: PLC0415
-
     text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     stacks = [body for body in yaml.safe_load_all(text) if body and body.get("kind") == STACK_KIND]
     if not stacks:
@@ -126,7 +126,7 @@ def plan(
         for body in stacks:
             cluster = cluster_of(namespace or body["metadata"].get("namespace", ""), context)
             groups = {version.rpartition("/")[0] for version in cluster.run("api-versions").split()}
-            found = preview(known(cluster, body), cluster.would_be(body), frozenset(groups))
+            found = rendering().preview(known(cluster, body), cluster.would_be(body), frozenset(groups))
             changes = changes or bool(found.lines)
             console.print(Text(f"{body['metadata']['name']}", "bold"))
             for step in found.steps or ["changes nothing"]:
@@ -136,6 +136,16 @@ def plan(
                 console.print(Text(line, "bold" if bold else _STYLES.get(line[:1], "")))
     if changes and exit_code:
         raise typer.Exit(CHANGES)
+
+
+def rendering() -> ModuleType:
+    """Return the part that renders, which the other commands do without."""
+    try:
+        from loppestars_kubectl import preview  # noqa: PLC0415 - slow to import, and compiled for one Python
+    except ImportError as error:
+        built_for = os.environ.get("KUBECTL_LOPPESTARS_BUILT_FOR", "another Python")
+        fail(f"this command needs the Python that the plugin was built for, {built_for}: {error}")
+    return preview
 
 
 def known(cluster: Cluster, body: Object) -> Object | None:
@@ -218,7 +228,7 @@ def change(  # noqa: PLR0913 - what its commands hand on
             f"{place.name}: " + ", ".join(f"spec.{field} is {str(value).lower()}" for field, value in fields.items())
         )
         if wait:
-            settled: Callable[[Object], bool] = lambda body: following.is_settled(body, *phases)  # noqa: E731
+            settled = partial(following.is_settled, phases=phases)
             following.follow(place.read, following.phase_line, settled, WAIT_SECONDS)
 
 
@@ -273,7 +283,7 @@ def start(place: Place, job: Object, *, follow: bool) -> None:
     if not follow:
         typer.echo(f"job {made} is made; kubectl logs -f job/{made} follows it")
         return
-    read: Callable[[], Object] = lambda: place.cluster.get("jobs", made)  # noqa: E731
+    read = partial(place.cluster.get, "jobs", made)
     ended = following.follow(read, following.job_line, lambda job: bool(following.job_end(job)), 24 * 3600)
     sys.stdout.write(place.cluster.run("logs", f"job/{made}", "--all-containers", "--tail=5"))
     if following.job_end(ended) == "Failed":
@@ -296,13 +306,13 @@ def restore(  # noqa: PLR0913 - the options of a command
     follow: Follow = False,
 ) -> None:
     """Restore a backup into a hibernated stack, and migrate what is older than its version."""
-    from loppestars_kubectl.preview import migration_of  # noqa: PLC0415 - slow to import
-
     with reported():
         place = place_of(name, namespace, context)
-        if not following.is_settled(place.stack, "Hibernated"):
+        if not following.is_settled(place.stack, ["Hibernated"]):
             raise KubectlError(f"{place.name} is not hibernated; first: kubectl loppestars hibernate --wait")
-        job = restore_job(migration_of(place.stack), place.name, suffix(), backup_id or None, replace=replace)
+        job = restore_job(
+            rendering().migration_of(place.stack), place.name, suffix(), backup_id or None, replace=replace
+        )
         start(place, job, follow=follow)
     typer.echo("when it has succeeded: kubectl loppestars wake --wait")
 
