@@ -3,7 +3,7 @@
 import random
 from typing import Any, Final
 
-from loppestars_operator.kinds import OWNED_KINDS
+from loppestars_operator.kinds import OWNED_KINDS, STACK
 from tests.factories.campaigns import LONG, Campaign, fresh, leaves, put_at, settle, state, value_at
 from tests.factories.passes import KEY, Passes
 
@@ -134,8 +134,6 @@ class TestEdits:
 
 def age_status(passes: Passes, names: tuple[str, ...]) -> None:
     """Take fields out of the record of rollouts, as a release before them left it."""
-    from loppestars_operator.kinds import STACK  # noqa: PLC0415
-
     status = passes.status
     record = {name: value for name, value in (status.get("rollout") or {}).items() if name not in names}
     if status:
