@@ -1,5 +1,6 @@
 """The tree of a stack: conditions first, reasons and messages in it, and nothing to show is no error."""
 
+import io
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,7 +61,7 @@ CRAWL: dict[str, Any] = {
 
 
 def shown(*arguments: Any) -> str:
-    console = Console(width=160, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115 - nothing is written
+    console = Console(width=160, record=True, file=io.StringIO())
     console.print(tree_of(*arguments, NOW))
     return console.export_text()
 
