@@ -19,9 +19,10 @@ _MIN_FACE: Final = 24
 _MIN_CHANGE: Final = 8.0
 _TWICE: Final = """
 SELECT count(*) FROM photos p
- WHERE (SELECT count(*) FROM photo_variants v WHERE v.photo_id = p.id AND v.kind = 'processed') <> 1
+ WHERE (SELECT count(*) FROM photo_variants v WHERE v.photo_id = p.id AND v.kind = 'processed') > 1
     OR (SELECT count(*) FROM domain_events e WHERE e.subject_id = p.id::text
-           AND e.event IN ('photo.completed', 'photo.no_faces', 'photo.failed')) <> 1
+           AND e.event IN ('photo.completed', 'photo.no_faces', 'photo.failed'))
+     > (SELECT count(*) FROM domain_events e WHERE e.subject_id = p.id::text AND e.event = 'photo.requested')
 """
 
 

@@ -191,6 +191,15 @@ class TestFolder:
         assert await storage.get(BUCKET, "a.jpg", 10) == b"old"
         assert [path.name for path in (tmp_path / BUCKET).iterdir()] == ["a.jpg"]
 
+    async def test_a_bucket_that_is_no_folder(self, tmp_path: Path) -> None:
+        """Nothing is known of its objects: it is unavailable, they are not missing."""
+        (tmp_path / BUCKET).write_text("a file where the folder should be")
+        storage = FileStorage(tmp_path, "http://127.0.0.1:8080", SECRET)
+        with pytest.raises(StorageUnavailable):
+            await storage.get(BUCKET, "a.jpg", 10)
+        with pytest.raises(StorageUnavailable):
+            await storage.stat(BUCKET, "a.jpg")
+
 
 class TestS3:
     async def test_signed_link_reads_the_object(self, s3_server: S3Server) -> None:

@@ -15,6 +15,7 @@ from loppestars_core.accounts.users import ensure_user, is_leaving
 from loppestars_core.database.engine import sessions
 from loppestars_core.kit.clock import now_utc
 from loppestars_core.photos import (
+    FailureCode,
     PhotoOptions,
     PhotoRequest,
     photo_of_original,
@@ -96,6 +97,7 @@ class StoredPhotos:
             return False
         # An original that was read while it was still being written is failed, and whole a moment later.
         changed = photo.started_at is not None and original.modified_at > photo.started_at
+        changed = changed or photo.error_code == FailureCode.ORIGINAL_MISSING
         if not (other_options or (state is PhotoState.FAILED and changed)):
             return False
         check_original(original, caller, self.limits, now_utc())

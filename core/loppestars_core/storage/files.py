@@ -91,7 +91,11 @@ class FileStorage:
         await _in_thread(write_probe)
 
     def _path(self, bucket: str, key: str) -> Path:
-        return self._root / bucket / check_key(key)
+        folder = self._root / bucket
+        # Such an object is not missing: nothing can be known of it.
+        if folder.exists() and not folder.is_dir():
+            raise StorageUnavailable(f"the storage folder cannot be used: {bucket} is a file")
+        return folder / check_key(key)
 
     def _walk(self, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
         top = self._root / bucket

@@ -128,7 +128,8 @@ class TestProcess:
             answer = await client.post("/process", json=body())
             assert answer.status_code == STATUSES[code]
             assert answer.json()["detail"] in {FAILURES[code].message, f"sentence about {code}"}
-        assert len(consumer.claims) == 1
+        # An original that is there is looked for again; what is wrong with its bytes stays wrong.
+        assert len(consumer.claims) == (2 if code is FailureCode.ORIGINAL_MISSING else 1)
 
     @pytest.mark.parametrize("code", [code for code in FailureCode if not FAILURES[code].final])
     async def test_passing_trouble_is_a_503(
@@ -286,6 +287,18 @@ class TestWhoMayProcess:
         assert (await client.post("/process", json=body())).status_code == 422
         assert (await client.post("/process", json=body())).status_code == 422
         await upload(storage, "a stall!")
+        assert (await client.post("/process", json=body())).status_code == 200
+        assert len(consumer.claims) == 2
+
+    async def test_an_original_that_is_back(
+        self, client: httpx.AsyncClient, storage: Storage, consumer: PhotoConsumer, tmp_path: Path
+    ) -> None:
+        """The worker did not find it, and now it is there, as old as it was: the same call succeeds."""
+        await upload(storage, "fail:original_missing")
+        assert (await client.post("/process", json=body())).status_code == 404
+        await upload(storage, "a stall!")
+        earlier = time.time() - 60
+        os.utime(tmp_path / "storage" / ORIGINALS / USER / "1718000000000.jpg", (earlier, earlier))
         assert (await client.post("/process", json=body())).status_code == 200
         assert len(consumer.claims) == 2
 
