@@ -11,6 +11,7 @@ those columns are left out. What is measured, as a worker does it with its defau
   exact        for every JPEG: pixels that differ outside the treated areas
   time         12-megapixel JPEGs in a warm engine, beside libjpeg-turbo's decode and encode, and the peers
   throughput   two engines beside one
+  box          an engine in its box beside one without: photos a second, and CPU time
   start        from nothing to the first answer
   memory       peak of an engine by megapixels and format
 """
@@ -36,7 +37,7 @@ from loppestars_imaging.detect.base import Detector
 from loppestars_imaging.errors import DetectorUnavailable
 
 EVALUATION: Final = ("crowded", "collages", "faceless", "scale", "identity", "exact")
-TIMING: Final = ("time", "throughput", "start", "memory")
+TIMING: Final = ("time", "throughput", "box", "start", "memory")
 
 
 def main() -> None:
@@ -74,6 +75,7 @@ def _actions(options: argparse.Namespace, pipelines: dict[str, Pipeline]) -> dic
         "exact": exactness.run,
         "time": lambda: engines.run_time(pipelines, options.rounds),
         "throughput": lambda: engines.run_throughput(options.rounds),
+        "box": lambda: engines.run_box(options.rounds),
         "start": lambda: starting.run(options.rounds),
         "memory": memory.run,
     }

@@ -186,3 +186,37 @@ async def _batch(pool: EnginePool, photos: list[bytes], count: int) -> float:
     started = time.perf_counter()
     await asyncio.gather(*(one(photos[number % len(photos)]) for number in range(count)))
     return count / (time.perf_counter() - started)
+
+
+def run_box(rounds: int) -> None:
+    """Print the rate of an engine in its box over that of one without, and of one without over another, in turns."""
+    photos = [data for name, data in twelve_megapixels() if name in {"no face", "1 face", "3 faces"}]
+    asyncio.run(_box(photos, max(5, rounds)))
+
+
+async def _box(photos: list[bytes], rounds: int) -> None:
+    # Two without: their ratio says how far this machine's noise goes.
+    engines = {
+        name: Engine(worker_settings(engine_sandbox=sandbox))
+        for name, sandbox in (("boxed", "required"), ("bare", "off"), ("other bare", "off"))
+    }
+    for engine in engines.values():
+        await engine.anonymise(photos[0], TASK)
+    used: dict[str, list[float]] = {name: [] for name in engines}
+    taken: dict[str, list[float]] = {name: [] for name in engines}
+    for number in range(rounds):
+        for data in photos:
+            # Each is first, second and last equally often.
+            for name in [*engines, *engines][number % 3 : number % 3 + 3]:
+                before, began = cpu_seconds(pid_of(engines[name])), time.perf_counter()
+                await engines[name].anonymise(data, TASK)
+                taken[name].append(time.perf_counter() - began)
+                used[name].append(cpu_seconds(pid_of(engines[name])) - before)
+    layers = ", ".join(layer.name for layer in engines["boxed"].layers if layer.holds)
+    for engine in engines.values():
+        await engine.stop()
+    print(f"\nthe box around an engine ({layers}), {len(used['bare'])} photos of 12 megapixels each, in turns")
+    for name in ("boxed", "other bare"):
+        by_time = statistics.median(bare / own for own, bare in zip(taken[name], taken["bare"], strict=True))
+        by_cpu = sum(used["bare"]) / sum(used[name])
+        print(f"  {name:<12} throughput of the bare one's: {by_time:.3f} (by CPU time {by_cpu:.3f}; goal .97)")
