@@ -16,6 +16,7 @@ from loppestars_operator.rendering.jobs import render_jobs
 from loppestars_operator.rendering.migration import render_migration
 from loppestars_operator.rendering.monitoring import render_monitoring
 from loppestars_operator.rendering.network import render_network_policies
+from loppestars_operator.rendering.restore import render_restore
 from loppestars_operator.rendering.routes import render_routes
 from loppestars_operator.rendering.scaling import render_scaling
 
@@ -40,6 +41,7 @@ def render(context: RenderContext) -> list[Manifest]:
         *render_crawler(context),
         *render_jobs(context),
         *render_backup(context),
+        *render_restore(context),
         *render_scaling(context),
         *render_routes(context),
         *render_monitoring(context),

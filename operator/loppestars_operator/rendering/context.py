@@ -9,7 +9,7 @@ from loppestars_operator.naming import API_VERSION, STACK_KIND, component_labels
 from loppestars_operator.spec import Images, Stack, StackSpec
 
 API, IMAGING, CRAWLER, JOBS, MIGRATE = "api", "imaging", "crawler", "jobs", "migrate"
-BACKUP, DRILL = "backup", "drill"
+BACKUP, DRILL, RESTORE = "backup", "drill", "restore"
 HTTP_PORT: Final = 8080
 METRICS_PORT: Final = 9090
 

@@ -23,7 +23,7 @@ def render_migration(context: RenderContext) -> Manifest:
     """
     policy, before = context.spec.database.migration, _backup(context)
     spec = job_spec(
-        pod_template(context, _pod(context)),
+        pod_template(context, migration_plan(context)),
         active_deadline_seconds=policy.active_deadline_seconds + (before.active_deadline_seconds if before else 0),
         backoff_limit=policy.backoff_limit,
         ttl_seconds=KEPT_SECONDS,
@@ -44,7 +44,8 @@ def _backup(context: RenderContext) -> Backup | None:
     return settings if settings and settings.before_migration else None
 
 
-def _pod(context: RenderContext) -> PodPlan:
+def migration_plan(context: RenderContext) -> PodPlan:
+    """Return the pod that migrates; where the spec says so, only after a backup."""
     api, policy, first = context.spec.api, context.spec.database.migration, _backup(context) is not None
     return PodPlan(
         component=MIGRATE,

@@ -16,6 +16,7 @@ from loppestars_operator.rendering.context import (
     JOBS,
     METRICS_PORT,
     MIGRATE,
+    RESTORE,
     RenderContext,
     host_of,
     port_of,
@@ -80,7 +81,7 @@ def render_network_policies(context: RenderContext) -> list[Manifest]:
         _component(context, CRAWLER, [scraping], [*every, sites]),
         _component(context, JOBS, [scraping], [*every, storage, services]),
         _component(context, MIGRATE, [], [*every, *([vault] if spec.backup else [])]),
-        *(_component(context, name, [], [*every, vault]) for name in (BACKUP, DRILL) if spec.backup),
+        *(_component(context, name, [], [*every, vault]) for name in (BACKUP, DRILL, RESTORE) if spec.backup),
     ]
 
 

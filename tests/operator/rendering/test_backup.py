@@ -51,15 +51,33 @@ class TestSchedules:
         assert values(container(drill))["SCRATCH_DATABASE_URL"] == "scratch/url"
         assert rendered("CronJob", "fair-drill", backup={**BACKUP, "drill": None}) is None
 
+    def test_restore(self) -> None:
+        """Ready to be copied by a person, never run by itself: the backup first, then what is newer in the schema."""
+        found = rendered("CronJob", "fair-restore")
+        assert found
+        assert (found["spec"]["suspend"], found["spec"]["schedule"]) == (True, "0 0 31 2 *")
+        pod = found["spec"]["jobTemplate"]["spec"]["template"]
+        (first,), (second,) = pod["spec"]["initContainers"], pod["spec"]["containers"]
+        assert (first["command"], second["command"]) == (
+            ["loppestars-backup", "restore", "--replace"],
+            ["loppestars-migrate"],
+        )
+        assert pod["spec"]["serviceAccountName"] == "fair-backup"
+        assert pod["metadata"]["labels"]["app.kubernetes.io/component"] == "restore"
+
     def test_none(self) -> None:
         """Nothing of it where the spec does not ask."""
         manifests = render(make_context())
-        assert not [found for found in manifests if found["metadata"]["name"] in {"fair-backup", "fair-drill"}]
+        assert not [
+            found for found in manifests if found["metadata"]["name"] in {"fair-backup", "fair-drill", "fair-restore"}
+        ]
 
     def test_reaches_both_servers(self) -> None:
         """Photos' and backups'; the database; nothing else."""
-        policy = rendered("NetworkPolicy", "fair-backup")
+        policy, restore = rendered("NetworkPolicy", "fair-backup"), rendered("NetworkPolicy", "fair-restore")
         assert policy
+        assert restore
+        assert restore["spec"]["egress"] == policy["spec"]["egress"]
         ports = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
         assert ports == {53, 5353, 5432, 6432, 7070, 9000}
         assert "ingress" not in policy["spec"]
