@@ -32,6 +32,7 @@ PROGRAMS: dict[str, type[BaseSettings]] = {
     "migrate": MigrateSettings,
     "backup": BackupSettings,
     "drill": BackupSettings,
+    "restore": MigrateSettings,
 }
 # Read by an option of the command rather than by its settings.
 OPTIONS = {"drill": {"SCRATCH_DATABASE_URL"}}
@@ -42,6 +43,7 @@ LISTS: dict[str, tuple[str, ...]] = {
     "jobs": JOBS_VARIABLES,
     "migrate": MIGRATE_VARIABLES,
     "backup": BACKUP_VARIABLES,
+    "restore": MIGRATE_VARIABLES,
 }
 # Set by other templates than the one of the component: the sweep alone deletes originals.
 NOT_RENDERED = {"imaging": {"ORIGINALS_RETENTION"}}
