@@ -10,6 +10,7 @@
 Rows of tables whose time is over are deleted by `loppestars-jobs`.
 """
 
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -18,6 +19,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.orm import InstrumentedAttribute
 
 from loppestars_core.database.engine import create_engine, sessions
 from loppestars_core.events.domain_events import record_event
@@ -33,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 ORPHAN_AGE: Final = timedelta(hours=1)
 _BATCH: Final = 500
+# Of storage, in one query; small, because a key may get its row while others of its batch are deleted.
+_MAX_ASKED: Final = 100
 _FINISHED: Final = [PhotoState.COMPLETED, PhotoState.NO_FACES, PhotoState.FAILED]
 
 
@@ -101,16 +105,13 @@ class _Sweeper:
 
     async def forgotten_originals(self) -> int:
         """Originals without a photo: uploaded, and never asked to be processed."""
-        before = self.now - self.settings.originals_retention
-        count = 0
-        async for info in self.storage.list(self.settings.originals_bucket):
-            if info.modified_at >= before or info.key.startswith(f"{EPHEMERAL_FOLDER}/"):
-                continue
-            if not await self._known(select(Photo.id).where(Photo.original_key == info.key)):
-                await self.storage.delete(self.settings.originals_bucket, info.key)
-                SWEPT.labels("original").inc()
-                count += 1
-        return count
+        before, bucket = self.now - self.settings.originals_retention, self.settings.originals_bucket
+        old = (
+            info.key
+            async for info in self.storage.list(bucket)
+            if info.modified_at < before and not info.key.startswith(f"{EPHEMERAL_FOLDER}/")
+        )
+        return await self._delete_unknown(bucket, old, select(Photo.original_key), Photo.original_key, "original")
 
     async def unreferenced(self) -> int:
         """Photos that no rating shows. Rows go first: what a kill leaves of their objects is swept as orphans."""
@@ -149,22 +150,40 @@ class _Sweeper:
 
     async def orphans(self) -> int:
         """Processed objects that no photo refers to."""
-        count = 0
         bucket = self.settings.processed_bucket
-        async for info in self.storage.list(bucket):
-            if info.modified_at >= self.now - ORPHAN_AGE:
-                continue
-            if not await self._known(
-                select(PhotoVariant.id).where(PhotoVariant.bucket == bucket, PhotoVariant.key == info.key)
-            ):
-                await self.storage.delete(bucket, info.key)
-                SWEPT.labels("orphan").inc()
+        old = (info.key async for info in self.storage.list(bucket) if info.modified_at < self.now - ORPHAN_AGE)
+        named = select(PhotoVariant.key).where(PhotoVariant.bucket == bucket)
+        return await self._delete_unknown(bucket, old, named, PhotoVariant.key, "orphan")
+
+    async def _delete_unknown(
+        self,
+        bucket: str,
+        keys: AsyncIterable[str],
+        named: Select[str],
+        column: InstrumentedAttribute[str],
+        kind: str,
+    ) -> int:
+        """Delete the objects whose keys no row names: one query for a batch of them."""
+        count = 0
+        async for batch in _batches(keys):
+            async with sessions(self.database)() as session:
+                known = set((await session.execute(named.where(column.in_(batch)))).scalars())
+            for unknown in (key for key in batch if key not in known):
+                await self.storage.delete(bucket, unknown)
+                SWEPT.labels(kind).inc()
                 count += 1
         return count
 
-    async def _known(self, query: object) -> bool:
-        async with sessions(self.database)() as session:
-            return (await session.execute(query)).first() is not None  # type: ignore[call-overload]
+
+async def _batches(keys: AsyncIterable[str]) -> AsyncIterator[list[str]]:
+    batch: list[str] = []
+    async for key in keys:
+        batch.append(key)
+        if len(batch) == _MAX_ASKED:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _unreferenced(before: datetime) -> Select[UUID, str]:

@@ -1,11 +1,14 @@
 """The metrics server: metrics, health and the component's own readiness."""
 
+import socket
+import time
 import urllib.error
 import urllib.request
 
 import pytest
 
-from loppestars_core.kit.metrics import Readiness, start_metrics_server
+from loppestars_core.kit.metrics import MAX_CONNECTIONS, MetricsServer, Readiness, start_metrics_server
+from loppestars_local.ports import answers
 
 
 def get(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, str]:
@@ -39,6 +42,23 @@ class TestServer:
         server = start_metrics_server("test", "::", 0)
         try:
             assert get(server.port, "/health", peer) == (200, "healthy\n")
+        finally:
+            server.stop()
+
+    def test_connections_are_bounded(self) -> None:
+        """Silent peers take no thread beyond the bound; when they are gone the server answers again."""
+        server = MetricsServer("127.0.0.1", 0)
+        server.start()
+        try:
+            silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(MAX_CONNECTIONS)]
+            url = f"http://127.0.0.1:{server.port}/health"
+            deadline = time.monotonic() + 10
+            while answers(url):
+                assert time.monotonic() < deadline
+            for connection in silent:
+                connection.close()
+            while not answers(url):
+                assert time.monotonic() < deadline
         finally:
             server.stop()
 

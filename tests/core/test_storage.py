@@ -191,6 +191,24 @@ class TestFolder:
         assert await storage.get(BUCKET, "a.jpg", 10) == b"old"
         assert [path.name for path in (tmp_path / BUCKET).iterdir()] == ["a.jpg"]
 
+    async def test_no_empty_folders_stay(self, tmp_path: Path) -> None:
+        """The last file of a folder takes it along, never the bucket; writers next to it lose nothing."""
+        storage = FileStorage(tmp_path, "http://127.0.0.1:8080", SECRET)
+        await storage.put(BUCKET, "u1/a/1.jpg", b"1", "image/jpeg")
+        await storage.put(BUCKET, "u1/2.jpg", b"2", "image/jpeg")
+        await storage.delete(BUCKET, "u1/a/1.jpg")
+        assert [path.name for path in (tmp_path / BUCKET / "u1").iterdir()] == ["2.jpg"]
+        await storage.delete(BUCKET, "u1/2.jpg")
+        assert list((tmp_path / BUCKET).iterdir()) == []
+
+        async def come_and_go(number: int) -> None:
+            for _ in range(20):
+                await storage.put(BUCKET, f"u2/{number}.jpg", b"x", "image/jpeg")
+                await storage.delete(BUCKET, f"u2/{number}.jpg")
+
+        await asyncio.gather(*(come_and_go(number) for number in range(4)))
+        assert list((tmp_path / BUCKET).iterdir()) == []
+
     async def test_a_bucket_that_is_no_folder(self, tmp_path: Path) -> None:
         """Nothing is known of its objects: it is unavailable, they are not missing."""
         (tmp_path / BUCKET).write_text("a file where the folder should be")

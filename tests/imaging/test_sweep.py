@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.accounts.users import ensure_user
@@ -88,6 +89,22 @@ class TestSweep:
         assert left.scalar_one() == 0
         again = await sweep(settings)
         assert (again.originals, again.temporary, again.orphans) == (0, 0, 0)
+
+    async def test_many_orphans_are_few_queries(self, settings: ImagingSettings, tmp_path: Path) -> None:
+        """One question to the database per batch of objects; more than a batch is swept whole."""
+        gone = [put(tmp_path, "stall-photos-processed", f"u1/{number}.jpg", OLD) for number in range(250)]
+        asked: list[str] = []
+
+        def note(*call: object) -> None:
+            asked.append(str(call[2]))
+
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            swept = await sweep(settings)
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+        assert swept.orphans == len(gone)
+        assert len([query for query in asked if "photo_variants" in query]) < 10
 
     async def test_photos_that_no_rating_shows(
         self, settings: ImagingSettings, session: AsyncSession, tmp_path: Path

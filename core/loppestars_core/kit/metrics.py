@@ -14,9 +14,15 @@ from typing import Final, NamedTuple
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Gauge, generate_latest
 
 ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 - a pod's own address
+# Scrapers and probes are few; each connection is a thread.
+MAX_CONNECTIONS: Final = 32
 BUILD_INFO: Final = Gauge(
     "loppestars_build_info", "Version of the running component, always 1", ["component", "version"]
 )
+
+
+# What `socketserver` hands its servers; those of TCP get a socket.
+_Request = socket.socket | tuple[bytes, socket.socket]
 
 
 class Readiness(NamedTuple):
@@ -80,7 +86,25 @@ def _listen(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> Thre
 
 
 class _Server(ThreadingHTTPServer):
+    """Threads up to a number; a connection beyond it is closed at once."""
+
     daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        super().__init__(address, handler)
+
+    def process_request(self, request: _Request, client_address: object) -> None:
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: _Request, client_address: object) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     @classmethod
     def of_family(cls, family: socket.AddressFamily) -> type["_Server"]:

@@ -1,6 +1,7 @@
 """Storage in a folder: `<root>/<bucket>/<key>`. For one machine."""
 
 import asyncio
+import contextlib
 import io
 import os
 import secrets
@@ -24,6 +25,7 @@ from loppestars_core.storage.links import public_link, signed_link
 Result = TypeVar("Result")
 # Names of objects never start with a dot, so a file that is still being written is never listed or read.
 _PARTIAL: Final = ".partial-"
+_MAX_TRIES: Final = 8
 
 
 class FileStorage:
@@ -64,7 +66,7 @@ class FileStorage:
         return await _in_thread(lambda: _info(self._path(bucket, key), key))
 
     async def delete(self, bucket: str, key: str) -> None:
-        await _in_thread(lambda: self._path(bucket, key).unlink(missing_ok=True))
+        await _in_thread(lambda: _delete(self._path(bucket, key), self._root / bucket))
 
     async def list(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
         found = await _in_thread(lambda: list(self._walk(bucket, prefix)))
@@ -128,10 +130,9 @@ async def _in_thread(action: Callable[[], Result]) -> Result:
 
 
 def _write_whole(path: Path, source: IO[bytes], *, replace: bool) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.parent / f"{_PARTIAL}{secrets.token_hex(8)}"
     try:
-        with partial.open("xb") as file:
+        with _opened(partial) as file:
             source.seek(0)
             shutil.copyfileobj(source, file)
             file.flush()
@@ -147,6 +148,25 @@ def _write_whole(path: Path, source: IO[bytes], *, replace: bool) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _delete(path: Path, bucket: Path) -> None:
+    """Delete a file, and the folders that it leaves empty."""
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        for folder in path.parents:
+            if folder == bucket:
+                return
+            folder.rmdir()
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Make a file in a folder that a deletion next to it may take away meanwhile."""
+    for _ in range(_MAX_TRIES):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            return path.open("xb")
+    return path.open("xb")
 
 
 def _read(path: Path, max_bytes: int) -> bytes:
