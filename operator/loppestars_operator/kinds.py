@@ -55,6 +55,8 @@ OWNED_KINDS: Final = (
     # grant what it grants, and waits for up to 100 ms until it knows of the latest. No pod needs it to start.
     OwnedKind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", Wave.BESIDE),
     OwnedKind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", _PRE, optional=True),
+    OwnedKind("postgresql.cnpg.io/v1", "Cluster", "clusters", _PRE, optional=True, addon=True),
+    OwnedKind("postgresql.cnpg.io/v1", "ScheduledBackup", "scheduledbackups", _PRE, optional=True, addon=True),
     OwnedKind("batch/v1", "Job", "jobs", _MIGRATE, optional=True),
     OwnedKind("v1", "Service", "services", _SERVE),
     OwnedKind("apps/v1", "Deployment", "deployments", _SERVE),
@@ -81,6 +83,7 @@ ADDON_GROUPS: Final = {
     "monitoring.coreos.com": "prometheus-operator",
     "gateway.networking.k8s.io": "Gateway API",
     "keda.sh": "KEDA",
+    "postgresql.cnpg.io": "CloudNativePG",
 }
 
 

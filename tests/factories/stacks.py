@@ -11,7 +11,7 @@ from loppestars_operator.rendering import ClusterFacts, RenderContext
 from loppestars_operator.spec import Crawl, Images, Stack
 
 SAMPLES = Path(__file__).parents[2] / "k8s" / "samples"
-ALL_GROUPS = frozenset({"monitoring.coreos.com", "gateway.networking.k8s.io", "keda.sh"})
+ALL_GROUPS = frozenset({"monitoring.coreos.com", "gateway.networking.k8s.io", "keda.sh", "postgresql.cnpg.io"})
 UID = "11111111-2222-4333-8444-555555555555"
 
 

@@ -11,7 +11,7 @@ from tools.cluster.containers import image_of
 from tools.cluster.paths import MANIFESTS
 from tools.cluster.processes import run
 
-# Module, version, folder, and the files that we take of it: (prometheus-operator, Gateway API, KEDA).
+# Module, version, folder, and the files that we take of it: (prometheus-operator, Gateway API, KEDA, CloudNativePG).
 CRD_SOURCES: Final = (
     (
         "github.com/prometheus-operator/prometheus-operator",
@@ -34,11 +34,17 @@ CRD_SOURCES: Final = (
         "config/crd/bases",
         ("keda.sh_scaledobjects", "keda.sh_triggerauthentications"),
     ),
+    (
+        "github.com/cloudnative-pg/cloudnative-pg",
+        "v1.26.0",
+        "config/crd/bases",
+        ("postgresql.cnpg.io_clusters", "postgresql.cnpg.io_scheduledbackups"),
+    ),
 )  # fmt: skip
 
 
 def crd_files() -> list[Path]:
-    """Return the CRDs of prometheus-operator, Gateway API and KEDA, from Go's module cache (downloaded once)."""
+    """Return the CRDs of the add-ons that we render for, from Go's module cache (downloaded once)."""
     return [
         tools.module_directory(module, version) / folder / f"{name}.yaml"
         for module, version, folder, names in CRD_SOURCES

@@ -59,13 +59,14 @@ class Revision:
 class MigrationJob:
     """The migration Job of the desired images: what is rendered, and what was seen of it.
 
-    `foreign` says that a Job of its name belonged to an earlier stack of the same name.
+    `foreign` says that a Job of its name belonged to an earlier stack of the same name, `waits` why it is too early.
     """
 
     manifest: Manifest
     readiness: Readiness | None = None
     finished_at: str | None = None
     foreign: bool = False
+    waits: str = ""
 
     @property
     def name(self) -> str:
@@ -264,6 +265,8 @@ def judge_gate(stack: Stack, job: MigrationJob, images: Images) -> Passage:  # n
         if recorded and not recorded.succeeded and recorded.job == job.name:
             # It failed and was cleaned away; the same try would fail again.
             return Passage(Gate.FAILED, recorded, recorded.message or "the migration failed")
+        if job.waits:
+            return Passage(Gate.MIGRATING, recorded, job.waits, "DatabaseStarting")
         return Passage(Gate.MIGRATING, recorded, "the Job runs", create=True)
     found = MigrationStatus(image=images.api, job=job.name, succeeded=seen.ready, finished_at=job.finished_at)
     if seen.ready:

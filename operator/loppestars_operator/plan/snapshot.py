@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from loppestars_operator.cache.owned import CachedObject
-from loppestars_operator.kinds import Manifest, ObjectKey, component_of, key_of, owner_uids, pods_of
+from loppestars_operator.kinds import Manifest, ObjectKey, component_of, condition_of, key_of, owner_uids, pods_of
 from loppestars_operator.naming import STACK_KIND, TEMPLATE_ANNOTATION, component_name
 from loppestars_operator.plan.readiness import (
     deployment_readiness,
@@ -18,7 +18,9 @@ from loppestars_operator.plan.rollout import SERVING_COMPONENTS, MigrationJob, W
 from loppestars_operator.rendering.context import CRAWLER, MIGRATE
 
 # Kinds whose bodies decisions are made on.
-_UNPACKED: Final = frozenset({"Job", "Pod", "Ingress", "HTTPRoute", "HorizontalPodAutoscaler", "ScaledObject"})
+_UNPACKED: Final = frozenset(
+    {"Job", "Pod", "Ingress", "HTTPRoute", "HorizontalPodAutoscaler", "ScaledObject", "Cluster"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,14 @@ class Snapshot:
         refusal = self.refusals.get(job["metadata"]["uid"])
         readiness = job_readiness(job, pods_of(job, self.pods_of_component(MIGRATE)), refusal)
         return MigrationJob(manifest, readiness, job_finished_at(job))
+
+    def awaited_database(self, name: str) -> str:
+        """Return what a migration waits for while CloudNativePG makes a Cluster; empty once that serves."""
+        cluster = next((found for found in self.bodies["Cluster"] if found["metadata"]["name"] == name), None)
+        ready = condition_of(cluster, "Ready") if cluster else {}
+        if ready.get("status") == "True":
+            return ""
+        return f"Cluster {name}: {ready.get('message') or 'CloudNativePG has not made it yet'}"
 
     def outdated_migrations(self, current: Manifest, owner_uid: str) -> list[CachedObject]:
         """Return the migration Jobs of other renderings, whose result is not needed any more."""

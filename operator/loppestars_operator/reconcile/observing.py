@@ -14,7 +14,7 @@ from loppestars_operator.kinds import Manifest
 from loppestars_operator.kube.client import KubeClient
 from loppestars_operator.kube.discovery import Discovery
 from loppestars_operator.kube.events import Recorder
-from loppestars_operator.naming import STACK_KIND, StackKey
+from loppestars_operator.naming import STACK_KIND, StackKey, component_name
 from loppestars_operator.plan.canary import Trial, pods_of_revision
 from loppestars_operator.plan.resolving import resolve_images
 from loppestars_operator.plan.rollout import MigrationJob, Revision, wants_canary
@@ -29,6 +29,7 @@ from loppestars_operator.reconcile.stacks import Stacks
 from loppestars_operator.rendering import ClusterFacts, RenderContext, render_migration, templates_of, with_hash
 from loppestars_operator.rendering.context import API
 from loppestars_operator.spec import Crawl, Stack, StackSpec
+from loppestars_operator.spec.cloud_native_pg import CLUSTER
 from loppestars_operator.spec.policy import Policy, violations
 
 log = structlog.get_logger(__name__)
@@ -139,6 +140,8 @@ class Observer:
         refusals, look_again = await self._podless.read(snapshot.jobs, snapshot.pods, self._clock())
         snapshot = replace(snapshot, refusals=refusals)
         images = resolve_images(stack.spec)
+        made = stack.spec.database.cloud_native_pg is not None
+        waits = snapshot.awaited_database(component_name(stack.key.name, CLUSTER)) if made else ""
         job = with_hash(render_migration(RenderContext(stack, images, facts)))
         desired = Revision(images, stack.spec, templates_of(RenderContext(stack, images, facts)))
         served, pods = _served(stack, facts), []
@@ -152,7 +155,7 @@ class Observer:
             secrets=secrets,
             desired=desired,
             served=served,
-            migration=snapshot.migration(job, stack.uid),
+            migration=replace(snapshot.migration(job, stack.uid), waits=waits),
             look_again=soonest(look_again, secrets.look_again),
             trial=Trial(pods, await self._reader.read(pods[:1]) if pods else {}, self._clock()),
         )

@@ -17,6 +17,7 @@ from loppestars_operator.problems import Problem
 from loppestars_operator.rendering import environment
 from loppestars_operator.rendering.context import ClusterFacts, RenderContext
 from loppestars_operator.spec import Stack
+from loppestars_operator.spec.cloud_native_pg import made_secret
 from loppestars_operator.spec.template import secrets_in
 
 LOOK_SECONDS: Final = 20.0
@@ -69,6 +70,8 @@ class SecretReader:
         versions, problems = {}, []
         for name in secrets_of(stack):
             seen = await self._look(stack.key, name)
+            if seen.version is None and stack.spec.database.cloud_native_pg and name == made_secret(stack.key.name):
+                continue  # CloudNativePG makes it, once there is a Cluster
             if seen.version is None:
                 problems.append(_missing(stack, name))
             elif self._reserved and not seen.version:
@@ -125,6 +128,8 @@ def secrets_of(stack: Stack) -> list[str]:
     ]
     if spec.backup:
         read.append((environment.backup(context, spec.backup), spec.backup.pod))
+    made = spec.database.cloud_native_pg
+    physical = made.backups.credentials_secret_ref if made and made.backups else None
     scratch = spec.backup.drill.scratch_secret_ref.name if spec.backup and spec.backup.drill else None
     variables = [variable for own, pod in read for variable in environment.with_extra(own, pod)]
     components = [spec.api, spec.imaging, spec.crawler, spec.jobs, *([spec.backup] if spec.backup else [])]
@@ -132,7 +137,7 @@ def secrets_of(stack: Stack) -> list[str]:
     templates += [work.pod_template for work in (spec.database.migration, spec.storage.originals.sweep) if work]
     patched = {name for template in templates for name in secrets_in(template)}
     certificates = spec.ca_bundle.secret_ref if spec.ca_bundle else None
-    more = [*([scratch] if scratch else []), *([certificates.name] if certificates else [])]
+    more = [*([scratch] if scratch else []), *(found.name for found in (certificates, physical) if found)]
     return sorted({*environment.secret_names(variables), *more, *patched})
 
 

@@ -9,6 +9,7 @@ from loppestars_operator.naming import RENDERING_ANNOTATION, TEMPLATE_ANNOTATION
 from loppestars_operator.rendering.accounts import render_accounts
 from loppestars_operator.rendering.api import render_api
 from loppestars_operator.rendering.backup import render_backup
+from loppestars_operator.rendering.cloud_native_pg import render_cloud_native_pg
 from loppestars_operator.rendering.context import ClusterFacts, RenderContext
 from loppestars_operator.rendering.crawler import render_crawl_job, render_crawler
 from loppestars_operator.rendering.imaging import render_imaging
@@ -36,6 +37,7 @@ def render(context: RenderContext) -> list[Manifest]:
     manifests = [
         *render_accounts(context),
         *render_network_policies(context),
+        *render_cloud_native_pg(context),
         *render_api(context.trial or context),
         *render_imaging(context),
         *render_crawler(context),

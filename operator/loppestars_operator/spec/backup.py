@@ -7,8 +7,8 @@ from pydantic import ConfigDict, Field
 from loppestars_core.contract.variables import BACKUP_VARIABLES
 from loppestars_operator.spec.base import Model, rules
 from loppestars_operator.spec.components import Component
-from loppestars_operator.spec.data import Bucket, S3Server
 from loppestars_operator.spec.reserved import not_reserved
+from loppestars_operator.spec.s3 import Bucket, S3Server
 from loppestars_operator.spec.schedule import Schedule
 from loppestars_operator.spec.secrets import BackupKeySecret, DatabaseSecret
 

@@ -5,12 +5,11 @@ from typing import Annotated, Final
 from pydantic import ConfigDict, Field
 
 from loppestars_operator.spec.base import Model, Url, rules
+from loppestars_operator.spec.cloud_native_pg import CloudNativePG
 from loppestars_operator.spec.pods import JobOverrides
+from loppestars_operator.spec.s3 import Bucket, S3Server
 from loppestars_operator.spec.schedule import Deadline, Schedule
-from loppestars_operator.spec.secrets import DatabaseRole, DatabaseSecret, OptionalDatabaseSecret, S3Secret
-
-BUCKET: Final = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
-Bucket = Annotated[str, Field(min_length=3, max_length=63, pattern=BUCKET)]
+from loppestars_operator.spec.secrets import DatabaseRole, DatabaseSecret, OptionalDatabaseSecret
 
 
 class MigrationPolicy(JobOverrides):
@@ -34,7 +33,7 @@ _ROLES: Final = tuple(DatabaseRoles.model_fields)
 
 
 class Database(Model):
-    """PostgreSQL, managed outside the stack, which never deletes it."""
+    """PostgreSQL: managed outside the stack, which never deletes it, or made for it by `cloudNativePG`."""
 
     secret_ref: DatabaseSecret = Field(description="Secret with the URL that every component connects to.")
     direct_secret_ref: OptionalDatabaseSecret | None = Field(
@@ -42,6 +41,11 @@ class Database(Model):
     )
     roles: DatabaseRoles | None = Field(
         None, description="A Secret per component, with the URL of a role that may do only what the component needs."
+    )
+    cloud_native_pg: Annotated[CloudNativePG | None, Field(alias="cloudNativePG")] = Field(
+        None,
+        alias="cloudNativePG",
+        description="The database as a Cluster of CloudNativePG; secretRef is {name: <stack>-database-app, key: uri}.",
     )
     migration: MigrationPolicy = Field(default_factory=MigrationPolicy)
 
@@ -52,7 +56,11 @@ class Database(Model):
                 + " && ".join(f"(!has(self.roles.{name}) || has(self.roles.{name}.directKey))" for name in _ROLES)
                 + ")",
                 "where secretRef names a pooler, each of roles needs directKey, its URL at the server itself",
-            )
+            ),
+            (
+                "!has(oldSelf.cloudNativePG) || has(self.cloudNativePG)",
+                "without cloudNativePG the database would be deleted; delete the stack instead",
+            ),
         )
     )
 
@@ -60,19 +68,6 @@ class Database(Model):
         """Return the Secret of a component's own role."""
         role: DatabaseRole | None = getattr(self.roles, component, None)
         return role
-
-
-class S3Server(Model):
-    """How an S3 server is reached."""
-
-    endpoint: Url | None = Field(None, description="URL of the S3 server; without it, Amazon's for the region.")
-    region: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9-]+$")] = "eu-central-1"
-    path_style: bool = Field(
-        default=False, description="Bucket in the path rather than in the host name: most S3 servers."
-    )
-    credentials_secret_ref: S3Secret | None = Field(
-        None, description="Secret with the access key; without it, workload identity by serviceAccount.annotations."
-    )
 
 
 class S3(S3Server):

@@ -112,6 +112,8 @@ def violations(stack: Stack, policy: Policy) -> list[str]:
         **({"storage.originals.sweep": sweep} if (sweep := spec.storage.originals.sweep) else {}),
     }
     images = {"spec.image.registry": spec.image.registry}
+    if (made := spec.database.cloud_native_pg) and made.image:
+        images["spec.database.cloudNativePG.image"] = made.image
     images |= {f"spec.{name}.image": component.image for name, component in components.items() if component.image}
     return [
         *(
@@ -196,10 +198,15 @@ def _networks(stack: Stack) -> Iterator[str]:
 def _addresses(stack: Stack, policy: Policy) -> Iterator[str]:
     spec = stack.spec
     oidc = spec.auth.providers.oidc if spec.auth.providers else None
-    buckets = {"storage": spec.storage.s3, **({"backup": spec.backup.s3} if spec.backup else {})}
+    made = spec.database.cloud_native_pg
+    buckets = {
+        "storage.s3": spec.storage.s3,
+        **({"backup.s3": spec.backup.s3} if spec.backup else {}),
+        **({"database.cloudNativePG.backups": made.backups} if made and made.backups else {}),
+    }
     starts = [url for source in spec.crawler.sources for url in source.start_urls or ()]
     keys = [("spec.auth.jwksUrl", spec.auth.jwks_url), ("spec.auth.providers.oidc.issuer", oidc and oidc.issuer)]
-    endpoints = [(f"spec.{name}.s3.endpoint", s3.endpoint) for name, s3 in buckets.items()]
+    endpoints = [(f"spec.{name}.endpoint", s3.endpoint) for name, s3 in buckets.items()]
     for field, url in [*endpoints, *keys, *(("spec.crawler.sources.startUrls", url) for url in starts)]:
         if url and is_metadata(_host(url)):
             yield f"{field}: {url} is a metadata service or a local address"
@@ -207,7 +214,7 @@ def _addresses(stack: Stack, policy: Policy) -> Iterator[str]:
         address = _address(_host(url)) if url else None
         if url and address is not None and not address.is_global and not is_metadata(_host(url)):
             yield f"{url} is an address of a private network; name its host"
-    receivers = [(f"spec.{name}.s3.endpoint", s3.endpoint) for name, s3 in buckets.items() if s3.credentials_secret_ref]
+    receivers = [(f"spec.{name}.endpoint", s3.endpoint) for name, s3 in buckets.items() if s3.credentials_secret_ref]
     for field, url in [*receivers, *keys[1:]]:
         host = _host(url or "")
         own = "." not in host or host.removesuffix(".svc").endswith(f".{stack.key.namespace}")
