@@ -9,6 +9,7 @@ from loppestars_operator.plan.snapshot import Snapshot
 from loppestars_operator.rendering.context import gateway_parents, ingress_enabled
 from loppestars_operator.spec import StackSpec
 
+SHARED: Final = "limits take all visitors for one until api.trustedProxies names the networks of whoever routes"
 # Conditions of a route's parent that say "no" by being False.
 _ROUTE_CONDITIONS: Final = ("Accepted", "ResolvedRefs")
 _SCALER_CONDITIONS: Final = {
@@ -51,7 +52,10 @@ def judge_routing(spec: StackSpec, snapshot: Snapshot, taken: str | None) -> Rou
         return refusals[0]
     routes, ingresses = snapshot.bodies["HTTPRoute"], snapshot.bodies["Ingress"]
     if any(_parents(route) for route in routes) or any(_addresses(ingress) for ingress in ingresses):
-        return Routing(routed=True, reason="Routed", message=", ".join(sorted(hosts_of(spec))))
+        hosts = ", ".join(sorted(hosts_of(spec)))
+        return Routing(
+            routed=True, reason="Routed", message=hosts if spec.api.trusted_proxies else f"{hosts}; {SHARED}"
+        )
     message = "no controller has taken up the route yet; some never say so"
     return Routing(routed=None, reason="Pending", message=message)
 

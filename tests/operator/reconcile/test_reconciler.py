@@ -398,6 +398,18 @@ class TestRouting:
         await passes.run()
         assert passes.condition("Ready")["reason"] == "NoMatchingParent"
 
+    async def test_visitors_behind_one_address(self, passes: Passes) -> None:
+        """Where a controller routes and nobody said which one, all visitors share one limit: the status says so."""
+        passes.apply()
+        await passes.ready()
+        address = {"ingress": [{"ip": "10.0.0.1"}]}
+        passes.kube.set_status(kind_named("Ingress"), "fair-api", loadBalancer=address)
+        await passes.run()
+        assert "api.trustedProxies" in passes.condition("Routed")["message"]
+        passes.apply(api={"trustedProxies": ["10.0.0.0/8"]})
+        await passes.ready()
+        assert passes.condition("Routed")["message"] == "loppestars.example.com"
+
     async def test_autoscaler_without_metrics(self, passes: Passes) -> None:
         """The component's condition says so."""
         passes.apply()
