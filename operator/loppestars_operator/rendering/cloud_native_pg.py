@@ -35,7 +35,7 @@ def role_name(component: str) -> str:
 def _cluster(context: RenderContext, chosen: CloudNativePG) -> dict[str, Any]:
     backups, name = chosen.backups, context.named(CLUSTER)
     stored = _store(backups, backups.server_name or name) if backups else None
-    return without_none(
+    spec: dict[str, Any] = without_none(
         {
             "instances": chosen.instances,
             "imageName": chosen.image,
@@ -56,6 +56,7 @@ def _cluster(context: RenderContext, chosen: CloudNativePG) -> dict[str, Any]:
             "backup": {"retentionPolicy": backups.retention, "barmanObjectStore": stored} if backups else None,
         }
     )
+    return spec
 
 
 def _beginning(chosen: CloudNativePG) -> dict[str, Any]:
@@ -79,7 +80,8 @@ def _store(backups: PhysicalBackups, server_name: str) -> dict[str, Any]:
         else {"inheritFromIAMRole": True}
     )
     store = {"destinationPath": f"s3://{backups.bucket}/", "endpointURL": backups.endpoint, "serverName": server_name}
-    return without_none({**store, "s3Credentials": keys, "wal": {"compression": "gzip"}})
+    found: dict[str, Any] = without_none({**store, "s3Credentials": keys, "wal": {"compression": "gzip"}})
+    return found
 
 
 def _schedule(context: RenderContext, backups: PhysicalBackups) -> Manifest:
