@@ -132,7 +132,13 @@ async def _in_thread(action: Callable[[], Result]) -> Result:
 def _write_whole(path: Path, source: IO[bytes], *, replace: bool) -> None:
     partial = path.parent / f"{_PARTIAL}{secrets.token_hex(8)}"
     try:
-        with _opened(partial) as file:
+        for _ in range(_MAX_TRIES):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # A deletion next to it may take the folder away meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                partial.touch(exist_ok=False)
+                break
+        with partial.open("r+b") as file:
             source.seek(0)
             shutil.copyfileobj(source, file)
             file.flush()
@@ -158,15 +164,6 @@ def _delete(path: Path, bucket: Path) -> None:
             if folder == bucket:
                 return
             folder.rmdir()
-
-
-def _opened(path: Path) -> IO[bytes]:
-    """Make a file in a folder that a deletion next to it may take away meanwhile."""
-    for _ in range(_MAX_TRIES):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            return path.open("xb")
-    return path.open("xb")
 
 
 def _read(path: Path, max_bytes: int) -> bytes:

@@ -18,13 +18,10 @@ def render_cloud_native_pg(context: RenderContext) -> list[Manifest]:
     chosen = context.spec.database.cloud_native_pg
     if chosen is None:
         return []
-    cluster = {
-        "apiVersion": API_VERSION,
-        "kind": "Cluster",
-        "metadata": context.metadata(context.named(CLUSTER), CLUSTER),
-        "spec": _cluster(context, chosen),
-    }
-    return [cluster, *([_schedule(context, chosen.backups)] if chosen.backups else [])]
+    return [
+        render_cluster(context, chosen),
+        *([render_scheduled_backup(context, chosen.backups)] if chosen.backups else []),
+    ]
 
 
 def role_name(component: str) -> str:
@@ -32,7 +29,8 @@ def role_name(component: str) -> str:
     return f"{DATABASE}_{component}"
 
 
-def _cluster(context: RenderContext, chosen: CloudNativePG) -> dict[str, Any]:
+def render_cluster(context: RenderContext, chosen: CloudNativePG) -> Manifest:
+    """Return the Cluster: its instances, where it begins, its roles, its bucket."""
     backups, name = chosen.backups, context.named(CLUSTER)
     stored = _store(backups, backups.server_name or name) if backups else None
     spec: dict[str, Any] = without_none(
@@ -44,7 +42,7 @@ def _cluster(context: RenderContext, chosen: CloudNativePG) -> dict[str, Any]:
             "inheritedMetadata": {"labels": {RESERVED_LABEL: context.name}},
             "storage": without_none({"size": chosen.storage.size, "storageClass": chosen.storage.storage_class}),
             "resources": chosen.resources.to_json() if chosen.resources else None,
-            **_beginning(chosen),
+            **beginning(chosen),
             # The migration works as the owner, who is CloudNativePG's.
             "managed": {
                 "roles": [
@@ -56,10 +54,16 @@ def _cluster(context: RenderContext, chosen: CloudNativePG) -> dict[str, Any]:
             "backup": {"retentionPolicy": backups.retention, "barmanObjectStore": stored} if backups else None,
         }
     )
-    return spec
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Cluster",
+        "metadata": context.metadata(name, CLUSTER),
+        "spec": spec,
+    }
 
 
-def _beginning(chosen: CloudNativePG) -> dict[str, Any]:
+def beginning(chosen: CloudNativePG) -> dict[str, Any]:
+    """Return the fields that CloudNativePG reads once: an empty database, or another Cluster's at a moment."""
     names = {"database": DATABASE, "owner": DATABASE}
     if chosen.recovery is None or chosen.backups is None:
         return {"bootstrap": {"initdb": {**names, "dataChecksums": True, "encoding": "UTF8"}}}
@@ -84,7 +88,8 @@ def _store(backups: PhysicalBackups, server_name: str) -> dict[str, Any]:
     return found
 
 
-def _schedule(context: RenderContext, backups: PhysicalBackups) -> Manifest:
+def render_scheduled_backup(context: RenderContext, backups: PhysicalBackups) -> Manifest:
+    """Return the schedule of base backups."""
     # CloudNativePG's schedules begin with seconds.
     schedule = backups.schedule if backups.schedule.startswith("@") else f"0 {backups.schedule}"
     return {
