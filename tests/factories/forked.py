@@ -12,6 +12,7 @@ from typing import Final
 PRELOADED: Final = [
     "loppestars_api.main",
     "loppestars_jobs.main",
+    "loppestars_operator.main",
     "loppestars_crawler.crawl.process",
     "scrapy.core.downloader.handlers.http11",
     "scrapy_poet.downloadermiddlewares",

@@ -7,20 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from loppestars_operator.main import main
+from tests.factories.forked import run_forked
+
 PROGRAM = str(Path(sys.executable).with_name("loppestars-operator"))
 
 
-def operator(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def operator(folder: Path, *arguments: str, **variables: str) -> tuple[int, str]:
     """Run the program to its end, at home in `folder`, which holds no kubeconfig."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "METRICS_PORT": "0", **variables}
-    command = [PROGRAM, *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return run_forked(main, folder / "output", ["loppestars-operator", *arguments], environment)
 
 
 class TestProgram:
     def test_help(self, tmp_path: Path) -> None:
         """It names every variable with its default as one would write it."""
-        help_ = operator(tmp_path, "--help").stdout
+        _, help_ = operator(tmp_path, "--help")
         assert "READ_SECRETS" in help_
         assert "[default false]" in help_
         assert "()" not in help_
@@ -28,17 +30,23 @@ class TestProgram:
     @pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["--namespace"], 2), (["now"], 2)])
     def test_usage(self, tmp_path: Path, arguments: list[str], code: int) -> None:
         """The version needs no cluster; what it does not know is refused."""
-        assert operator(tmp_path, *arguments).returncode == code
+        assert operator(tmp_path, *arguments)[0] == code
 
     def test_no_cluster(self, tmp_path: Path) -> None:
         """Without an API server it ends with 1 and one sentence."""
-        done = operator(tmp_path)
-        assert done.returncode == 1
-        assert done.stderr.startswith("no way to the API server")
-        assert done.stderr.endswith("set KUBECONFIG or run inside a cluster\n")
+        code, said = operator(tmp_path)
+        assert code == 1
+        (sentence,) = said.splitlines()
+        assert sentence.startswith("no way to the API server")
+        assert sentence.endswith("set KUBECONFIG or run inside a cluster")
 
     def test_wrong_variable(self, tmp_path: Path) -> None:
         """A wrong setting is named with what was expected."""
-        done = operator(tmp_path, WORKERS="many")
-        assert done.returncode == 2
-        assert "WORKERS" in done.stderr
+        code, said = operator(tmp_path, WORKERS="many")
+        assert code == 2
+        assert "WORKERS" in said
+
+    def test_installed(self) -> None:
+        """The package offers it as a command."""
+        done = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout.startswith("loppestars ")
