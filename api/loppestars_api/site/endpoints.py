@@ -39,10 +39,11 @@ class HtmlRoute(APIRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match the path, and what the client takes."""
         match, child = super().matches(scope)
-        accept = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), None)
-        if match is Match.NONE or preferred(accept, ("application/json", "text/html")) == "text/html":
+        if match is Match.NONE:
             return match, child
-        return Match.NONE, {}
+        accept = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), None)
+        wanted = preferred(accept, ("application/json", "text/html"))
+        return (match, child) if wanted == "text/html" else (Match.NONE, {})
 
 
 async def site_of(request: Request) -> SiteService:
