@@ -1,9 +1,7 @@
 """Settings of the jobs worker, from its environment."""
 
-from typing import Annotated
-
 from croniter import croniter  # type: ignore[import-untyped]
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from loppestars_core.kit.settings import (
     ComponentSettings,
@@ -17,26 +15,17 @@ from loppestars_jobs.notifying.mail import MailServer
 from loppestars_jobs.notifying.push import PushSender
 
 
-def _schedule(value: str) -> str:
-    if not croniter.is_valid(value):
-        raise ValueError("expected a cron expression of five fields, e.g. 17 * * * *")
-    return value
-
-
-Schedule = Annotated[str, AfterValidator(_schedule)]
-
-
 class JobsSettings(PushSettings, PrivacySettings, StorageSettings, DatabaseSettings, ComponentSettings):
     """Settings of `loppestars-jobs`."""
 
     drain_seconds: float = Field(30, gt=0, description="how long jobs in hand may go on at shutdown")
-    erasure_schedule: Schedule = Field(
+    erasure_schedule: str = Field(
         "37 3 * * *", description="when people whose time of grace is over are forgotten; a cron expression in UTC"
     )
-    erasure_warnings_schedule: Schedule = Field(
+    erasure_warnings_schedule: str = Field(
         "7 * * * *", description="when people are warned who will be forgotten soon; a cron expression in UTC"
     )
-    notifications_schedule: Schedule = Field(
+    notifications_schedule: str = Field(
         "* * * * * */15", description="when events are read and messages sent; a cron expression in UTC"
     )
     smtp_url: SecretStr | None = Field(
@@ -47,9 +36,16 @@ class JobsSettings(PushSettings, PrivacySettings, StorageSettings, DatabaseSetti
         None, description="key that signs Web Push messages (VAPID), base64url; empty: none is sent"
     )
     vapid_subject: str = Field("mailto:no-reply@localhost", description="contact for push services, mailto: or https:")
-    retention_schedule: Schedule = Field(
+    retention_schedule: str = Field(
         "17 * * * *", description="when rows whose time is over are deleted; a cron expression in UTC"
     )
+
+    @field_validator("erasure_schedule", "erasure_warnings_schedule", "notifications_schedule", "retention_schedule")
+    @classmethod
+    def _check_schedule(cls, value: str) -> str:
+        if not croniter.is_valid(value):
+            raise ValueError("expected a cron expression of five fields, e.g. 17 * * * *")
+        return value
 
     @field_validator("smtp_url")
     @classmethod

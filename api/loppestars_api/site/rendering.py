@@ -123,7 +123,13 @@ class Page:
             root=self.root,
             asset=self._asset,
             bunting=_BUNTING,
-            sign_in=[(name.title(), self._sign_in(name)) for name in self._providers],
+            sign_in=[
+                (
+                    name.title(),
+                    f"{self.root}/auth/v1/authorize?" + urlencode({"provider": name, "redirect_to": f"{self._site}/"}),
+                )
+                for name in self._providers
+            ],
             webcal=f"webcal://{self._site.partition('://')[2]}/markets.ics",
         )
         return Response(body, status, {**HEADERS, "Cache-Control": "no-cache"}, "text/html; charset=utf-8")
@@ -131,10 +137,6 @@ class Page:
     def _asset(self, name: str) -> str:
         found = asset(name)
         return f"{self.root}/page/{name}?v={found.version if found else ''}"
-
-    def _sign_in(self, provider: str) -> str:
-        query = urlencode({"provider": provider, "redirect_to": f"{self._site}/"})
-        return f"{self.root}/auth/v1/authorize?{query}"
 
     def _number(self, value: float | None) -> str | None:
         text = None if value is None else f"{value:.1f}"

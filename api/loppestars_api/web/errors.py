@@ -217,10 +217,27 @@ async def answer_fault(scope: Scope, receive: Receive, send: Send) -> None:
 def install_error_handlers(app: FastAPI) -> None:
     """Give every error the same body, whatever raised it."""
     app.exception_handler(HTTPException)(_on_http_exception)
-    app.exception_handler(RequestValidationError)(_on_validation_error)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_validation_error(request: Request, error: RequestValidationError) -> Response:
+        refusal: Any = HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY)
+        refusal.detail = [_safe_item(item) for item in error.errors()]
+        return error_answer(request.scope, refusal)
+
+    async def on_database_error(request: Request, error: Exception) -> Response:
+        if isinstance(error, DBAPIError) and not _is_unavailable(error):
+            raise error
+        log.warning("database_unavailable", error=type(error).__name__, reason=_first_line(error))
+        return error_answer(request.scope, Unavailable("The database does not answer at the moment.", RETRY_SECONDS))
+
     for kind in (DBAPIError, PoolTimeout, TimeoutError, psycopg.OperationalError, psycopg.InterfaceError):
-        app.exception_handler(kind)(_on_database_error)
-    app.exception_handler(StorageUnavailable)(_on_storage_error)
+        app.exception_handler(kind)(on_database_error)
+
+    @app.exception_handler(StorageUnavailable)
+    async def on_storage_error(request: Request, error: Exception) -> Response:
+        log.warning("storage_unavailable", reason=_first_line(error))
+        refusal = Unavailable("The storage of photos does not answer at the moment.", RETRY_SECONDS)
+        return error_answer(request.scope, refusal)
 
 
 async def _on_http_exception(request: Request, error: HTTPException) -> Response:
@@ -230,12 +247,6 @@ async def _on_http_exception(request: Request, error: HTTPException) -> Response
         methods = sorted({name.strip() for name in allowed.split(",")} | ({"HEAD"} if "GET" in allowed else set()))
         error.headers = {**(error.headers or {}), "Allow": ", ".join(methods)}
     return error_answer(request.scope, error)
-
-
-async def _on_validation_error(request: Request, error: RequestValidationError) -> Response:
-    refusal: Any = HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY)
-    refusal.detail = [_safe_item(item) for item in error.errors()]
-    return error_answer(request.scope, refusal)
 
 
 def _safe_item(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -257,20 +268,6 @@ def _text(value: object) -> str:
     # Lone surrogates come from percent-encoded bytes; UTF-8 cannot hold them.
     text = str(value)[:MAX_ECHOED_CHARACTERS]
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-async def _on_database_error(request: Request, error: Exception) -> Response:
-    if isinstance(error, DBAPIError) and not _is_unavailable(error):
-        raise error
-    log.warning("database_unavailable", error=type(error).__name__, reason=_first_line(error))
-    return error_answer(request.scope, Unavailable("The database does not answer at the moment.", RETRY_SECONDS))
-
-
-async def _on_storage_error(request: Request, error: Exception) -> Response:
-    log.warning("storage_unavailable", reason=_first_line(error))
-    return error_answer(
-        request.scope, Unavailable("The storage of photos does not answer at the moment.", RETRY_SECONDS)
-    )
 
 
 def _is_unavailable(error: DBAPIError) -> bool:

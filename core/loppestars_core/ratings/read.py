@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from loppestars_core.markets.models import Market, MarketRedirect
@@ -52,8 +52,11 @@ async def current_market(session: AsyncSession, market_id: uuid.UUID) -> uuid.UU
 
 async def summarise(session: AsyncSession, market_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Summary]:
     """Return the averages of these markets in one query; a market without ratings has counts of nought."""
-    kinds = (None, RatingType.MARKET, RatingType.STALL)
-    columns = [column for kind in kinds for column in _average(kind)]
+    mean: Any = func.avg(Rating.rating)
+    count: Any = func.count()
+    columns = [mean, count]
+    for kind in (RatingType.MARKET, RatingType.STALL):
+        columns += [mean.filter(Rating.rating_type == kind), count.filter(Rating.rating_type == kind)]
     found = await session.execute(
         select(Rating.market_id, *columns).where(Rating.market_id.in_(market_ids)).group_by(Rating.market_id)
     )
@@ -61,8 +64,8 @@ async def summarise(session: AsyncSession, market_ids: Sequence[uuid.UUID]) -> M
     summaries = {market_id: Summary(market_id, none, none, none) for market_id in market_ids}
     for market_id, *values in found.all():
         averages = (
-            Average(None if mean is None else round(float(mean), _DECIMALS), count)
-            for mean, count in zip(values[::2], values[1::2], strict=True)
+            Average(None if average is None else round(float(average), _DECIMALS), number)
+            for average, number in zip(values[::2], values[1::2], strict=True)
         )
         summaries[market_id] = Summary(market_id, *averages)
     return summaries
@@ -85,11 +88,3 @@ async def ratings_of_user(session: AsyncSession, user_id: str, *, limit: int, of
         .order_by(Rating.created_at.desc(), Rating.id)
     )
     return [OwnRating(*row) for row in (await session.execute(found.limit(limit).offset(offset))).all()]
-
-
-def _average(kind: RatingType | None) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    mean: Any = func.avg(Rating.rating)
-    count: Any = func.count()
-    if kind is None:
-        return mean, count
-    return mean.filter(Rating.rating_type == kind), count.filter(Rating.rating_type == kind)
