@@ -17,6 +17,8 @@ log = structlog.get_logger(__name__)
 SILENCE_SECONDS: Final = 600.0
 REMEMBERED: Final = 4096
 MESSAGE_LIMIT: Final = 1024
+# Steps of an install or upgrade; what else is merely under way is in the status.
+STEPS: Final = frozenset({"Migrating", "Deploying"})
 
 
 class Recorder:
@@ -28,7 +30,7 @@ class Recorder:
         self._said: dict[tuple[str, str, str], float] = {}
 
     async def conditions_changed(self, stack: Stack, after: StackStatus) -> None:
-        """Tell what became of Ready, and of a canary."""
+        """Write what became of Ready and of a canary, and which step an install or upgrade has reached."""
         tried = [status.rollout.canary if status.rollout else None for status in (stack.status, after)]
         if tried[1] and tried[1].step in {"Observed", "Passed"} and (not tried[0] or tried[0].step != tried[1].step):
             await self.say(stack, "Normal", f"Canary{tried[1].step}", tried[1].message)
@@ -37,9 +39,10 @@ class Recorder:
             return
         stalled = after.condition("Stalled")
         warning = stalled is not None and stalled.status == "True"
-        if not warning and now.status != "True":
-            return  # what is merely under way is in the status
-        await self.say(stack, "Warning" if warning else "Normal", now.reason, now.message)
+        if warning or now.status == "True":
+            await self.say(stack, "Warning" if warning else "Normal", now.reason, now.message)
+        elif after.phase in STEPS and after.phase != stack.status.phase:
+            await self.say(stack, "Normal", after.phase, f"version {stack.spec.version}: {now.message}")
 
     async def say(self, stack: Stack, kind: str, reason: str, message: str) -> None:
         """Write one event about a stack, unless the same was said within ten minutes."""

@@ -184,8 +184,11 @@ def ended_init(pod: Manifest, name: str | None = None) -> dict[str, Any] | None:
 
 
 def termination_message(pods: Iterable[Manifest]) -> str:
-    """Return the last words of the pod that ended last; its own container never began where an init one failed."""
-    ends = [end for pod in pods if (end := ended_init(pod) or terminated(pod))]
+    """Return the last words of the pod that ended last: of an init container where its own never began.
+
+    A sidecar that is an init container ends after its own one, mostly by a signal.
+    """
+    ends = [end for pod in pods if (end := terminated(pod) or ended_init(pod))]
     last = max(ends, key=lambda end: end.get("finishedAt") or "", default=None)
     return _last_words(last.get("message")) if last else ""
 

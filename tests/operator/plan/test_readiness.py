@@ -112,6 +112,13 @@ class TestProblems:
         assert found
         assert (found.reason, found.message) == ("CrashLoopBackOff", "no certificate")
 
+    def test_sidecar_that_ends_last(self) -> None:
+        """One that is an init container is ended by a signal; the words are our own container's."""
+        body = pod({"terminated": {"exitCode": 1, "message": "out of disk", "finishedAt": "2026-01-01T12:00:00Z"}})
+        sidecar = {"exitCode": 143, "message": "drained", "finishedAt": "2026-01-01T12:00:02Z"}
+        body["status"]["initContainerStatuses"] = [{"name": "istio-proxy", "state": {"terminated": sidecar}}]
+        assert termination_message([body]) == "out of disk"
+
     def test_unschedulable(self) -> None:
         """The scheduler's words."""
         condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
