@@ -9,7 +9,7 @@ from loppestars_operator.spec.base import Model, rules
 from loppestars_operator.spec.components import Component
 from loppestars_operator.spec.reserved import not_reserved
 from loppestars_operator.spec.s3 import Bucket, S3Server
-from loppestars_operator.spec.schedule import Schedule
+from loppestars_operator.spec.schedule import Schedule, TimeZone
 from loppestars_operator.spec.secrets import BackupKeySecret, DatabaseSecret
 
 
@@ -17,6 +17,10 @@ class BackupS3(S3Server):
     """The bucket of backups; best on another server than the photos', with an access key of its own."""
 
     bucket: Bucket
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(("!isIP(self.bucket)", "a bucket's name may not have the form of an IP address"))
+    )
 
 
 class Drill(Model):
@@ -35,7 +39,7 @@ class Backup(Component):
     """Backups of database and buckets, which agree, made while the platform runs."""
 
     schedule: Schedule = Field("0 3 * * *", description="Cron expression of five fields, or @daily and the like.")
-    time_zone: Annotated[str, Field(min_length=1, max_length=64)] = "Europe/Copenhagen"
+    time_zone: TimeZone = "Europe/Copenhagen"
     suspend: bool = Field(default=False, description="No scheduled backups and drills.")
     retention: Annotated[str, Field(max_length=5, pattern=r"^[1-9][0-9]{0,3}d$")] = Field(
         "30d", description="Days after which a backup is deleted; the newest never is."

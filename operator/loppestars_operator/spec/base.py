@@ -78,6 +78,12 @@ def unique_names(field: str, thing: str) -> tuple[str, str]:
     return rule, f"two {thing} have the same name; remove one"
 
 
+def each_once(field: str) -> tuple[str, str]:
+    """CEL rule that an optional list holds nothing twice."""
+    rule = f"!has(self.{field}) || self.{field}.all(item, self.{field}.exists_one(other, other == item))"
+    return rule, f"{field} names something twice; remove one"
+
+
 def addresses(field: str, *, single: bool = False) -> tuple[str, str]:
     """CEL rule that an optional list holds networks, or, where `single` says so, addresses too."""
     test, allowed = (

@@ -14,7 +14,7 @@ from loppestars_operator.spec.scaling import (
     ImagingAutoscaling,
     Replicas,
 )
-from loppestars_operator.spec.schedule import Deadline, History, Schedule
+from loppestars_operator.spec.schedule import Deadline, History, Schedule, TimeZone
 from loppestars_operator.spec.secrets import AnonKeysSecret, ApiKeySecret, BearerSecret
 from loppestars_operator.spec.sources import BUILT_IN_SOURCES, Source
 from loppestars_operator.spec.template import PodTemplate
@@ -156,7 +156,7 @@ class Crawler(Component):
     """The crawler and its schedule."""
 
     schedule: Schedule = Field("0 2 * * *", description="Cron expression of five fields, or @daily and the like.")
-    time_zone: Annotated[str, Field(min_length=1, max_length=64)] = "Europe/Copenhagen"
+    time_zone: TimeZone = "Europe/Copenhagen"
     suspend: bool = Field(default=False, description="No scheduled crawls; those asked for still run.")
     sources: Annotated[list[Source], Field(min_length=1, max_length=32)] = Field(
         [Source(name=name) for name in BUILT_IN_SOURCES], description="Sites to crawl."

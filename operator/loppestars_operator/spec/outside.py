@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from loppestars_operator.spec.base import Cidrs, Key, Labels, Model, Name, Ports, addresses, rules
+from loppestars_operator.spec.base import Cidrs, Key, Labels, Model, Name, Ports, addresses, each_once, rules
 from loppestars_operator.spec.secrets import CertificatesSecret
 
 
@@ -14,7 +14,7 @@ class Peers(Model):
     ports: Ports | None = None
     cidrs: Cidrs | None = None
 
-    model_config = ConfigDict(json_schema_extra=rules(addresses("cidrs")))
+    model_config = ConfigDict(json_schema_extra=rules(addresses("cidrs"), each_once("ports")))
 
 
 class Egress(Peers):
@@ -25,6 +25,7 @@ class Egress(Peers):
     model_config = ConfigDict(
         json_schema_extra=rules(
             addresses("cidrs"),
+            each_once("ports"),
             (
                 "has(self.ports) || has(self.cidrs) || has(self.namespaceSelector)",
                 "say ports, cidrs or namespaceSelector",

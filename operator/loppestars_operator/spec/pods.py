@@ -20,6 +20,13 @@ from loppestars_operator.spec.base import (
 from loppestars_operator.spec.template import PodTemplate
 
 
+def _amounts(kind: str, sign: str) -> str:
+    """Return the CEL rule that each value is a quantity of that sign; a pattern does not count for integers."""
+    amount = f"string(self.{kind}[name])"
+    compared = f"isQuantity({amount}) && quantity({amount}).compareTo(quantity('0')) {sign} 0"
+    return f"!has(self.{kind}) || self.{kind}.all(name, {compared})"
+
+
 class Resources(Model):
     """Requests and limits. What is not set keeps the component's default."""
 
@@ -46,6 +53,15 @@ class Resources(Model):
                 )
                 for kind in ("requests", "limits")
             ),
+            (_amounts("requests", ">="), "requests holds amounts, e.g. 100m or 256Mi, that are not below 0"),
+            (_amounts("limits", ">"), "limits holds amounts, e.g. 500m or 512Mi, that are above 0"),
+            (
+                (
+                    "!has(self.requests) || !has(self.limits) || self.requests.all(name, !(name in self.limits) || "
+                    "quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) <= 0)"
+                ),
+                "a request is above the limit of the same name; lower the one or raise the other",
+            ),
         )
     )
 
@@ -67,6 +83,23 @@ class Toleration(Model):
     value: LabelValue | None = None
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
     toleration_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "has(self.key) || (has(self.operator) && self.operator == 'Exists')",
+                "a toleration without key needs operator: Exists, and tolerates every taint",
+            ),
+            (
+                "!has(self.value) || self.value == '' || !has(self.operator) || self.operator == 'Equal'",
+                "operator: Exists takes no value",
+            ),
+            (
+                "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+                "tolerationSeconds belongs to effect: NoExecute",
+            ),
+        )
+    )
 
 
 class SecretKey(Model):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from loppestars_operator.spec.base import Annotations, Host, Model, Name, rules
+from loppestars_operator.spec.base import Annotations, Host, Model, Name, each_once, rules
 
 
 class Tls(Model):
@@ -75,6 +75,7 @@ class Gateway(Model):
             (
                 "!has(self.hostnames) || self.hostnames.all(host, !isIP(host))",
                 "hostnames are names, not IP addresses",
-            )
+            ),
+            each_once("hostnames"),
         )
     )

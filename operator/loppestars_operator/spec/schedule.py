@@ -12,5 +12,6 @@ Schedule = Annotated[
         pattern=r"^(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[^@\s]\S*( +\S+){4})$",
     ),
 ]
+TimeZone = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,3}$")]
 Deadline = Annotated[int, Field(ge=60, le=86_400)]
 History = Annotated[int, Field(ge=0, le=100)]

@@ -5,7 +5,7 @@ import contextlib
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -120,6 +120,32 @@ class TestIllWebhooks:
                     await other.ready(f"well-{number}", within=60)
                     took.append(time.monotonic() - began)
                 assert max(took) < 10, took
+
+    async def test_twelve_that_hang_at_first_sight(
+        self,
+        lone_client: Client,
+        with_addons: ControlPlane,
+        tmp_path: Path,
+        record_property: Callable[[str, object], None],
+    ) -> None:
+        """Nothing is known of them yet: stacks of another namespace that begin at the same moment go on."""
+        other = Client(lone_client.kube, f"{lone_client.namespace}-well")
+        assert kubectl(with_addons, "create", "namespace", other.namespace).returncode == 0
+        with OperatorProcess(with_addons, tmp_path / "log") as operator:
+            operator.wait_for_line("reconciling_started")
+            took = []
+            for hanging in (0, 12):
+                async with webhook(lone_client, hangs=True):
+                    for number in range(hanging):
+                        await lone_client.apply_stack(f"slow-{number}")
+                    began, names = time.monotonic(), [f"well-{hanging}-{number}" for number in range(3)]
+                    for name in names:
+                        await other.apply_stack(name)
+                    for name in names:
+                        await other.ready(name, within=60)
+                    took.append(time.monotonic() - began)
+            record_property("seconds_alone_and_beside", took)
+            assert took[1] < 2 * took[0] + 10, took
 
     async def test_webhook_that_breaks_off_is_not_asked_without_end(
         self, lone_client: Client, with_addons: ControlPlane, tmp_path: Path
