@@ -50,13 +50,15 @@ class Faults:
         self.locker.execute("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
 
     def empty_pool(self) -> None:
-        """Let requests that wait for a lock hold every connection of the pool."""
+        """Let writes that wait for a lock hold every connection of the pool."""
         self.locker = psycopg.connect(self.database_url)
-        self.locker.execute("LOCK TABLE markets IN ACCESS EXCLUSIVE MODE")
-        url, key = self.server.run["url"], self.server.run["key"]
+        self.locker.execute("LOCK TABLE ratings IN ACCESS EXCLUSIVE MODE")
+        run = self.server.run
+        headers = {"apikey": run["key"], "Authorization": f"Bearer {run['tokens']['other']}"}
+        path = f"{run['url']}/rest/v1/ratings?id=eq.{run['markets']['over']}"
 
         def hold() -> None:
-            httpx.get(f"{url}/rest/v1/markets?select=id", headers={"apikey": key}, timeout=60)
+            httpx.delete(path, headers=headers, timeout=60)
 
         size = int(self.server.variables["DATABASE_POOL_SIZE"])
         for _ in range(size):
@@ -94,7 +96,7 @@ class Faults:
         threading.Timer(FROZEN_SECONDS, process.send_signal, [signal.SIGCONT]).start()
 
     def api_away(self) -> None:
-        self.server.api.process.terminate()
+        self.server.api.process.send_signal(signal.SIGTERM)
         self.server.api.process.wait(30)
 
     def api_back(self) -> None:
