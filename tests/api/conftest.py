@@ -104,7 +104,7 @@ def start(database_url: str, tmp_path: Path) -> Iterator[Callable[..., RunningAp
             assert time.monotonic() < deadline
             time.sleep(0.05)
         api.port, api.metrics_port = found[0]["port"], found[0]["metrics_port"]
-        while httpx.get(f"{api.url}/health").status_code != 200:
+        while httpx.get(f"{api.url}/health", timeout=30).status_code != 200:
             time.sleep(0.05)
         return api
 
