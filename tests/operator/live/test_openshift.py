@@ -18,7 +18,7 @@ GROUP = "security.openshift.io"
 IN_RANGE = "int(variables.range[0]) <= u && u < int(variables.range[0]) + int(variables.range[1])"
 RULES = {
     "runAsUser and fsGroup are outside of the namespace's range": f"variables.ids.all(u, {IN_RANGE})",
-    "runAsNonRoot": "object.spec.?securityContext.?runAsNonRoot.orValue(false)",
+    "runAsNonRoot": "object.spec.?securityContext.?runAsNonRoot.orValue(false) == true",
     "privileges": "variables.containers.all(c, !c.?securityContext.?allowPrivilegeEscalation.orValue(true))",
     "capabilities": "variables.containers.all(c, c.?securityContext.?capabilities.?drop.orValue([])"
     ".exists(d, d == 'ALL') && c.?securityContext.?capabilities.?add.orValue([]).all(a, a == 'NET_BIND_SERVICE'))",
