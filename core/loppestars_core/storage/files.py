@@ -133,9 +133,9 @@ def _write_whole(path: Path, source: IO[bytes], *, replace: bool) -> None:
     partial = path.parent / f"{_PARTIAL}{secrets.token_hex(8)}"
     try:
         for _ in range(_MAX_TRIES):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # A deletion next to it may take the folder away meanwhile.
-            with contextlib.suppress(FileNotFoundError):
+            # A deletion next to it may take the folder away at any moment.
+            with contextlib.suppress(FileNotFoundError, FileExistsError):
+                path.parent.mkdir(parents=True, exist_ok=True)
                 partial.touch(exist_ok=False)
                 break
         with partial.open("r+b") as file:

@@ -14,7 +14,7 @@ from tests.factories.stacks import make_context, make_stack
 PROXY = Proxy("http://proxy.example.com:3128", "http://proxy.example.com:3129", ("intranet.example.com",))
 BACKUP = {"s3": {"bucket": "backups"}, "drill": {"scratchSecretRef": {"name": "scratch"}}}
 IPV4 = ClusterFacts().listen
-COMPONENTS = {"api", "imaging", "jobs", "crawler", "sweep", "backup", "drill", "migrate"}
+COMPONENTS = {"api", "imaging", "jobs", "crawler", "sweep", "backup", "drill", "restore", "migrate"}
 
 
 def rendered(facts: ClusterFacts | None = None, **spec: Any) -> list[dict[str, Any]]:
