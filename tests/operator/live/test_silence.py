@@ -30,12 +30,18 @@ class Relay:
         self._age += 1
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self._tasks.add(task)
         there, back = await asyncio.open_connection(*self._target)
         age = self._age
-        for source, sink in ((reader, back), (there, writer)):
-            task = asyncio.create_task(self._copy(source, sink, age))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(self._copy(reader, back, age), self._copy(there, writer, age))
+        finally:
+            self._tasks.discard(task)
+            back.close()
+            writer.close()
 
     async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, age: int) -> None:
         with contextlib.suppress(OSError):
@@ -45,9 +51,11 @@ class Relay:
                     await sink.drain()
         sink.close()
 
-    def stop(self) -> None:
-        for task in self._tasks:
+    async def stop(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
@@ -66,7 +74,7 @@ async def relayed(plane: ControlPlane, folder: Path) -> AsyncIterator[tuple[Rela
             yield relay, kube
     finally:
         server.close()
-        relay.stop()
+        await relay.stop()
 
 
 class TestSilence:
