@@ -130,7 +130,7 @@ class TestEngine:
         self, make_engine: Callable[..., Engine], mode: str
     ) -> None:
         """A photo with alpha becomes a JPEG within some bytes a pixel, so that a usual engine holds 50 megapixels."""
-        engine = make_engine(engine_memory_mib=384)
+        engine = make_engine(engine_memory_mib=416)
         large = io.BytesIO()
         Image.new(mode, (4000, 3000)).save(large, "PNG", compress_level=1)
         assert (await engine.anonymise(large.getvalue(), TASK)).content_type == "image/jpeg"
