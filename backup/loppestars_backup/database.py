@@ -1,6 +1,7 @@
 """pg_dump and pg_restore, and what one snapshot of the database says."""
 
 import asyncio
+import contextlib
 import importlib.util
 import os
 import re
@@ -24,6 +25,11 @@ _SEE_EVERYTHING: Final = "-c loppestars.role=system"
 _SCHEMA: Final = "public"
 # What a restore replaces keeps this name until the restore is done.
 _ASIDE: Final = "loppestars_replaced"
+# pg_restore of version 17 and newer writes the first; the second does the same where the server knows the parameter.
+_UNKNOWN_TO_OLD_SERVERS: Final = (
+    b"SET transaction_timeout = 0;",
+    b"SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout';",
+)
 # Any constant serves: it only has to differ from the other advisory locks of the product.
 _BACKUP_LOCK: Final = 0x10995_0003
 
@@ -41,7 +47,7 @@ class DatabaseInUse(RuntimeError):
 
 
 class DatabaseCommandFailed(RuntimeError):
-    """pg_dump or pg_restore ended with an error; the message has its words."""
+    """pg_dump, pg_restore or psql ended with an error; the message has its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,32 +138,82 @@ async def dump(url: str, of: Snapshot, programs: Path, part_bytes: int) -> Async
 
 
 async def restore(url: str, parts: AsyncIterable[bytes], programs: Path) -> None:
-    """Load a dump in one transaction; raise `DatabaseCommandFailed`, after which nothing has changed."""
-    environment = _environment(url)
-    process = await asyncio.create_subprocess_exec(
+    """Load a dump in one transaction; raise `DatabaseCommandFailed`, after which nothing has changed.
+
+    pg_restore writes the script and psql runs it: pg_restore itself sets parameters that only servers of its own
+    version know, and ends there.
+    """
+    restoring = await asyncio.create_subprocess_exec(
         programs / "pg_restore",
-        *("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--no-password"),
-        f"--dbname={environment['PGDATABASE']}",
+        *("--file=-", "--exit-on-error", "--no-owner", "--no-privileges"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    running = await asyncio.create_subprocess_exec(
+        programs / "psql",
+        *("--single-transaction", "--set=ON_ERROR_STOP=1", "--no-psqlrc", "--quiet", "--no-password", "--file=-"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        env=environment,
+        env=_environment(url),
     )
-    assert process.stdin is not None  # noqa: S101 - a pipe was asked for
-    assert process.stderr is not None  # noqa: S101 - likewise
-    said = asyncio.create_task(process.stderr.read())
     try:
+        words = [asyncio.create_task(_stream(process.stderr).read()) for process in (restoring, running)]
+        await asyncio.gather(_feed(restoring, parts), _hand_over(restoring, running))
+        if running.returncode:
+            restoring.kill()  # what it would say is that nobody reads it
+        else:
+            # Before psql reads the end of a script that was cut short: it would commit what it has.
+            await _check(restoring, words[0], "pg_restore")
+            _sink(running).close()
+        await _check(running, words[1], "psql")
+    finally:
+        for process in (restoring, running):
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+async def _feed(process: asyncio.subprocess.Process, parts: AsyncIterable[bytes]) -> None:
+    """Write all parts and the end to a process that may end early, and then says why."""
+    sink = _sink(process)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         async for part in parts:
-            process.stdin.write(part)
-            await process.stdin.drain()
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # it ended early, and says why
-    except BaseException:
-        process.kill()
-        await process.wait()
-        raise
-    process.stdin.close()
-    await _check(process, said, "pg_restore")
+            sink.write(part)
+            await sink.drain()
+    sink.close()
+
+
+async def _hand_over(source: asyncio.subprocess.Process, sink: asyncio.subprocess.Process) -> None:
+    """Copy a script from one process to another, which is left without its end."""
+    script, to = _stream(source.stdout), _sink(sink)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        to.write((await _preamble(script)).replace(*_UNKNOWN_TO_OLD_SERVERS))
+        while part := await script.read(1 << 20):
+            to.write(part)
+            await to.drain()
+        return
+    # It has ended, which has to be known before the other one is asked.
+    await sink.wait()
+
+
+async def _preamble(script: asyncio.StreamReader) -> bytes:
+    """Return the script up to the line that follows the parameters in question."""
+    try:
+        return await script.readuntil(b"SET client_encoding")
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+
+
+def _sink(process: asyncio.subprocess.Process) -> asyncio.StreamWriter:
+    assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+    return process.stdin
+
+
+def _stream(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:
+    assert stream is not None  # noqa: S101 - a pipe was asked for
+    return stream
 
 
 def set_aside(url: str, *, replace: bool) -> None:

@@ -5,7 +5,8 @@ import base64
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from pydantic import SecretStr, ValidationError
 
 from loppestars_backup.cli import main, open_vault
 from loppestars_backup.create import create_backup, outdated
-from loppestars_backup.database import ProgramMissing, find_programs
+from loppestars_backup.database import DatabaseCommandFailed, ProgramMissing, dump, find_programs, restore, snapshot
 from loppestars_backup.settings import BackupSettings
 from loppestars_backup.vault import BackupDamaged
+from loppestars_core.database.migrate import migrate, migration_engine
 from loppestars_core.storage.factory import open_storage
 from loppestars_core.storage.interface import Storage
+from loppestars_local import postgres as postgres_module
 from loppestars_local.postgres import EmbeddedPostgres
 from tests.factories.s3_server import S3Server, running_s3_server
 
@@ -106,6 +109,41 @@ class TestEverythingDeleted:
         stored = b"".join(files(tmp_path / "backups").values())
         assert (b"photo 1" in stored) is (key == "")
 
+    def test_older_server(self, older_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """pg_restore is newer than the server and sets a parameter that it does not know: all comes back still."""
+        for name, value in {
+            "DATABASE_URL": older_server, "STORAGE_DIR": str(tmp_path / "storage"), "BACKUP_DIR": str(tmp_path / "b"),
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        fill(older_server, tmp_path / "storage")
+        main(["create"])
+        execute(older_server, "DROP SCHEMA public CASCADE")
+        main(["restore"])
+        assert execute(older_server, "SELECT count(*) FROM photos") == [(3,)]
+
+    def test_half_a_dump(self, settings: BackupSettings, tmp_path: Path) -> None:
+        """It changes nothing: psql does not commit what pg_restore could not finish."""
+        url = settings.direct_url
+        programs = find_programs(180_000, None)
+
+        async def halves() -> list[bytes]:
+            async with snapshot(url) as of:
+                whole = b"".join([part async for part in dump(url, of, programs, 1 << 20)])
+            return [whole[: len(whole) // 2]]
+
+        async def restore_half(parts: list[bytes]) -> None:
+            async def given() -> AsyncIterator[bytes]:
+                for part in parts:
+                    yield part
+
+            await restore(url, given(), programs)
+
+        half = asyncio.run(halves())
+        execute(url, "DROP SCHEMA public CASCADE")
+        with pytest.raises(DatabaseCommandFailed, match="pg_restore ended with 1"):
+            asyncio.run(restore_half(half))
+        assert execute(url, "SELECT FROM pg_namespace WHERE nspname = 'public'") == []
+
     def test_other_bucket_server(self, settings: BackupSettings, tmp_path: Path, s3: S3Server) -> None:
         """Backups on an S3 server: the same."""
         fill(settings.direct_url, tmp_path / "storage")
@@ -121,6 +159,25 @@ class TestEverythingDeleted:
         )
         made = create(remote)
         assert asyncio.run(open_vault(remote).newest()) == made
+
+
+@pytest.fixture(scope="module")
+def older_server() -> Iterator[str]:
+    """A migrated database of PostgreSQL 16, which the wheel carries, too."""
+    newest = postgres_module.find_binaries()
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="loppestars-test-") as folder:
+        patch.setattr(postgres_module, "find_binaries", lambda: newest.parents[1] / "pginstall" / "bin")
+        server = EmbeddedPostgres(Path(folder) / "data", {"fsync": "off"})
+        server.start()
+        try:
+            server.ensure_database("loppestars")
+            engine = migration_engine(server.owner_url("loppestars"))
+            with engine.connect() as connection:
+                migrate(connection)
+            engine.dispose()
+            yield server.owner_url("loppestars")
+        finally:
+            server.stop()
 
 
 @pytest.fixture
