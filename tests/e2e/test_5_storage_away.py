@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 import pytest
+from botocore.exceptions import BotoCoreError
 
 from tests.e2e.support.client import SteadyLoad
 from tests.e2e.support.cluster import condition_of, restarts_of
@@ -80,9 +81,18 @@ class TestStorageAway:
         began = time.monotonic()
         scale(stack, 1)
         stack.cluster.kubectl("rollout", "status", "deployment/versitygw", "--timeout=90s")
+        stack.cluster.until(lambda: self._answers(stack), "the S3 server's port on the node", 60)
         path = PhotoBucket.of(stack).upload("visitor-s3", face_photos()[0].read_bytes())
         stack.cluster.until(
             lambda: stack.process(path, "visitor-s3").status == HTTPStatus.OK, "a photo after storage is back", 90
         )
         stack.cluster.until(lambda: storage_is_up(stack), "the metric of storage", 60)
         measured(f"storage back: a photo {time.monotonic() - began:.0f} s after it was started again")
+
+    def _answers(self, stack: Stack) -> bool:
+        """Return whether the node's rules lead to the new pod, which takes them a moment after it is ready."""
+        try:
+            PhotoBucket.of(stack).processed()
+        except BotoCoreError:
+            return False
+        return True
