@@ -5,7 +5,8 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 UV     ?= $(shell command -v uv 2>/dev/null)
 SHELL  := /bin/bash
-WORKERS ?= 2
+# A process per core, four at most: each starts servers of its own.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n < 2 ? 2 : n < 4 ? n : 4)))
 LOCKS  := dev docs base backup api imaging crawler operator local
 # Packages published in the last week are not taken into the locks: most bad releases are found within days.
 COOLDOWN ?= $(shell date -u -d '7 days ago' +%Y-%m-%dT00:00:00Z 2>/dev/null || date -u -v-7d +%Y-%m-%dT00:00:00Z)
