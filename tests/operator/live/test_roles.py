@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ FINALIZERS = next(rule for rule in rules() if rule["verbs"] == ["update"])
 REMOVABLE = [*(rule for rule in rules() if rule != FINALIZERS), *LEASE_RULES]
 QUEUE_DEPTH = {"autoscaling": {"minReplicas": 1, "maxReplicas": 3, "queueDepth": 5}}
 NO_MONITORING = {"mode": "Disabled"}
+BACKUPS = {"bucket": "wal", "endpoint": "http://s3:7070", "credentialsSecretRef": {"name": "vault"}}
+OWN_DATABASE = {
+    "secretRef": {"name": "second-database-app", "key": "uri"},
+    "cloudNativePG": {"instances": 1, "backups": BACKUPS},
+}
 
 
 def chart_roles(*options: str) -> list[dict[str, Any]]:
@@ -145,8 +151,9 @@ class TestRoles:
             environment = {"LEASE_NAMESPACE": user} | ({} if cluster_wide else {"WATCH_NAMESPACES": user})
             with OperatorProcess(with_addons, tmp_path / "operator.log", user=user, **environment) as operator:
                 await client.ready(within=60)
+                await client.apply_stack("second", database=OWN_DATABASE)
                 for kind in OWNED_KINDS:
-                    assert await client.list(kind), f"no {kind.kind}"
+                    await eventually(partial(client.list, kind), within=60)
                 await client.apply_stack(
                     gateway={"parentRefs": []}, ingress={"enabled": False}, monitoring=NO_MONITORING
                 )
