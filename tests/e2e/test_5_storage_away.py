@@ -70,7 +70,8 @@ class TestStorageAway:
         assert lists.failures == []
         assert set(lists.answered) == {HTTPStatus.OK}
         measured(f"storage away for {AWAY_SECONDS} s: {lists.total} lists, 0 failed; photos answered 503")
-        assert ready_pods(stack) == before
+        # The autoscaler may have added one.
+        assert {*before} <= {*ready_pods(stack)}
         assert restarts_of(stack.pods("api")) == 0
         assert stack.condition("Ready")["status"] == "True"
         assert stack.ingress.get("/ready").status == HTTPStatus.SERVICE_UNAVAILABLE
