@@ -118,12 +118,10 @@ async def dump(url: str, of: Snapshot, programs: Path, part_bytes: int) -> Async
         stderr=asyncio.subprocess.PIPE,
         env=_environment(url),
     )
-    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-    assert process.stderr is not None  # noqa: S101 - likewise
-    said = asyncio.create_task(process.stderr.read())
+    output, said = _stream(process.stdout), asyncio.create_task(_stream(process.stderr).read())
     try:
         part = bytearray()
-        while chunk := await process.stdout.read(1 << 20):
+        while chunk := await output.read(1 << 20):
             part += chunk
             if len(part) >= part_bytes:
                 yield bytes(part)
@@ -132,9 +130,7 @@ async def dump(url: str, of: Snapshot, programs: Path, part_bytes: int) -> Async
             yield bytes(part)
         await _check(process, said, "pg_dump")
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await _end(process)
 
 
 async def restore(url: str, parts: AsyncIterable[bytes], programs: Path) -> None:
@@ -169,10 +165,14 @@ async def restore(url: str, parts: AsyncIterable[bytes], programs: Path) -> None
             _sink(running).close()
         await _check(running, words[1], "psql")
     finally:
-        for process in (restoring, running):
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+        await _end(restoring)
+        await _end(running)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
 
 
 async def _feed(process: asyncio.subprocess.Process, parts: AsyncIterable[bytes]) -> None:
